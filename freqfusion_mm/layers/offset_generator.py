@@ -1,0 +1,85 @@
+"""The offset generator of FreqFusion: moves each upsampled pixel to a place that looks like its own neighbourhood.
+
+Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
+Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), class `LocalSimGuidedSampler`, written anew. Ours takes any pair of
+sizes and computes the similarity without unfolding.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops import neighbour_similarity, resize_nearest
+from .reference import ReferenceNames
+
+
+class OffsetGenerator(ReferenceNames):
+    """Predicts offsets from local similarity and resamples a map by them.
+
+    Convention:
+        Features are normalised and joined by their cosine similarity to the eight neighbours at distance 2. Offsets are
+        in pixels of the low-resolution map, x before y, one pair per group of channels:
+        `(lr_offset + hr_offset) * sigmoid(lr_scale + hr_scale)`. The low-resolution convolutions predict 2 x 2 values a
+        pixel, laid out by pixel shuffle; where the ratio is not 2, high-resolution pixel Y reads row `floor(Y*2h/H)`
+        of that layout. Sampling is bilinear at the pixel's own centre plus its offset, `align_corners=False`,
+        border values repeated. Zero offsets return the map unchanged.
+
+    Args:
+        channels: channels of both compressed maps.
+        groups: channel groups that move apart.
+        kernel_size: of the four convolutions, odd.
+        norm: GroupNorm on both compressed maps, eight channels a group where that divides.
+    """
+
+    reference_keys = {
+        'offset': 'lr_offset',
+        'direct_scale': 'lr_scale',
+        'hr_direct_scale': 'hr_scale',
+        'norm_lr': 'lr_norm',
+        'norm_hr': 'hr_norm',
+        'init_pos': None,  # the bilinear start positions are the pixel centres themselves
+    }
+
+    def __init__(self, channels: int, groups: int = 4, kernel_size: int = 3, norm: bool = True) -> None:
+        super().__init__()
+        self.groups = groups
+        in_channels, padding = channels + 8, kernel_size // 2
+        self.lr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
+        self.hr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
+        self.lr_offset = nn.Conv2d(in_channels, 8 * groups, kernel_size, padding=padding)
+        self.hr_offset = nn.Conv2d(in_channels, 2 * groups, kernel_size, padding=padding)
+        self.lr_scale = nn.Conv2d(in_channels, 8 * groups, kernel_size, padding=padding)
+        self.hr_scale = nn.Conv2d(in_channels, 2 * groups, kernel_size, padding=padding)
+
+    def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
+        """Offsets in low-resolution pixels, [N, 2, groups, H, W], x before y."""
+        lr, hr = self.lr_norm(lr_compressed), self.hr_norm(hr_compressed)
+        lr = torch.cat([lr, neighbour_similarity(lr)], dim=1)
+        hr = torch.cat([hr, neighbour_similarity(hr)], dim=1)
+        size = hr.shape[-2:]
+        offset = resize_nearest(F.pixel_shuffle(self.lr_offset(lr), 2), size) + self.hr_offset(hr)
+        scale = resize_nearest(F.pixel_shuffle(self.lr_scale(lr), 2), size) + self.hr_scale(hr)
+        return (offset * scale.sigmoid()).unflatten(1, (2, self.groups))
+
+    def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
+        """Resample `features` [N, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
+        h, w = lr_compressed.shape[-2:]
+        n, c, height, width = features.shape
+        dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
+        offset = self.predict(lr_compressed, hr_compressed).to(dtype)
+        x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / w)
+        y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / h)
+        grid = torch.stack([x, y], dim=-1).flatten(0, 1)  # [N * groups, H, W, 2]
+        grouped = features.to(dtype).reshape(n * self.groups, c // self.groups, height, width)
+        moved = F.grid_sample(grouped, grid, mode='bilinear', padding_mode='border', align_corners=False)
+        return moved.view(n, c, height, width).to(features.dtype)
+
+
+def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Pixel centres in the normalised coordinates of `grid_sample(align_corners=False)`."""
+    return (2 * torch.arange(size, device=device, dtype=dtype) + 1) / size - 1
+
+
+def _norm_groups(channels: int) -> int:
+    """As near to eight channels a group as divides evenly (the authors need a multiple of eight)."""
+    return next(groups for groups in range(max(1, channels // 8), 0, -1) if channels % groups == 0)

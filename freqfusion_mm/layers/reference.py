@@ -1,0 +1,36 @@
+"""How a layer of ours takes the arguments and the checkpoints of the authors' code."""
+
+from typing import Any, ClassVar
+
+from torch import nn
+
+
+class ReferenceNames(nn.Module):
+    """Mixin: two small tables map the authors' names to ours, for `from_reference` and for `load_state_dict`.
+
+    Attributes:
+        reference_args: authors' argument -> ours. An argument that is not listed keeps its name.
+        reference_defaults: our arguments whose default differs from the authors', with the authors' value.
+        reference_keys: authors' state-dict key (or the module prefix of keys) -> ours; None drops the key.
+    """
+
+    reference_args: ClassVar[dict[str, str]] = {}
+    reference_defaults: ClassVar[dict[str, Any]] = {}
+    reference_keys: ClassVar[dict[str, str | None]] = {}
+
+    @classmethod
+    def from_reference(cls, **authors_kwargs):
+        """Build the layer from the arguments of the authors' class, with the authors' defaults."""
+        renamed = {cls.reference_args.get(name, name): value for name, value in authors_kwargs.items()}
+        return cls(**{**cls.reference_defaults, **renamed})
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            name = key[len(prefix):]
+            for theirs, ours in self.reference_keys.items():
+                if name == theirs or name.startswith(theirs + '.'):
+                    value = state_dict.pop(key)
+                    if ours is not None:
+                        state_dict[prefix + ours + name[len(theirs):]] = value
+                    break
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,44 @@
+"""How a fine grid reads a coarse one: the single index rule of the package, and nearest resizing by it."""
+
+import torch
+from torch import Tensor
+
+
+def source_index(coarse: int, fine: int, device: torch.device | None = None) -> Tensor:
+    """Coarse pixel that each fine pixel lies in: `floor(Y * coarse / fine)`, in exact integer arithmetic.
+
+    Equals `Y // s` where the ratio s is whole, and is defined for every other pair of sizes as well.
+
+    Returns:
+        int64 tensor [fine].
+    """
+    return torch.arange(fine, device=device) * coarse // fine
+
+
+def resize_nearest(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize by reading the coarse pixel that each fine pixel lies in.
+
+    Convention:
+        `out[..., Y, X] = features[..., floor(Y*h/H), floor(X*w/W)]`. The index is exact, whereas
+        `torch.nn.functional.interpolate(mode='nearest')` rounds `h/H` first and is off by one pixel at some sizes.
+
+    Args:
+        features: [..., h, w].
+        size: (H, W).
+
+    Returns:
+        [..., H, W]; `features` itself where the size is already right.
+
+    Example:
+        >>> resize_nearest(torch.arange(3.).view(1, 1, 1, 3), (1, 5)).flatten().tolist()
+        [0.0, 0.0, 1.0, 1.0, 2.0]
+    """
+    for dim, fine in zip((-2, -1), size):
+        coarse = features.shape[dim]
+        if coarse == fine:
+            continue
+        if fine % coarse == 0:
+            features = features.repeat_interleave(fine // coarse, dim)
+        else:
+            features = features.index_select(dim, source_index(coarse, fine, features.device))
+    return features

@@ -1,0 +1,58 @@
+"""What every test may use: the shared files, and one table of tolerances by dtype."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[2] / 'shared'
+
+#: rtol = atol, against stored results of the authors' code.
+PARITY = {torch.float64: 1e-9, torch.float32: 1e-5}
+#: rtol = atol, between two ways to compute one thing.
+SAME = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+def _assert_close(table):
+
+    def assert_close(actual, expected, what=''):
+        tolerance = table[expected.dtype]
+        torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance,
+                                   msg=lambda message: f'{what}: {message}')
+
+    return assert_close
+
+
+@pytest.fixture(scope='session')
+def assert_parity():
+    """assert_parity(actual, expected, what): equal to a stored result of the authors' code."""
+    return _assert_close(PARITY)
+
+
+@pytest.fixture(scope='session')
+def assert_same():
+    """assert_same(actual, expected, what): two ways to compute one thing agree."""
+    return _assert_close(SAME)
+
+
+@pytest.fixture(scope='session')
+def shared():
+    """shared('golden/x.pt'): the path of a file beside the project that is not part of it, or a skip."""
+
+    def path(name):
+        if not (SHARED / name).exists():
+            pytest.skip(f'shared/{name} is not beside the project')
+        return SHARED / name
+
+    return path
+
+
+@pytest.fixture(scope='session')
+def golden(shared):
+    """golden('carafe'): the cases recorded with the authors' code."""
+    return lambda name: torch.load(shared(f'golden/{name}.pt'), weights_only=True)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)

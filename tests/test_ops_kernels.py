@@ -1,0 +1,64 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from freqfusion_mm.ops import hamming_window, neighbour_similarity, normalize_kernels
+
+
+def test_kernels_sum_to_one_and_equal_softmax_times_window(assert_same):
+    logits = torch.randn(2, 3 * 25, 4, 5, dtype=torch.float64)
+    window = hamming_window(5)
+    kernels = normalize_kernels(logits, 5, window).view(2, 3, 25, 4, 5)
+    expected = logits.view(2, 3, 25, 4, 5).softmax(dim=2) * window.double().view(25, 1, 1)
+    assert_same(kernels, expected / expected.sum(dim=2, keepdim=True))
+    assert_same(kernels.sum(dim=2), torch.ones(2, 3, 4, 5, dtype=torch.float64))
+
+
+def test_window_is_numpys_hamming():
+    numpy = pytest.importorskip('numpy')
+    for k in (3, 5, 7):
+        expected = numpy.outer(numpy.hamming(k), numpy.hamming(k)).astype('float32')
+        assert hamming_window(k).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize('scale', [0, 1, 1e4])
+def test_kernels_of_half_precision_logits_are_float32_and_finite(scale):
+    kernels = normalize_kernels(scale * torch.randn(1, 9, 4, 4).half(), 3, hamming_window(3))
+    assert kernels.dtype == torch.float32
+    assert torch.isfinite(kernels).all()
+
+
+def test_kernels_refuse_other_channels():
+    with pytest.raises(ValueError, match=r'\[N, G \* 9, H, W\].*got shape \(1, 10, 4, 4\)'):
+        normalize_kernels(torch.zeros(1, 10, 4, 4), 3)
+
+
+@pytest.mark.parametrize('size', [(6, 7), (1, 1), (2, 5)])
+@pytest.mark.parametrize('dilation', [1, 2])
+def test_similarity_equals_unfold(size, dilation, assert_same):
+    x = torch.randn(2, 5, *size, dtype=torch.float64)
+    patches = F.unfold(x, 3, dilation=dilation, padding=dilation).view(2, 5, 9, *size)
+    expected = F.cosine_similarity(patches, patches[:, :, 4:5], dim=1)
+    assert_same(neighbour_similarity(x, dilation), expected[:, [0, 1, 2, 3, 5, 6, 7, 8]])
+
+
+def test_similarity_gradient():
+    assert torch.autograd.gradcheck(neighbour_similarity, torch.randn(1, 3, 4, 5, dtype=torch.float64,
+                                                                      requires_grad=True))
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('value', [0., 1e4])
+def test_similarity_of_extreme_half_precision(dtype, value):
+    x = torch.full((1, 64, 5, 5), value, dtype=dtype, requires_grad=True)
+    similarity = neighbour_similarity(x)
+    similarity.sum().backward()
+    assert similarity.dtype == dtype
+    assert torch.isfinite(similarity).all() and torch.isfinite(x.grad).all()
+
+
+def test_similarity_bad_input():
+    with pytest.raises(ValueError, match='dilation must be at least 1'):
+        neighbour_similarity(torch.zeros(1, 1, 2, 2), 0)
+    with pytest.raises(ValueError, match='features must be'):
+        neighbour_similarity(torch.zeros(1, 2, 2))
