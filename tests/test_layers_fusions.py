@@ -11,6 +11,7 @@ LR, HR = 16, 12
 CFGS = {name: dict(type=name) for name in UPSAMPLERS}
 CFGS['carafe'].update(compressed_channels=8)
 CFGS['FreqFusion'].update(compressed_channels=16)
+CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 SIZES = [((6, 8), (12, 16)), ((13, 14), (27, 27)), ((12, 17), (23, 33)), ((5, 6), (5, 6)), ((3, 4), (12, 16)),
          ((2, 3), (16, 24)), ((1, 1), (1, 1)), ((1, 1), (2, 3)), ((3, 3), (5, 24))]
 

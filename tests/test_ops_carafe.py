@@ -21,6 +21,8 @@ def by_loops(features, masks, k, groups, padding):
             return i
         if padding == 'zeros':
             return None
+        if padding == 'replicate':
+            return min(max(i, 0), size - 1)
         while not 0 <= i < size:  # mirror at the edge pixels until inside
             i = (-i if i < 0 else 2 * (size - 1) - i) if size > 1 else 0
         return i
@@ -40,7 +42,7 @@ def inputs(size, fine, c=4, groups=2, k=3, n=2, dtype=torch.float64):
 
 
 @pytest.mark.parametrize('impl', IMPLS)
-@pytest.mark.parametrize('padding', ['zeros', 'reflect'])
+@pytest.mark.parametrize('padding', ['zeros', 'reflect', 'replicate'])
 @pytest.mark.parametrize('size, fine', [((3, 5), (6, 10)), ((3, 5), (3, 5)), ((3, 5), (12, 10)), ((3, 5), (7, 9)),
                                         ((3, 5), (5, 9)), ((1, 1), (3, 2)), ((1, 2), (2, 3)), ((4, 3), (3, 2))])
 def test_equals_the_literal_loop(size, fine, padding, impl, assert_same):
@@ -50,11 +52,11 @@ def test_equals_the_literal_loop(size, fine, padding, impl, assert_same):
 
 def test_wide_window_on_a_tiny_map(assert_same):
     features, masks = inputs((2, 1), (3, 2), k=5)
-    for padding in ('zeros', 'reflect'):
+    for padding in ('zeros', 'reflect', 'replicate'):
         assert_same(carafe(features, masks, 5, 2, padding=padding), by_loops(features, masks, 5, 2, padding))
 
 
-@pytest.mark.parametrize('padding', ['zeros', 'reflect'])
+@pytest.mark.parametrize('padding', ['zeros', 'reflect', 'replicate'])
 @pytest.mark.parametrize('size, fine', [((3, 4), (6, 8)), ((3, 4), (5, 9)), ((2, 1), (3, 3))])
 def test_first_and_second_derivatives(size, fine, padding):
     args = inputs(size, fine, c=2, n=1)

@@ -1,15 +1,28 @@
 """The published methods as plain modules, one a file. Needs torch alone."""
 
 from .build import UPSAMPLERS, build_fusion
+from .conv_norm_act import ConvNormAct, NormAct
+from .eesp import EESP, EESPDown, eesp_dilations, shrink_image
+from .esp import ESP
 from .fixed_ratio import CARAFE, Deconv, FixedRatioUpsampler, PixelShuffle
 from .freqfusion import FreqFusion
+from .gridding import gridding, receptive_energy
+from .guided_filter import GuidedFilter, box_mean
+from .hierarchical_fusion import HierarchicalFusion, hierarchical_fusion
+from .image_guide import ShallowImageGuide
 from .interpolation import Bicubic, Bilinear, Nearest
 from .offset_generator import OffsetGenerator
+from .paired_difference import PairedDifferenceConv, PairedDifferenceSimilarity
 from .protocol import Fusion, Upsampler, UpsamplerFusion, check_pair, interleave_concat, step_sizes
+from .pyramid_pool import DepthwisePyramidPool, EfficientPyramidPool, GatedSkip
 from .reference import ReferenceNames
+from .resfu import ReSFU
 
 __all__ = [
-    'CARAFE', 'UPSAMPLERS', 'Bicubic', 'Bilinear', 'Deconv', 'FixedRatioUpsampler', 'FreqFusion', 'Fusion', 'Nearest',
-    'OffsetGenerator', 'PixelShuffle', 'ReferenceNames', 'Upsampler', 'UpsamplerFusion', 'build_fusion', 'check_pair',
-    'interleave_concat', 'step_sizes'
+    'Bicubic', 'Bilinear', 'CARAFE', 'ConvNormAct', 'Deconv', 'DepthwisePyramidPool', 'EESP', 'EESPDown', 'ESP',
+    'EfficientPyramidPool', 'FixedRatioUpsampler', 'FreqFusion', 'Fusion', 'GatedSkip', 'GuidedFilter',
+    'HierarchicalFusion', 'Nearest', 'NormAct', 'OffsetGenerator', 'PairedDifferenceConv',
+    'PairedDifferenceSimilarity', 'PixelShuffle', 'ReSFU', 'ReferenceNames', 'ShallowImageGuide', 'UPSAMPLERS',
+    'Upsampler', 'UpsamplerFusion', 'box_mean', 'build_fusion', 'check_pair', 'eesp_dilations', 'gridding',
+    'hierarchical_fusion', 'interleave_concat', 'receptive_energy', 'shrink_image', 'step_sizes'
 ]

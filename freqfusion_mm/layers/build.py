@@ -9,6 +9,7 @@ from .fixed_ratio import CARAFE, Deconv, PixelShuffle
 from .freqfusion import FreqFusion
 from .interpolation import Bicubic, Bilinear, Nearest
 from .protocol import Fusion, UpsamplerFusion
+from .resfu import ReSFU
 
 #: Every name that `upsample_cfg=dict(type=...)` takes; a class is taken as well.
 UPSAMPLERS: dict[str, type[nn.Module]] = {
@@ -19,6 +20,7 @@ UPSAMPLERS: dict[str, type[nn.Module]] = {
     'pixel_shuffle': PixelShuffle,
     'carafe': CARAFE,
     'FreqFusion': FreqFusion,
+    'ReSFU': ReSFU,
 }
 
 

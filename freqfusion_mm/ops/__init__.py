@@ -1,10 +1,12 @@
 """Operators without parameters. Needs torch alone."""
 
 from .carafe import carafe
+from .fns_attention import fns_attention
 from .grid import resize_nearest, source_index
 from .neighbour_similarity import neighbour_similarity
 from .normalize_kernels import hamming_window, normalize_kernels
 
 __all__ = [
-    'carafe', 'hamming_window', 'neighbour_similarity', 'normalize_kernels', 'resize_nearest', 'source_index'
+    'carafe', 'fns_attention', 'hamming_window', 'neighbour_similarity', 'normalize_kernels', 'resize_nearest',
+    'source_index'
 ]

@@ -2,7 +2,7 @@
 
 Paper: CARAFE: Content-Aware ReAssembly of FEatures, ICCV 2019.
 Source: the contract is that of `mmcv.ops.carafe` (mmcv 2.x, Apache-2.0), written anew. Ours runs on every device and
-float dtype, accepts any pair of sizes, and can reflect at the border instead of reading zeros.
+float dtype, accepts any pair of sizes, and can reflect or repeat the border instead of reading zeros.
 """
 
 
@@ -17,7 +17,7 @@ from .grid import source_index
 # 128 KiB of float32: a block and its sum share the second-level cache, and one thread takes the whole block.
 _CACHE_ELEMENTS = 32768
 
-PADDINGS = ('zeros', 'reflect')
+PADDINGS = ('zeros', 'reflect', 'replicate')
 IMPLS = ('auto', 'shifted', 'reference')
 
 
@@ -36,7 +36,8 @@ def carafe(features: Tensor,
         `r = (k-1)/2`, `g = c // (C / group_size)`, `y = floor(Y*h/H)`, `x = floor(X*w/W)` (`Y // s` where the ratio s
         is whole). Neighbours outside the map count as zero (`padding='zeros'`, mmcv's CUDA kernel) or are mirrored
         without repeating the edge (`padding='reflect'`, FreqFusion's own fallback), over and over where the map is
-        smaller than the window. The masks are used as they are: normalise them before.
+        smaller than the window, or repeat the edge (`padding='replicate'`). The masks are used as they are: normalise
+        them before.
 
     Args:
         features: [N, C, h, w], any float dtype.
@@ -44,7 +45,7 @@ def carafe(features: Tensor,
         kernel_size: odd window width k.
         group_size: number of channel groups that have a kernel of their own (mmcv's name); divides C.
         scale_factor: the ratio H/h = W/w, checked. None: the sizes alone decide, and need no whole ratio.
-        padding: 'zeros' or 'reflect'.
+        padding: 'zeros', 'reflect' or 'replicate'.
         impl: 'shifted' accumulates shifted views in one buffer and saves nothing but the two inputs for the
             backward pass; 'reference' is the definition in plain differentiable indexing, for tests and higher
             derivatives; 'auto' picks 'shifted'. Half-precision inputs are accumulated in float32 by 'shifted'.
@@ -64,15 +65,32 @@ def carafe(features: Tensor,
     """
     _check(features, masks, kernel_size, group_size, scale_factor, padding, impl)
     if impl == 'reference':
-        return _reference(features, masks, kernel_size, group_size, padding)
+        return reassemble_reference(features, masks, kernel_size, group_size, padding)
     (h, w), (height, width) = features.shape[-2:], masks.shape[-2:]
     if height % h == 0 and width % w == 0:
-        return _Shifted.apply(features, masks, kernel_size, group_size, padding)
+        return reassemble_whole_ratio(features, masks, kernel_size, group_size, padding)
     to_rows, from_rows = _whole_ratio(h, height, features.device)
     to_cols, from_cols = _whole_ratio(w, width, features.device)
     masks = masks.index_select(-2, to_rows).index_select(-1, to_cols)
-    out = _Shifted.apply(features, masks, kernel_size, group_size, padding)
+    out = reassemble_whole_ratio(features, masks, kernel_size, group_size, padding)
     return out.index_select(-2, from_rows).index_select(-1, from_cols)
+
+
+def reassemble_whole_ratio(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 1,
+                           padding: str = 'zeros') -> Tensor:
+    """The core of `carafe`, for the other operators: whole ratios, no checks, and windows of any width.
+
+    Convention:
+        An odd window sits on a pixel. An even one sits on a corner between pixels, of which there are (h+1) x (w+1):
+        corner p reads the pixels p - k/2 ... p + k/2 - 1, and the masks are a whole multiple of these sizes.
+        The masks may have a wider dtype than the features.
+    """
+    return _Shifted.apply(features, masks, kernel_size, group_size, padding)
+
+
+def _cells(size: int, kernel_size: int) -> int:
+    """Places of a window along an axis: its pixels, or the corners between and around them."""
+    return size + 1 - kernel_size % 2
 
 
 def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, scale_factor: int | None,
@@ -109,36 +127,37 @@ def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, s
 # ---------------------------------------------------------------- the definition
 
 
-def _window_index(coarse: int, fine: int, offset: int, padding: str, device) -> tuple[Tensor, Tensor]:
+def _window_index(coarse: int, cells: int, fine: int, offset: int, padding: str, device) -> tuple[Tensor, Tensor]:
     """Coarse index that each fine pixel reads at a window offset, and whether it lies inside the map."""
-    index = source_index(coarse, fine, device) + offset
+    index = source_index(cells, fine, device) + offset
     inside = (index >= 0) & (index < coarse)
-    return (_mirror(index, coarse) if padding == 'reflect' else index.clamp(0, coarse - 1)), inside
+    return _border_index(index, coarse, padding), inside
 
 
-def _mirror(index: Tensor, size: int) -> Tensor:
-    """Reflect without repeating the edge, as often as it takes."""
-    if size == 1:
-        return torch.zeros_like(index)
+def _border_index(index: Tensor, size: int, padding: str) -> Tensor:
+    """Where an index that may lie outside is read: mirrored without repeating the edge as often as it takes, or
+    moved to the edge."""
+    if padding != 'reflect' or size == 1:
+        return index.clamp(0, size - 1)
     index = index % (2 * size - 2)
     return torch.minimum(index, 2 * size - 2 - index)
 
 
-def _reference(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
+def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
     n, c, h, w = features.shape
     height, width = masks.shape[-2:]
     radius = kernel_size // 2
     masks = masks.view(n, groups, kernel_size, kernel_size, height, width)
     out = features.new_zeros(n, groups, c // groups, height, width)
     for i in range(kernel_size):
-        rows, row_inside = _window_index(h, height, i - radius, padding, features.device)
+        rows, row_inside = _window_index(h, _cells(h, kernel_size), height, i - radius, padding, features.device)
         for j in range(kernel_size):
-            cols, col_inside = _window_index(w, width, j - radius, padding, features.device)
+            cols, col_inside = _window_index(w, _cells(w, kernel_size), width, j - radius, padding, features.device)
             neighbours = features[:, :, rows[:, None], cols].view(n, groups, c // groups, height, width)
             if padding == 'zeros':
                 neighbours = neighbours * (row_inside[:, None] & col_inside)
             out = out + masks[:, :, None, i, j] * neighbours
-    return out.reshape(n, c, height, width)
+    return out.reshape(n, c, height, width).to(features.dtype)
 
 
 # ---------------------------------------------------------------- shifted views
@@ -159,20 +178,20 @@ def _whole_ratio(coarse: int, fine: int, device: torch.device) -> tuple[Tensor, 
     return to_whole, from_whole
 
 
-def _pad(features: Tensor, radius: int, padding: str) -> Tensor:
+def pad_border(features: Tensor, radius: int, padding: str) -> Tensor:
     if padding == 'zeros':
         return F.pad(features, (radius, ) * 4)
-    rows, cols = (_mirror(torch.arange(-radius, size + radius, device=features.device), size)
+    rows, cols = (_border_index(torch.arange(-radius, size + radius, device=features.device), size, padding)
                   for size in features.shape[-2:])
     return features.index_select(-2, rows).index_select(-1, cols)
 
 
-def _pad_adjoint(grad: Tensor, size: torch.Size, radius: int, padding: str) -> Tensor:
-    """Transpose of `_pad`: what each padded pixel received goes back to the pixel that it was read from."""
+def pad_border_adjoint(grad: Tensor, size: torch.Size, radius: int, padding: str) -> Tensor:
+    """Transpose of `pad_border`: what each padded pixel received goes back to the pixel that it was read from."""
     h, w = size
     if padding == 'zeros':
         return grad[..., radius:radius + h, radius:radius + w]
-    rows, cols = (_mirror(torch.arange(-radius, n + radius, device=grad.device), n) for n in size)
+    rows, cols = (_border_index(torch.arange(-radius, n + radius, device=grad.device), n, padding) for n in size)
     grad = grad.new_zeros(*grad.shape[:-2], h, grad.shape[-1]).index_add_(-2, rows, grad)
     return grad.new_zeros(*grad.shape[:-1], w).index_add_(-1, cols, grad)
 
@@ -200,7 +219,7 @@ class _Shifted(torch.autograd.Function):
         features, masks = ctx.saved_tensors
         kernel_size, groups, padding = ctx.config
         if torch.is_grad_enabled():  # a higher derivative is wanted: differentiate the definition
-            out = _reference(features, masks, kernel_size, groups, padding)
+            out = reassemble_reference(features, masks, kernel_size, groups, padding)
             return *torch.autograd.grad(out, (features, masks), grad_out, create_graph=True), None, None, None
 
         plan = _Plan(features, masks, kernel_size, groups, padding)
@@ -216,16 +235,16 @@ class _Shifted(torch.autograd.Function):
                     for target, tap in zip(targets, taps):
                         target.addcmul_(slab, tap)
                 if need_masks:
-                    for view, total in zip(views, grad_kernels[phase][block[0]].unbind(-4)):
-                        total += (slab * view).sum(-3, keepdim=True)
+                    for view, total in zip(views, grad_kernels[phase][block[0]].unbind(1)):
+                        total += (slab * view).sum(1, keepdim=True)
         grad_features = grad_masks = None
         if need_features:
-            grad_features = _pad_adjoint(grad_padded, features.shape[-2:], kernel_size // 2, padding)
+            grad_features = pad_border_adjoint(grad_padded, features.shape[-2:], kernel_size // 2, padding)
             grad_features = grad_features.to(features.dtype).view(features.shape)
         if need_masks:
             grad_masks = torch.empty_like(masks)
             for (rows, cols), grad_kernel in zip(plan.phases, grad_kernels):
-                grad_masks[..., rows, cols] = grad_kernel.view(*masks.shape[:2], *features.shape[-2:])
+                grad_masks[..., rows, cols] = grad_kernel.view(*masks.shape[:2], *plan.shape[-2:])
         return grad_features, grad_masks, None, None, None
 
 
@@ -238,13 +257,14 @@ class _Plan:
     """What both passes of `_Shifted` walk over. Batch and groups are one axis B = N*G; sums are at least float32."""
 
     def __init__(self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> None:
-        n, c, h, w = features.shape
+        n, c = features.shape[:2]
+        h, w = (_cells(size, kernel_size) for size in features.shape[-2:])
         s, t = masks.shape[-2] // h, masks.shape[-1] // w
         self.dtype = torch.promote_types(features.dtype, torch.float32)
         self.kernel_size = kernel_size
         self.shape = (n * groups, c // groups, h, w)
-        padded = _pad(features.to(self.dtype), kernel_size // 2, padding)
-        self.padded = padded.reshape(*self.shape[:2], *padded.shape[-2:])  # [B, C/G, h + 2r, w + 2r]
+        padded = pad_border(features.to(self.dtype), kernel_size // 2, padding)
+        self.padded = padded.reshape(*self.shape[:2], *padded.shape[-2:])  # [B, C/G, h + k - 1, w + k - 1]
         self.phases = [(slice(a, None, s), slice(b, None, t)) for a in range(s) for b in range(t)]
         self.kernels = [masks[..., rows, cols].to(self.dtype).reshape(n * groups, kernel_size**2, 1, h, w)
                         for rows, cols in self.phases]
@@ -255,19 +275,18 @@ class _Plan:
         return [padded[..., i:i + h, j:j + w] for i in range(self.kernel_size) for j in range(self.kernel_size)]
 
     def blocks(self) -> Iterator[tuple[tuple, list[Tensor], list[tuple[Tensor, ...]]]]:
-        """Index of a block of channels, its shifted views, and its kernels as one list of k*k maps a phase.
+        """Index of a block of samples and channels, its shifted views, and its kernels as one list of k*k maps a phase.
 
         On a CPU a block is what stays in cache while all taps of all phases pass over it; elsewhere, and for a
-        compiler (which blocks loops itself), the whole map is one block.
+        compiler (which blocks loops itself), everything is one block.
         """
         batch, channels, h, w = self.shape
-        if self.padded.device.type != 'cpu' or _is_compiling():
-            block = (slice(None), slice(None))
-            yield block, self.views(self.padded), [kernel.unbind(1) for kernel in self.kernels]
-            return
-        step = max(1, _CACHE_ELEMENTS // (h * w))
-        for b in range(batch):
-            kernels = [kernel[b].unbind(0) for kernel in self.kernels]
+        step, samples = channels, batch
+        if self.padded.device.type == 'cpu' and not _is_compiling():
+            step = min(channels, max(1, _CACHE_ELEMENTS // (h * w)))
+            samples = max(1, _CACHE_ELEMENTS // (step * h * w))
+        for b in range(0, batch, samples):
+            kernels = [kernel[b:b + samples].unbind(1) for kernel in self.kernels]
             for c in range(0, channels, step):
-                block = (b, slice(c, c + step))
+                block = (slice(b, b + samples), slice(c, c + step))
                 yield block, self.views(self.padded[block]), kernels

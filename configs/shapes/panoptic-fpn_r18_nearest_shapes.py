@@ -1,0 +1,7 @@
+# Shapes, panoptic segmentation: the baseline (see projects/shapes; no published table).
+_base_ = [
+    '../_base_/models/shapes_panoptic-fpn_r18.py',
+    '../_base_/datasets/shapes_panoptic.py',
+    '../_base_/schedules/shapes_det_20e.py',
+]
+visualizer = dict(type='PanopticVisualizer')

@@ -1,0 +1,43 @@
+"""The COCO panoptic PNG: a segment id per pixel, written as a colour."""
+
+import mmcv
+import mmengine.fileio
+import numpy as np
+
+
+def colours_to_ids(colours: np.ndarray) -> np.ndarray:
+    """Turn colours into segment ids, R + 256 G + 65536 B; black is 0, no segment (void).
+
+    Args:
+        colours: RGB, uint8 [H, W, 3].
+
+    Returns:
+        Segment ids, int32 [H, W].
+
+    Example:
+        >>> colours_to_ids(np.array([[[1, 2, 3], [0, 0, 0]]], dtype=np.uint8))
+        array([[197121,      0]], dtype=int32)
+    """
+    if colours.ndim != 3 or colours.shape[2] != 3 or colours.dtype != np.uint8:
+        raise ValueError(
+            f'a panoptic PNG wants uint8 [H, W, 3], got {colours.dtype} {list(colours.shape)}')
+    return colours.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
+
+
+def read_panoptic_png(path: str, backend_args: dict | None = None) -> np.ndarray:
+    """Read the segment ids of a panoptic PNG, int32 [H, W].
+
+    Raises:
+        RuntimeError: if the file is not there or is no image.
+    """
+    try:
+        content = mmengine.fileio.get(path, backend_args=backend_args)
+    except FileNotFoundError:
+        raise RuntimeError(f"the panoptic label '{path}' is missing; check data_root and "
+                           "data_prefix['seg']") from None
+    # BGR: asked for RGB, mmcv fails on a broken image instead of returning None.
+    colours = mmcv.imfrombytes(content, flag='color') if content else None
+    if colours is None:
+        raise RuntimeError(f"the panoptic label '{path}' is not an image ({len(content)} bytes); "
+                           'write or download it again')
+    return colours_to_ids(colours[..., ::-1])

@@ -1,0 +1,1 @@
+"""What the frameworks' evaluation lacks: panoptic quality without panopticapi."""

@@ -1,0 +1,52 @@
+"""Every registered name on one page, in mmengine's ROOT registry, so that one name resolves from every scope.
+
+Put it in a config: `custom_imports = dict(imports=['freqfusion_mm.registration'], allow_failed_imports=False)`.
+mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are registered where they are installed.
+"""
+
+from importlib.util import find_spec
+
+from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
+
+from .backbones import ESPNet, ESPNetV2
+from .datasets.dataset_check import DatasetCheck
+from .datasets.label_ignored import LabelIgnored
+from .evaluation.panoptic_quality import PanopticQuality
+from .layers import CARAFE, FreqFusion, ReSFU
+from .necks import FusionFPN
+from .sawtooth_lr import SawtoothLR
+
+
+def _register(registry: Registry, *classes: type) -> None:
+    for cls in classes:
+        registry.register_module(module=cls)
+
+
+# Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
+_register(MODELS, CARAFE, FreqFusion, ReSFU)
+_register(MODELS, FusionFPN, ESPNet, ESPNetV2)
+_register(HOOKS, DatasetCheck)
+_register(METRICS, PanopticQuality)
+_register(TRANSFORMS, LabelIgnored)
+_register(PARAM_SCHEDULERS, SawtoothLR)
+
+if find_spec('mmseg'):
+    from .backbones.vit_with_image import VisionTransformerWithImage
+    from .heads import (EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head, FusionDepthHead, FusionHamHead,
+                        FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead,
+                        ImageGuidedFCNHead)
+
+    _register(MODELS, VisionTransformerWithImage)
+    _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
+    _register(MODELS, FusionDepthHead, ImageGuidedFCNHead)
+    _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
+
+if find_spec('mmdet'):
+    from .datasets.load_panoptic import LoadPanopticSegments
+    from .evaluation.panoptic_visualizer import PanopticVisualizer
+    from .pixel_decoders import (FusionMSDeformAttnPixelDecoder, FusionPixelDecoder,
+                                 FusionTransformerEncoderPixelDecoder)
+
+    _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
+    _register(TRANSFORMS, LoadPanopticSegments)
+    _register(VISUALIZERS, PanopticVisualizer)

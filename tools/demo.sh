@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Sets up the environment, writes the embedded Shapes data, trains a small FreqFusion segmentor on it for a few
+# minutes, evaluates it, and leaves a picture and the metric in work_dirs/demo. Arguments go to tools/train.py.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools/setup.sh
+python=.venv/bin/python
+config=configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py
+work=work_dirs/demo
+
+if [ ! -e data/shapes ]; then
+    echo "== writing the Shapes data set to data/shapes"
+    "$python" projects/shapes/make_shapes.py data/shapes
+fi
+
+echo "== training: $config (a few minutes on two cores)"
+"$python" tools/train.py "$config" --work-dir "$work" "$@"
+checkpoint=$(cat "$work/last_checkpoint")
+
+echo "== evaluating $checkpoint"
+"$python" tools/test.py "$config" "$checkpoint" --work-dir "$work" | tee "$work/test.log"
+grep -oE 'mIoU: +[0-9.]+' "$work/test.log" | tail -n 1 >"$work/metric.txt"
+
+"$python" tools/side_by_side.py --model "$config" "$checkpoint" --title 'FreqFusion' --out "$work/prediction.png"
+echo "== $(cat "$work/metric.txt") on the validation images; picture: $work/prediction.png"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Sets up the environment and runs the whole test suite, doctests included:
+#
+#   tools/test.sh [--stack onedl|openmmlab] [arguments of pytest]      tools/test.sh -m 'not slow'
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+stack=onedl
+if [ "${1:-}" = --stack ]; then
+    stack=${2:-}
+    shift 2 || true
+fi
+tools/setup.sh --stack "$stack"
+venv=.venv
+[ "$stack" = onedl ] || venv=.venv-$stack
+"$venv/bin/python" -m flake8
+exec "$venv/bin/python" -m pytest "$@"
