@@ -94,8 +94,11 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
 
 
 def read_checkpoints_as_data() -> None:
-    """Makes mmengine read every local and downloaded checkpoint of this process by `read_checkpoint`."""
-    from mmengine.runner import CheckpointLoader
+    """Makes mmengine read checkpoints by `read_checkpoint` in this process: files and downloads.
+
+    That includes what `torchvision://` and `open-mmlab://` download.
+    """
+    from mmengine.runner import checkpoint as mmengines
 
     def load_from_local(filename: str, map_location: Any = None) -> dict:
         return read_checkpoint(filename, map_location)
@@ -103,8 +106,9 @@ def read_checkpoints_as_data() -> None:
     def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None) -> dict:
         return read_checkpoint(_download(filename, model_dir), map_location)
 
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    mmengines.CheckpointLoader.register_scheme('', load_from_local, force=True)
+    mmengines.CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    mmengines.load_from_http = load_from_http  # the other schemes' loaders end in this one
 
 
 def _download(url: str, model_dir: str | None) -> str:

@@ -1,14 +1,17 @@
 """Checkpoints are read as data only, and belong to their model or are refused."""
 import os
 from collections import OrderedDict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from freqfusion_mm.checkpoint import CheckpointError, load_strictly, read_checkpoint
+from freqfusion_mm.checkpoint import CheckpointError, load_strictly, read_checkpoint, read_checkpoints_as_data
 
 
 class RunsWhenRead:
@@ -106,3 +109,24 @@ def test_another_models_weights_are_refused(change, said: str) -> None:
     change(weights)
     with pytest.raises(CheckpointError, match=said):
         load_strictly(model(), weights, 'other.pth')
+
+
+def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mmengines = pytest.importorskip('mmengine.runner.checkpoint')
+    monkeypatch.setattr(mmengines.CheckpointLoader, '_schemes', dict(mmengines.CheckpointLoader._schemes))
+    monkeypatch.setattr(mmengines, 'load_from_http', mmengines.load_from_http)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    read_checkpoints_as_data()
+    (tmp_path / 'site').mkdir()
+    torch.save(dict(weight=torch.ones(2)), tmp_path / 'site/good.pth')
+    torch.save(dict(weight=RunsWhenRead(tmp_path / 'it_ran')), tmp_path / 'site/evil.pth')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / 'site'))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for place in (str(tmp_path / 'site'), f'http://127.0.0.1:{server.server_port}'):
+            read = mmengines.CheckpointLoader.load_checkpoint(f'{place}/good.pth', map_location='cpu')
+            assert torch.equal(read['weight'], torch.ones(2))
+            with pytest.raises(CheckpointError, match='could run code'):
+                mmengines.CheckpointLoader.load_checkpoint(f'{place}/evil.pth', map_location='cpu')
+        server.shutdown()
+    assert not (tmp_path / 'it_ran').exists()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1] / 'configs'
 FILES = {path.stem: path for folder in ('resfu', 'shapes', 'freqfusion') for path in (ROOT / folder).glob('*.py')}
 RESFU = [name for name in FILES if '_resfu' in name]
 DEPTH = [name for name in FILES if 'nyu' in name]
-SHAPES = ['segformer_mit-tiny_resfu_shapes-semantic', 'vit-tiny-x4_resfu_shapes-semantic',
+SHAPES = ['segformer_r18-slim_resfu_shapes-semantic', 'vit-tiny-x4_resfu_shapes-semantic',
           'vit-tiny-x8_resfu_shapes-semantic', 'faster-rcnn_r18_resfu_shapes', 'panoptic-fpn_r18_resfu_shapes']
 
 

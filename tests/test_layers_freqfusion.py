@@ -50,6 +50,7 @@ def test_from_reference_has_the_authors_defaults_and_takes_no_typo():
     dict(highpass=False, initial_fusion=False), dict(highpass_residual=False), dict(resample=False),
     dict(resample_norm=False), dict(hamming_window=False), dict(padding='reflect'), dict(encoder_dilation=2),
     dict(lowpass_kernel=3, highpass_kernel=5), dict(with_cp=True), dict(init='intended'), dict(compressed_channels=7),
+    dict(resample_direction='similarity', resample_kernel=1),
 ])
 @pytest.mark.parametrize('size, fine', [((6, 8), (12, 16)), ((5, 4), (11, 7)), ((3, 3), (12, 12))])
 def test_every_option_at_any_size(options, size, fine):
@@ -123,6 +124,7 @@ def test_inits():
     (dict(resample_groups=3), 'resample_groups must divide lr_channels=16'),
     (dict(padding='wrap'), 'padding must be one of'),
     (dict(init='zeros'), 'init must be one of'),
+    (dict(resample_direction='sim'), "direction must be 'concat' or 'similarity'"),
     (dict(upsample_mode='area'), 'upsample_mode must be one of'),
     (dict(compress_ratio=100), 'compressed_channels must be positive, got 0'),
 ])

@@ -66,7 +66,7 @@ def record(metafile: Path, name: str, log: dict[str, float], seed: int, seconds:
         'Training Resources': _hardware(),
         'Training Seconds': seconds,
         'Commit': commit.stdout.strip(),
-        'Torch': torch.__version__,
+        'Torch': str(torch.__version__),
     })
     metafile.write_text(yaml.safe_dump(meta, sort_keys=False, width=120))
 

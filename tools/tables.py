@@ -24,7 +24,7 @@ def number(value: float | None) -> str:
 
 def measured(name: str, result: dict) -> str:
     """Our value; where there are several seeds, their mean and each of them."""
-    runs = [values[name] for values in result.get('Runs', {}).values()]
+    runs = [values[name] for values in result.get('Runs', {}).values() if name in values]
     value = number(result['Metrics'].get(name))
     return f'{value} ({", ".join(map(number, runs))})' if len(runs) > 1 else value
 

@@ -2,6 +2,6 @@
 _base_ = [
     '../_base_/models/shapes_panoptic-fpn_r18.py',
     '../_base_/datasets/shapes_panoptic.py',
-    '../_base_/schedules/shapes_det_20e.py',
+    '../_base_/schedules/shapes_det_12e.py',
 ]
 visualizer = dict(type='PanopticVisualizer')

@@ -17,8 +17,9 @@ class OffsetGenerator(ReferenceNames):
     """Predicts offsets from local similarity and resamples a map by them.
 
     Convention:
-        Features are normalised and joined by their cosine similarity to the eight neighbours at distance 2. Offsets are
-        in pixels of the low-resolution map, x before y, one pair per group of channels:
+        Features are normalised and joined by their cosine similarity to the eight neighbours at distance 2; offsets and
+        their scales are predicted from both (`direction='concat'`), or offsets from the similarities alone and scales
+        from the features alone (`direction='similarity'`, the authors' `direction_feat='sim'`). Offsets are in pixels of the low-resolution map, x before y, one pair per group of channels:
         `(lr_offset + hr_offset) * sigmoid(lr_scale + hr_scale)`. The low-resolution convolutions predict 2 x 2 values a
         pixel, laid out by pixel shuffle; where the ratio is not 2, high-resolution pixel Y reads row `floor(Y*2h/H)`
         of that layout. Sampling is bilinear at the pixel's own centre plus its offset, `align_corners=False`,
@@ -29,6 +30,7 @@ class OffsetGenerator(ReferenceNames):
         groups: channel groups that move apart.
         kernel_size: of the four convolutions, odd.
         norm: GroupNorm on both compressed maps, eight channels a group where that divides.
+        direction: what the offsets are predicted from, 'concat' or 'similarity'.
     """
 
     reference_keys = {
@@ -40,26 +42,38 @@ class OffsetGenerator(ReferenceNames):
         'init_pos': None,  # the bilinear start positions are the pixel centres themselves
     }
 
-    def __init__(self, channels: int, groups: int = 4, kernel_size: int = 3, norm: bool = True) -> None:
+    def __init__(self, channels: int, groups: int = 4, kernel_size: int = 3, norm: bool = True,
+                 direction: str = 'concat') -> None:
         super().__init__()
+        if direction not in ('concat', 'similarity'):
+            raise ValueError(f"direction must be 'concat' or 'similarity', got {direction!r}")
         self.groups = groups
-        in_channels, padding = channels + 8, kernel_size // 2
+        self.direction = direction
+        offset_in, scale_in = (channels + 8, channels + 8) if direction == 'concat' else (8, channels)
+        padding = kernel_size // 2
         self.lr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
         self.hr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
-        self.lr_offset = nn.Conv2d(in_channels, 8 * groups, kernel_size, padding=padding)
-        self.hr_offset = nn.Conv2d(in_channels, 2 * groups, kernel_size, padding=padding)
-        self.lr_scale = nn.Conv2d(in_channels, 8 * groups, kernel_size, padding=padding)
-        self.hr_scale = nn.Conv2d(in_channels, 2 * groups, kernel_size, padding=padding)
+        self.lr_offset = nn.Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_offset = nn.Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
+        self.lr_scale = nn.Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_scale = nn.Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
 
     def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
         """Offsets in low-resolution pixels, [N, 2, groups, H, W], x before y."""
-        lr, hr = self.lr_norm(lr_compressed), self.hr_norm(hr_compressed)
-        lr = torch.cat([lr, neighbour_similarity(lr)], dim=1)
-        hr = torch.cat([hr, neighbour_similarity(hr)], dim=1)
+        lr, lr_direction = self._describe(self.lr_norm(lr_compressed))
+        hr, hr_direction = self._describe(self.hr_norm(hr_compressed))
         size = hr.shape[-2:]
-        offset = resize_nearest(F.pixel_shuffle(self.lr_offset(lr), 2), size) + self.hr_offset(hr)
+        offset = resize_nearest(F.pixel_shuffle(self.lr_offset(lr_direction), 2), size) + self.hr_offset(hr_direction)
         scale = resize_nearest(F.pixel_shuffle(self.lr_scale(lr), 2), size) + self.hr_scale(hr)
         return (offset * scale.sigmoid()).unflatten(1, (2, self.groups))
+
+    def _describe(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What the scales and what the offsets of a map are predicted from."""
+        similarity = neighbour_similarity(features)
+        if self.direction == 'similarity':
+            return features, similarity
+        both = torch.cat([features, similarity], dim=1)
+        return both, both
 
     def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
         """Resample `features` [N, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""

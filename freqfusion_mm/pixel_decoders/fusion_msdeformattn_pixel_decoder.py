@@ -44,6 +44,19 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
 
     Raises:
         ValueError: in ``forward``, maps of another number, shape, channels or batch.
+
+    Example:
+        >>> import torch
+        >>> from mmengine.config import ConfigDict
+        >>> attn = dict(embed_dims=32, num_heads=2, num_levels=1, batch_first=True)
+        >>> ffn = dict(embed_dims=32, feedforward_channels=32, num_fcs=2)
+        >>> decoder = FusionMSDeformAttnPixelDecoder(
+        ...     [4, 8], [4, 8], 32, 16, num_outs=1, upsample_cfg=dict(type='FreqFusion'),
+        ...     positional_encoding=dict(num_feats=16, normalize=True),
+        ...     encoder=ConfigDict(num_layers=1, layer_cfg=dict(self_attn_cfg=attn, ffn_cfg=ffn)))
+        >>> mask, maps = decoder([torch.rand(1, 4, 9, 9), torch.rand(1, 8, 5, 5)])
+        >>> mask.shape, maps[0].shape
+        (torch.Size([1, 16, 9, 9]), torch.Size([1, 32, 5, 5]))
     """
 
     def __init__(
@@ -116,7 +129,8 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
         masks = [m.new_zeros((batch, *m.shape[-2:]), dtype=torch.bool) for m in maps]
         positions, points = [], []
         for i, (h, w) in enumerate(shapes):
-            code = self.level_encoding.weight[i].view(1, -1, 1, 1) + self.postional_encoding(masks[i])
+            level_code = self.level_encoding.weight[i].view(1, -1, 1, 1)
+            code = level_code + self.postional_encoding(masks[i])
             positions.append(code.flatten(2).transpose(1, 2))
             level = self.num_input_levels - i - 1
             pixels = self.point_generator.single_level_grid_priors((h, w), level, device=device)

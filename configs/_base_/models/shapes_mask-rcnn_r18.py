@@ -19,7 +19,8 @@ model = dict(
         norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
         style='pytorch',
-        zero_init_residual=False,  # from scratch in few iterations: every block learns from the start
+        # from scratch in few iterations: every block learns from the start
+        zero_init_residual=False,
     ),
     neck=dict(
         type='FusionFPN',

@@ -1,7 +1,7 @@
-# Schedule and runtime of detection, instance and panoptic segmentation on Shapes: 20 epochs of 100
+# Schedule and runtime of detection, instance and panoptic segmentation on Shapes: 12 epochs of 100
 # iterations with 4 images.
 _base_ = '../default_runtime_det.py'
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20, val_interval=10)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=6)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -11,8 +11,8 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=True,
         begin=0,
-        end=20,
-        T_max=20,
+        end=12,
+        T_max=12,
         eta_min_ratio=0.02,
         convert_to_iter_based=True,
     ),
