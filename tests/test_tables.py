@@ -43,7 +43,7 @@ def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
         {'Task': 'T', 'Dataset': 'D', 'Metrics': {'mIoU': None, 'PQ': 2.0},
          'Runs': {0: {'PQ': 1.5}, 1: {'PQ': 2.5}}, 'Published': {'mIoU': 43.5}}]}
     metafile = tmp_path / 'metafile.yml'
-    metafile.write_text(yaml.safe_dump({'Models': [model]}))
+    metafile.write_text(yaml.safe_dump({'Models': [model]}, sort_keys=False))
     row = tables.tables(metafile, ROOT).splitlines()[-1]
     assert row == '| [a](configs/x/a.py) | 1.5 | 43.5 | unknown | not run | 2 (1.5, 2.5) |'
 

@@ -11,6 +11,7 @@ if [ "${1:-}" = --stack ]; then
     shift 2 || true
 fi
 tools/setup.sh --stack "$stack"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the tests' tensors are small: more threads only wait for each other
 venv=.venv
 [ "$stack" = onedl ] || venv=.venv-$stack
 "$venv/bin/python" -m flake8
