@@ -5,7 +5,7 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(size=(256, 512)),
-    # train_segmentation.py of sacmehta/EdgeNets (2b232d3); the unlabelled class weighs nothing
+    # train_segmentation.py of sacmehta/EdgeNets (5067df1); the unlabelled class weighs nothing
     decode_head=dict(loss_decode=dict(class_weight=[
         2.8149201869965, 6.9850029945374, 3.7890393733978, 9.9428062438965, 9.7702074050903, 9.5110931396484,
         10.311357498169, 10.026463508606, 4.6323022842407, 9.5608062744141, 7.8698215484619, 9.5168733596802,
