@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the environment that everything here runs in: .venv (or .venv-openmmlab) in the repository.
-# Calling it again takes a second; a half-made or broken environment is repaired, or else made anew.
+# Calling it again takes two seconds; a half-made or broken environment is repaired, or else made anew.
 #
 #   tools/setup.sh [--stack onedl|openmmlab]     PYTHON=/path/to/python tools/setup.sh
 #
