@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from freqfusion_mm.necks.check_maps import check_maps
+from freqfusion_mm.layers.check_maps import check_maps
 
 
 class CheckedLevels:

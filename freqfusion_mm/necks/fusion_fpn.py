@@ -16,8 +16,7 @@ from mmengine.model import BaseModule, xavier_init
 from torch import Tensor
 
 from freqfusion_mm.layers import FreqFusion, ReferenceNames, build_fusion
-
-from .check_maps import check_maps
+from freqfusion_mm.layers.check_maps import check_maps
 
 _EXTRA = (False, True, 'on_input', 'on_lateral', 'on_output', 'fused')
 _ORDERS = (('conv', 'norm', 'act'), ('act', 'conv', 'norm'))

@@ -14,7 +14,7 @@ from mmdet.models.layers import MSDeformAttnPixelDecoder
 from torch import Tensor
 
 from freqfusion_mm.layers import build_fusion
-from freqfusion_mm.necks.check_maps import check_maps
+from freqfusion_mm.layers.check_maps import check_maps
 
 
 class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):

@@ -16,7 +16,7 @@ from mmengine.model import caffe2_xavier_init
 from torch import Tensor
 
 from freqfusion_mm.layers import build_fusion
-from freqfusion_mm.necks.check_maps import check_maps
+from freqfusion_mm.layers.check_maps import check_maps
 
 
 class FusionPixelDecoder(PixelDecoder):
