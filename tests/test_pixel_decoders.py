@@ -131,7 +131,9 @@ def test_input_fusion_is_the_sum_from_deep_to_shallow():
         **WIDTH, encoder=ENCODER, positional_encoding=POSITION,
         upsample_cfg=dict(type='FreqFusion')), METAS),
     lambda: (released(fuse_inputs=True),),
-], ids=['conv', 'transformer', 'msdeformattn'])
+    lambda: (FusionPixelDecoder(**WIDTH, memory_channels=32, upsample_cfg=dict(type='ReSFU')), METAS),
+    lambda: (FusionMSDeformAttnPixelDecoder(**deformable(3), fuse_inputs=True, upsample_cfg=dict(type='ReSFU')),),
+], ids=['conv', 'transformer', 'msdeformattn', 'conv-resfu', 'msdeformattn-resfu'])
 def test_every_parameter_learns(build):
     decoder, *args = build()
     decoder.init_weights()

@@ -84,15 +84,17 @@ def test_maskformer_head(tmp_path, scope, decoder):
     assert_trains(head, head.loss(features(), [sample]))
 
 
-@pytest.mark.parametrize('framework', ['mmdet', 'mmseg'])
-def test_mask2former_head(tmp_path, scope, framework):
+@pytest.mark.parametrize('framework, upsample_cfg', [
+    ('mmdet', dict(type='FreqFusion', hamming_window=False, compressed_channels=64, resample_norm=False)),
+    ('mmseg', dict(type='FreqFusion', hamming_window=False, compressed_channels=64, resample_norm=False)),
+    ('mmdet', dict(type='ReSFU')),
+])
+def test_mask2former_head(tmp_path, scope, framework, upsample_cfg):
     register_all_modules(init_default_scope=False)
     scope(framework)
     model = stock_config(
         tmp_path, 'mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py',
-        dict(type='FusionMSDeformAttnPixelDecoder', fuse_inputs=True,
-             upsample_cfg=dict(type='FreqFusion', hamming_window=False, compressed_channels=64,
-                               resample_norm=False)))
+        dict(type='FusionMSDeformAttnPixelDecoder', fuse_inputs=True, upsample_cfg=upsample_cfg))
     cfg = model.panoptic_head
     cfg.transformer_decoder.num_layers = 2
     cfg.pixel_decoder.encoder.num_layers = 1
