@@ -149,6 +149,8 @@ def _paths(loader: dict) -> Iterator[tuple[str, str]]:
         if not isinstance(dataset, dict):
             continue
         yield from _paths(dataset)
+        if dataset.get('download'):
+            continue  # the data set fetches what is missing
         root = dataset.get('data_root') or ''
         if root:
             yield 'data_root', root

@@ -8,11 +8,12 @@ from importlib.util import find_spec
 
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
-from .backbones import ESPNet, ESPNetV2
+from .backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .datasets.dataset_check import DatasetCheck
 from .datasets.label_ignored import LabelIgnored
 from .evaluation.panoptic_quality import PanopticQuality
 from .layers import CARAFE, FreqFusion, ReSFU
+from .lift_regularization import LiftRegularization
 from .necks import FusionFPN
 from .sawtooth_lr import SawtoothLR
 
@@ -24,8 +25,8 @@ def _register(registry: Registry, *classes: type) -> None:
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, CARAFE, FreqFusion, ReSFU)
-_register(MODELS, FusionFPN, ESPNet, ESPNetV2)
-_register(HOOKS, DatasetCheck)
+_register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
+_register(HOOKS, DatasetCheck, LiftRegularization)
 _register(METRICS, PanopticQuality)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
@@ -34,11 +35,11 @@ if find_spec('mmseg'):
     from .backbones.vit_with_image import VisionTransformerWithImage
     from .heads import (EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head, FusionDepthHead, FusionHamHead,
                         FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead,
-                        ImageGuidedFCNHead)
+                        ImageGuidedFCNHead, UnpoolASPPHead)
 
     _register(MODELS, VisionTransformerWithImage)
     _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
-    _register(MODELS, FusionDepthHead, ImageGuidedFCNHead)
+    _register(MODELS, FusionDepthHead, ImageGuidedFCNHead, UnpoolASPPHead)
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):

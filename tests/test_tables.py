@@ -45,7 +45,7 @@ def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
     metafile = tmp_path / 'metafile.yml'
     metafile.write_text(yaml.safe_dump({'Models': [model]}, sort_keys=False))
     row = tables.tables(metafile, ROOT).splitlines()[-1]
-    assert row == '| [a](configs/x/a.py) | 1.5 | 43.5 | unknown | not run | 2 (1.5, 2.5) |'
+    assert row == '| [a](configs/x/a.py) | 1.5 | 43.5 | unknown | not run | 2 ± 0.5 (2) |'
 
 
 def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):
@@ -62,3 +62,32 @@ def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):
     assert b['Results'][0]['Metrics'] == {'box AP': 30.0}
     assert b['Results'][0]['Runs'] == {0: {'box AP': 35.0}, 1: {'box AP': 25.0}}
     assert b['Metadata']['Training Seconds'] == 8
+
+
+def test_robustness_is_measured_where_a_row_has_it(tmp_path, monkeypatch):
+    """The commands that a run starts, and what becomes of the numbers they leave."""
+    pytest.importorskip('torch')
+    run_table = tool('run_table')
+    monkeypatch.setattr(run_table, 'ROOT', tmp_path)
+    commands = []
+
+    def start(command, **_):
+        commands.append(Path(command[1]).stem)
+        folder = Path(command[command.index('--work-dir' if '--work-dir' in command else '--out') + 1])
+        (tmp_path / folder / 'time').mkdir(parents=True)
+        if commands[-1] == 'train':
+            (tmp_path / folder / 'last_checkpoint').write_text('x.pth')
+        elif commands[-1] == 'test':
+            (tmp_path / folder / 'time' / 'time.json').write_text('{"mIoU": 50.0}')
+        else:
+            (folder / 'summary.json').write_text('{"x": {"corrupted mIoU": 20.0, "shift consistency": 90.0}}')
+
+    monkeypatch.setattr(run_table.subprocess, 'run', start)
+    model = {'Results': [{'Metrics': {'mIoU': None, 'corrupted mIoU': None}}]}
+    plain = {'Results': [{'Metrics': {'mIoU': None}}]}
+    log, _ = run_table.run('x.py', 0, Path('a'), run_table.wants_robustness(model))
+    assert commands == ['train', 'test', 'robustness']
+    assert [log[key] for key in ('mIoU', 'corrupted mIoU', 'shift consistency')] == [50.0, 20.0, 90.0]
+    run_table.run('x.py', 0, Path('b'), run_table.wants_robustness(plain))
+    assert commands[3:] == ['train', 'test']
+    assert set(run_table.ROBUSTNESS) < set(run_table.METRICS)

@@ -25,7 +25,13 @@ METRICS = {
     'PQ': ('panoptic/PQ', 1),
     'SQ': ('panoptic/SQ', 1),
     'RQ': ('panoptic/RQ', 1),
+    'top-1': ('accuracy/top1', 1),
+    'corrupted mIoU': ('corrupted mIoU', 1),
+    'corrupted top-1': ('corrupted top-1', 1),
+    'shift consistency': ('shift consistency', 1),
 }
+#: Those that tools/robustness.py measures, where a model's row has them.
+ROBUSTNESS = ('corrupted mIoU', 'corrupted top-1', 'shift consistency')
 
 
 def parse_args():
@@ -37,8 +43,11 @@ def parse_args():
     return parser.parse_args()
 
 
-def run(config: str, seed: int, work_dir: Path) -> tuple[dict[str, float], int]:
-    """Train and test one model: its metrics by their log keys, and the seconds that training took."""
+def run(config: str, seed: int, work_dir: Path, robustness: bool) -> tuple[dict[str, float], int]:
+    """Train and test one model: its metrics by their log keys, and the seconds that training took.
+
+    With `robustness` it is tested on corrupted and on shifted images, too.
+    """
     train = [sys.executable, 'tools/train.py', config, '--work-dir', str(work_dir)]
     began = monotonic()
     subprocess.run([*train, '--cfg-options', f'randomness.seed={seed}'], cwd=ROOT, check=True)
@@ -48,7 +57,19 @@ def run(config: str, seed: int, work_dir: Path) -> tuple[dict[str, float], int]:
     subprocess.run([sys.executable, 'tools/test.py', config, checkpoint, '--work-dir', str(test_dir)], cwd=ROOT,
                    check=True)
     log = max((ROOT / test_dir).glob('*/*.json'))  # folders and files are named by time
-    return json.loads(log.read_text().splitlines()[-1]), seconds
+    metrics = json.loads(log.read_text().splitlines()[-1])
+    if robustness:
+        out = ROOT / work_dir / 'robustness'
+        subprocess.run([sys.executable, 'tools/robustness.py', '--model', config, checkpoint, '--out', str(out)],
+                       cwd=ROOT, check=True)
+        [summary] = json.loads((out / 'summary.json').read_text()).values()
+        metrics.update(summary)
+    return metrics, seconds
+
+
+def wants_robustness(model: dict) -> bool:
+    """Has a row of this model a metric of tools/robustness.py?"""
+    return any(metric in ROBUSTNESS for result in model['Results'] for metric in result['Metrics'])
 
 
 def record(metafile: Path, name: str, log: dict[str, float], seed: int, seconds: int) -> None:
@@ -89,7 +110,8 @@ def main() -> None:
         for model in models:
             if args.only and model['Name'] not in args.only:
                 continue
-            log, seconds = run(model['Config'], seed, Path(args.work_dir) / f'{model["Name"]}_seed{seed}')
+            work_dir = Path(args.work_dir) / f'{model["Name"]}_seed{seed}'
+            log, seconds = run(model['Config'], seed, work_dir, wants_robustness(model))
             record(metafile, model['Name'], log, seed, seconds)
 
 

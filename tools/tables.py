@@ -2,7 +2,8 @@
 """Writes the result tables of the README files from the metafiles: python tools/tables.py [--check]
 
 A table stands between `<!-- begin table: METAFILE -->` and `<!-- end table -->`, METAFILE being a path from the
-repository's root. A number that nobody has measured is null in the metafile and "not run" in the table.
+repository's root. A number that nobody has measured is null in the metafile and "not run" in the table. Several seeds
+stand there as `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are.
 """
 import re
 from argparse import ArgumentParser
@@ -23,10 +24,10 @@ def number(value: float | None) -> str:
 
 
 def measured(name: str, result: dict) -> str:
-    """Our value; where there are several seeds, their mean and each of them."""
+    """Our value; where there are several seeds, their mean, half their range, and how many they are."""
     runs = [values[name] for values in result.get('Runs', {}).values() if name in values]
     value = number(result['Metrics'].get(name))
-    return f'{value} ({", ".join(map(number, runs))})' if len(runs) > 1 else value
+    return f'{value} ± {round((max(runs) - min(runs)) / 2, 2):g} ({len(runs)})' if len(runs) > 1 else value
 
 
 def tables(metafile: Path, folder: Path) -> str:

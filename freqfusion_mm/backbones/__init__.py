@@ -2,5 +2,8 @@
 
 from .espnet import ESPNet
 from .espnetv2 import ESPNetV2
+from .pooled_resnet import PooledResNet
+from .pooled_vgg import PooledVGG
+from .segnet import SegNet
 
-__all__ = ['ESPNet', 'ESPNetV2']
+__all__ = ['ESPNet', 'ESPNetV2', 'PooledResNet', 'PooledVGG', 'SegNet']

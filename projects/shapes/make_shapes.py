@@ -3,9 +3,7 @@
 import argparse
 import json
 import multiprocessing
-import shutil
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +11,11 @@ import cv2
 import numpy as np
 from shapes_dataset.classes import CLASSES, THINGS
 from shapes_dataset.coco import categories, make_labels
+from shapes_dataset.folder import make_folder
 from shapes_dataset.scene import draw_scene
 from tqdm import tqdm
 
-from freqfusion_mm.datasets.manifest import (MANIFEST, DatasetError, check_dataset, read_manifest,
-                                             write_manifest)
+from freqfusion_mm.datasets.manifest import DatasetError, write_manifest
 
 VERSION = 'shapes-2'  # a change that changes any file changes this
 SPLITS = ('train', 'val')
@@ -104,42 +102,9 @@ def write_dataset(root: Path, height: int, width: int, train: int, val: int, see
 
 def make_shapes(args: argparse.Namespace) -> str:
     """Write the folder that ``args`` ask for unless it is there; returns a line to print."""
-    root = Path(args.root)
     wanted = {key: getattr(args, key) for key in ('height', 'width', 'train', 'val', 'seed')}
-    if root.exists():
-        state = describe_state(root, wanted)
-        if state == 'complete':
-            return f"'{root}' is complete already; nothing to do"
-        if not args.overwrite:
-            raise DatasetError(f'{state}. Add --overwrite to replace it')
-        others = [path.name for path in root.iterdir() if path.name not in (*FOLDERS, MANIFEST)]
-        if others:
-            raise DatasetError(f"{state}. It is not replaced because it holds other things, first "
-                               f"'{others[0]}'; remove them by hand")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and renamed when whole: an interrupted run leaves no such folder.
-    partial_root = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
-    try:
-        partial_root.chmod(0o755)
-        manifest = write_dataset(partial_root, workers=args.workers, **wanted)
-        if root.exists():
-            shutil.rmtree(root)
-        partial_root.rename(root)
-    finally:
-        shutil.rmtree(partial_root, ignore_errors=True)
-    return f"wrote {len(manifest['files'])} files to '{root}'"
-
-
-def describe_state(root: Path, wanted: dict) -> str:
-    """'complete', or what is wrong with the folder."""
-    try:
-        check_dataset(root, version=VERSION)
-    except DatasetError as error:
-        return str(error)
-    found = read_manifest(root)['arguments']
-    if found != wanted:
-        return f"data folder '{root}' was made with {found}, wanted {wanted}"
-    return 'complete'
+    return make_folder(Path(args.root), VERSION, wanted, FOLDERS, args.overwrite,
+                       partial(write_dataset, workers=args.workers, **wanted))
 
 
 def main(argv: list | None = None) -> int:

@@ -1,0 +1,3 @@
+# LiftPool, VOC 2012, DeepLabV3+: BlurPool; the paper's recipe is not known, this one is ours.
+_base_ = './deeplabv3plus_r50_max_4xb4-40k_voc12aug-512x512.py'
+model = dict(backbone=dict(pool_cfg=dict(type='blur')))
