@@ -9,8 +9,8 @@ severities 1, 3 and 5; their strengths were made for photographs of 224 pixels a
 shift moves the image diagonally, by 1 to 8 pixels along each axis, continued by reflection; the consistency is the
 share of predictions that stay equal: of images, or of the pixels that both views show. The corrupted images are
 computed once for all models. Written are robustness.csv (every number), robustness.md (tables), summary.json,
-robustness.png (a plot) and corruptions.png (what an image looks like). Shapes' 100 images take about a minute of one
-core, a third of it for all models together.
+robustness.png (a plot) and corruptions.png (what an image looks like). Shapes' 100 images take 60 to 80 seconds of one
+core a model, of which the corruptions' 20 serve all models together.
 """
 import csv
 import json

@@ -5,6 +5,6 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[64.0, 64.0, 64.0], size=(128, 128)),
-    backbone=dict(base_channels=8, init_cfg=None),
-    decode_head=dict(in_channels=8, channels=8, num_classes=12))
+    backbone=dict(base_channels=16, init_cfg=None),
+    decode_head=dict(in_channels=16, channels=16, num_classes=12))
 train_dataloader = dict(batch_size=4)

@@ -113,9 +113,9 @@ class Shift:
 
     Convention:
         `out[y, x] = image[y + down, x + right]`; the image is continued by its reflection, the edge not repeated, so
-        that the window keeps its size, and the network its grid. A prediction p' of the moved image stands for the pixels
-        `p[down:, right:]` of the unmoved one. Only the pixels that both windows see are compared; what the reflection
-        shows is not.
+        that the window keeps its size, and the network its grid. A prediction p' of the moved image stands for the
+        pixels `p[down:, right:]` of the unmoved one. Only the pixels that both windows see are compared; what the
+        reflection shows is not.
 
     Args:
         down, right: pixels, not negative.
