@@ -3,9 +3,9 @@ import itertools
 import pytest
 import torch
 
-from freqfusion_mm.ops import carafe, resize_nearest, source_index
+from freqfusion_mm.ops import carafe, reassembly_matmul, resize_nearest, source_index
 
-IMPLS = ('shifted', 'reference')
+IMPLS = ('matmul', 'shifted', 'reference')
 needs_tracer = pytest.mark.skipif(not hasattr(torch.compiler, 'is_compiling'),
                                   reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion')
 
@@ -56,16 +56,30 @@ def test_wide_window_on_a_tiny_map(assert_same):
         assert_same(carafe(features, masks, 5, 2, padding=padding), by_loops(features, masks, 5, 2, padding))
 
 
+@pytest.mark.parametrize('impl', IMPLS[:2])
 @pytest.mark.parametrize('padding', ['zeros', 'reflect', 'replicate'])
 @pytest.mark.parametrize('size, fine', [((3, 4), (6, 8)), ((3, 4), (5, 9)), ((2, 1), (3, 3))])
-def test_first_and_second_derivatives(size, fine, padding):
+def test_first_and_second_derivatives(size, fine, padding, impl):
     args = inputs(size, fine, c=2, n=1)
 
     def op(features, masks):
-        return carafe(features, masks, 3, 2, padding=padding)
+        return carafe(features, masks, 3, 2, padding=padding, impl=impl)
 
     assert torch.autograd.gradcheck(op, args)
     assert torch.autograd.gradgradcheck(op, args)
+
+
+@pytest.mark.parametrize('impl', IMPLS[:2])
+@pytest.mark.parametrize('k', [1, 3, 7])
+@pytest.mark.parametrize('size, ratio', [((7, 13), (2, 2)), ((9, 5), (1, 4)), ((13, 8), (3, 1))])
+def test_sizes_that_are_no_whole_number_of_tiles(size, ratio, k, impl, assert_same):
+    features, masks = inputs(size, [side * s for side, s in zip(size, ratio)], k=k)
+    grad = torch.randn(2, 4, *masks.shape[-2:], dtype=torch.float64)
+    for padding in ('zeros', 'reflect', 'replicate'):
+        results = [[out, *torch.autograd.grad(out, (features, masks), grad)]
+                   for out in (carafe(features, masks, k, 2, padding=padding, impl=way) for way in (impl, 'reference'))]
+        for what, actual, expected in zip(('out', 'grad features', 'grad masks'), *results):
+            assert_same(actual, expected, f'{padding}: {what}')
 
 
 @pytest.mark.parametrize('channels', [3, 40])  # within one cache block, and over several
@@ -74,9 +88,27 @@ def test_gradients_equal_the_reference_in_float32(channels, assert_same):
     grad = torch.randn(2, channels, 66, 130)
     results = [[out, *torch.autograd.grad(out, (features, masks), grad)]
                for out in (carafe(features, masks, 3, 1, 2, impl=impl) for impl in IMPLS)]
-    for what, actual, expected in zip(('out', 'grad features', 'grad masks'), *results):
-        scale = expected.abs().max()
-        assert_same(actual / scale, expected / scale, what)
+    for impl, result in zip(IMPLS, results):
+        for what, actual, expected in zip(('out', 'grad features', 'grad masks'), result, results[-1]):
+            scale = expected.abs().max()
+            assert_same(actual / scale, expected / scale, f'{impl}: {what}')
+
+
+def test_auto_and_steps_of_few_channels(monkeypatch, assert_same):
+    features, masks = inputs((5, 6), (10, 12), c=14)
+    expected = carafe(features, masks, 3, 2, impl='reference')
+    monkeypatch.setattr(reassembly_matmul, '_STEP_ELEMENTS', 1)
+    monkeypatch.setattr(reassembly_matmul, '_STEP_CHANNELS', 3)
+    out = carafe(features, masks, 3, 2)
+    assert_same(out, expected)
+    grad = torch.randn_like(out)
+    for actual, wanted in zip(torch.autograd.grad(out, (features, masks), grad),
+                              torch.autograd.grad(expected, (features, masks), grad)):
+        assert_same(actual, wanted)
+    monkeypatch.setattr(reassembly_matmul.Matmul, 'apply', None)
+    with pytest.raises(TypeError):
+        carafe(features, masks, 3, 2)  # x2: the products
+    carafe(features, masks[..., :5, :6], 3, 2)  # x1: shifted views
 
 
 @pytest.mark.parametrize('impl', IMPLS)
@@ -126,18 +158,20 @@ def test_layouts_and_unused_gradients(assert_same):
     assert features.grad is None and masks.grad is not None
 
 
-def test_saves_only_its_inputs():
+@pytest.mark.parametrize('impl', IMPLS[:2])
+def test_saves_only_its_inputs(impl):
     features, masks = inputs((8, 8), (16, 16))
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
-        carafe(features, masks, 3, 2, 2)
+        carafe(features, masks, 3, 2, 2, impl=impl)
     assert {t.data_ptr() for t in saved} == {features.data_ptr(), masks.data_ptr()}
 
 
 @needs_tracer
-def test_compiles_without_a_graph_break(assert_same):
+@pytest.mark.parametrize('impl', IMPLS[:2])
+def test_compiles_without_a_graph_break(impl, assert_same):
     features, masks = inputs((5, 6), (10, 12), dtype=torch.float32)
-    compiled = torch.compile(lambda f, m: carafe(f, m, 3, 2, 2), fullgraph=True, backend='aot_eager')
+    compiled = torch.compile(lambda f, m: carafe(f, m, 3, 2, 2, impl=impl), fullgraph=True, backend='aot_eager')
     out = compiled(features, masks)
     assert_same(out, carafe(features, masks, 3, 2, 2))
     out.sum().backward()

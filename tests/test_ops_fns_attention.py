@@ -1,6 +1,5 @@
 import itertools
 import math
-import sys
 
 import pytest
 import torch
@@ -137,24 +136,6 @@ def test_layouts_and_unused_gradients(assert_same):
         assert_same(fns_attention(view(attn), view(value), 3), expected)
     fns_attention(attn, value.detach(), 3).sum().backward()
     assert value.grad is None and attn.grad is not None
-
-
-def test_auto_is_one_of_the_two_and_chunks_are_no_difference(monkeypatch, assert_same):
-    module = sys.modules[fns_attention.__module__]
-    attn, value = inputs((2, 3), (16, 24), c=7)
-    expected = fns_attention(attn, value, 3, impl='reference')
-    assert_same(fns_attention(attn, value, 3), expected)
-    monkeypatch.setattr(module, '_CHUNK_ELEMENTS', 2 * 3 * 4 * 64 * 2)  # two channels at a time
-    out = fns_attention(attn, value, 3)
-    assert_same(out, expected)
-    grad = torch.randn_like(out)
-    for actual, wanted in zip(torch.autograd.grad(out, (attn, value), grad),
-                              torch.autograd.grad(expected, (attn, value), grad)):
-        assert_same(actual, wanted)
-    monkeypatch.setattr(module._Matmul, 'apply', None)
-    with pytest.raises(TypeError):
-        fns_attention(attn, value, 3)  # x8: the products
-    fns_attention(attn[..., :8, :12], value, 3)  # x4: shifted views
 
 
 def test_autocast_does_not_round_the_weights(assert_same):

@@ -224,7 +224,7 @@ class FreqFusion(ReferenceNames, Fusion):
             lr_up = self.offset_generator(lr, hr, lr_up)
         if self.highpass:
             details = hr_feat - self._reassemble(hr_feat, self._highpass_kernels(highpass), self.highpass_kernel)
-            hr_feat = hr_feat + details if self.highpass_residual else details
+            hr_feat = details.add_(hr_feat) if self.highpass_residual else details  # in place: as wide as the result
         return lr_up, hr_feat, kernels
 
     def _encode(self, compressed: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -63,8 +63,14 @@ class OffsetGenerator(ReferenceNames):
         lr, lr_direction = self._describe(self.lr_norm(lr_compressed))
         hr, hr_direction = self._describe(self.hr_norm(hr_compressed))
         size = hr.shape[-2:]
-        offset = resize_nearest(F.pixel_shuffle(self.lr_offset(lr_direction), 2), size) + self.hr_offset(hr_direction)
-        scale = resize_nearest(F.pixel_shuffle(self.lr_scale(lr), 2), size) + self.hr_scale(hr)
+        if self.direction == 'concat':
+            lr_offset, lr_scale = _convolve_both(self.lr_offset, self.lr_scale, lr)
+            hr_offset, hr_scale = _convolve_both(self.hr_offset, self.hr_scale, hr)
+        else:
+            lr_offset, lr_scale = self.lr_offset(lr_direction), self.lr_scale(lr)
+            hr_offset, hr_scale = self.hr_offset(hr_direction), self.hr_scale(hr)
+        offset = resize_nearest(F.pixel_shuffle(lr_offset, 2), size) + hr_offset
+        scale = resize_nearest(F.pixel_shuffle(lr_scale, 2), size) + hr_scale
         return (offset * scale.sigmoid()).unflatten(1, (2, self.groups))
 
     def _describe(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +93,13 @@ class OffsetGenerator(ReferenceNames):
         grouped = features.to(dtype).reshape(n * self.groups, c // self.groups, height, width)
         moved = F.grid_sample(grouped, grid, mode='bilinear', padding_mode='border', align_corners=False)
         return moved.view(n, c, height, width).to(features.dtype)
+
+
+def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Two convolutions of one map as one: few output channels leave most of a vector unit idle."""
+    weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
+    both = F.conv2d(features, weight, bias, padding=first.padding)
+    return both.split((first.out_channels, second.out_channels), dim=1)
 
 
 def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:

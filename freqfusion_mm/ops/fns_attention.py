@@ -10,14 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .carafe import pad_border, pad_border_adjoint, reassemble_reference, reassemble_whole_ratio
+from .carafe import reassemble_whole_ratio
 
 IMPLS = ('auto', 'matmul', 'shifted', 'reference')
-#: From this many output pixels a corner on, one matrix product a corner is faster than shifted views (x8: 6 times on a
-#: CPU); below, its (k+1)^2 copies of the coarse map weigh too much.
-_MATMUL_FROM = 64
-#: 16 MiB of float32: output that is made at once on a CPU, where the products lie in another order than the map.
-_CHUNK_ELEMENTS = 1 << 22
 
 
 def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 'auto') -> Tensor:
@@ -41,10 +36,9 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         attn: [N, k*k, H, W], any float dtype; a wider one than that of `value` costs no precision.
         value: [N, C, h, w], any float dtype.
         kernel_size: odd window width k.
-        impl: 'shifted' and 'matmul' are the reassembly above, by shifted views of the coarse map or by one matrix
-            product for all output pixels that read the same coarse pixels; 'reference' is the definition in plain
-            differentiable indexing, for tests; 'auto' picks 'matmul' for high ratios (x8) and 'shifted' below.
-            Half-precision inputs are accumulated in float32.
+        impl: 'matmul' and 'shifted' are the reassembly above, by the ways of `carafe`; 'reference' is the definition
+            in plain differentiable indexing, for tests; 'auto' picks as `carafe` does. Half-precision inputs are
+            accumulated in float32.
 
     Returns:
         [N, C, H, W] in the dtype of `value`. Differentiable twice in both arguments. H/h and W/w may be any ratios,
@@ -67,11 +61,7 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
     masks = _smear(weights, value.shape[-2:], kernel_size)  # [N, (k+1)^2, H, W]
     for dim in (-2, -1):
         masks = _to_corners(masks, value.shape[dim], dim)  # [N, (k+1)^2, s*(h+1), t*(w+1)]
-    corners = (value.shape[-2] + 1) * (value.shape[-1] + 1)
-    if impl == 'matmul' or impl == 'auto' and masks.shape[-2] * masks.shape[-1] >= _MATMUL_FROM * corners:
-        out = _Matmul.apply(value, masks, kernel_size + 1)
-    else:
-        out = reassemble_whole_ratio(value, masks, kernel_size + 1, padding='replicate')
+    out = reassemble_whole_ratio(value, masks, kernel_size + 1, padding='replicate', impl=impl)
     for dim in (-2, -1):
         out = _from_corners(out, value.shape[dim], attn.shape[dim], dim)
     return out  # [N, C, H, W]
@@ -172,86 +162,3 @@ def _first(coarse: int, fine: int, device: torch.device) -> Tensor:
     """The first fine pixel of each corner."""
     corner = torch.arange(coarse + 1, device=device)
     return (((2 * corner - 1) * fine + coarse - 1) // (2 * coarse)).clamp(min=0)
-
-
-# ---------------------------------------------------------------- matrix products
-
-
-class _Matmul(torch.autograd.Function):
-    """Whole ratios s x t, an even window K: the s*t fine pixels of a corner read the same K*K coarse pixels, so that a
-    corner is one product of C x K*K by K*K x s*t. What is unfolded is the coarse map."""
-
-    @staticmethod
-    def forward(ctx, value: Tensor, masks: Tensor, window: int) -> Tensor:
-        ctx.save_for_backward(value, masks)
-        ctx.window = window
-        plan = _Corners(value, masks, window)
-        out = value.new_empty(*value.shape[:2], *masks.shape[-2:])
-        blocks = plan.by_corner(out)  # a view, [N, h+1, w+1, C, s, t]
-        with torch.autocast(value.device.type, enabled=False):
-            for channels, windows in plan.chunks():
-                blocks[:, :, :, channels] = (windows @ plan.weights).unflatten(-1, plan.ratio).to(out.dtype)
-        return out
-
-    @staticmethod
-    def backward(ctx, grad_out: Tensor):
-        value, masks = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a higher derivative is wanted: differentiate the definition
-            out = reassemble_reference(value, masks, ctx.window, 1, 'replicate')
-            return *torch.autograd.grad(out, (value, masks), grad_out, create_graph=True), None
-
-        plan = _Corners(value, masks, ctx.window)
-        need_value, need_masks = ctx.needs_input_grad[:2]
-        grad_padded = torch.zeros_like(plan.padded) if need_value else None
-        grad_weights = torch.zeros_like(plan.weights) if need_masks else None
-        blocks = plan.by_corner(grad_out)
-        with torch.autocast(value.device.type, enabled=False):
-            for channels, windows in plan.chunks():
-                grad = blocks[:, :, :, channels].to(plan.dtype).flatten(-2)  # [N, h+1, w+1, C', s*t]
-                if need_masks:
-                    grad_weights += windows.transpose(-1, -2) @ grad
-                if need_value:
-                    plan.add_windows(grad_padded[:, channels], grad @ plan.weights.transpose(-1, -2))
-        grad_value = grad_masks = None
-        if need_value:
-            grad_value = pad_border_adjoint(grad_padded, value.shape[-2:], ctx.window // 2, 'replicate').to(value.dtype)
-        if need_masks:
-            grad_masks = torch.empty_like(masks)
-            plan.by_corner(grad_masks)[:] = grad_weights.unflatten(-1, plan.ratio)
-        return grad_value, grad_masks, None
-
-
-class _Corners:
-    """What both passes of `_Matmul` walk over; sums are at least float32."""
-
-    def __init__(self, value: Tensor, masks: Tensor, window: int) -> None:
-        self.window = window
-        self.dtype = torch.promote_types(value.dtype, torch.float32)
-        self.size = tuple(side + 1 for side in value.shape[-2:])
-        self.ratio = tuple(fine // corners for fine, corners in zip(masks.shape[-2:], self.size))
-        self.padded = pad_border(value.to(self.dtype), window // 2, 'replicate')
-        self.weights = self.by_corner(masks).to(self.dtype).flatten(-2)  # [N, h+1, w+1, K*K, s*t]
-
-    def by_corner(self, fine: Tensor) -> Tensor:
-        """View of a fine map [N, C, s*(h+1), t*(w+1)] as [N, h+1, w+1, C, s, t]."""
-        (s, t), (h, w) = self.ratio, self.size
-        return fine.unflatten(-2, (h, s)).unflatten(-1, (w, t)).permute(0, 2, 4, 1, 3, 5)
-
-    def chunks(self):
-        """Slices of channels, and the windows of their coarse pixels, [N, h+1, w+1, C', K*K]."""
-        batch, channels = self.padded.shape[:2]
-        step = channels
-        if self.padded.device.type == 'cpu':
-            (s, t), (h, w) = self.ratio, self.size
-            step = min(channels, max(1, _CHUNK_ELEMENTS // (batch * h * s * w * t)))
-        for first in range(0, channels, step):
-            chunk = slice(first, min(first + step, channels))
-            windows = self.padded[:, chunk].unfold(-2, self.window, 1).unfold(-2, self.window, 1)
-            yield chunk, windows.permute(0, 2, 3, 1, 4, 5).flatten(-2)
-
-    def add_windows(self, padded: Tensor, windows: Tensor) -> None:
-        """Adds what every window received to the pixels that it was read from."""
-        (h, w), maps = self.size, windows.permute(0, 3, 4, 1, 2).unbind(2)  # K*K maps [N, C', h+1, w+1]
-        for index, received in enumerate(maps):
-            i, j = divmod(index, self.window)
-            padded[..., i:i + h, j:j + w] += received

@@ -1,7 +1,7 @@
 # Shapes, classification of single things (mmpretrain), 8 classes, 48x48; sized for two CPU cores. See projects/shapes.
 # SHAPES_CLASSIFICATION_ROOT in the environment names another folder.
 data_root = '{{$SHAPES_CLASSIFICATION_ROOT:data/shapes-classification/}}'
-classes = ('gear', 'star', 'ring', 'comb', 'cross', 'crescent', 'ladder', 'spiral')
+classes = ('comb', 'crescent', 'cross', 'gear', 'ladder', 'ring', 'spiral', 'star')  # mmpretrain numbers folders by name
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,

@@ -1,0 +1,118 @@
+"""python -m tools.benchmark [--goals] [--only NAME ...] [--scaling] [--device cuda] [--dtype bfloat16]
+
+`--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores.
+Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
+"""
+import statistics
+from argparse import ArgumentParser
+
+import torch
+
+from . import measure, report
+from .entries import ENTRIES, GOALS, SCALING, Entry
+from .ways import why_not
+
+
+def parser() -> ArgumentParser:
+    parser = ArgumentParser(prog='python -m tools.benchmark',
+                            description='Measure ours against the unfold formulation, mmcv, and a copy of the bytes.')
+    parser.add_argument('--goals', action='store_true', help='only the two layers and sizes of the goals')
+    parser.add_argument('--only', nargs='+', metavar='NAME', help='entries whose names hold one of these')
+    parser.add_argument('--scaling', action='store_true', help='time and memory against pixels, channels, ... instead')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--dtype', default='float32', choices=['float64', 'float32', 'float16', 'bfloat16'])
+    parser.add_argument('--threads', type=int, default=2, help='of the CPU')
+    parser.add_argument('--rounds', type=int, default=11, help='of interleaved runs')
+    return parser
+
+
+def environment(device: torch.device, dtype: torch.dtype, threads: int) -> str:
+    where = f'cpu-{threads}t'
+    if device.type == 'cuda':
+        where = torch.cuda.get_device_name(device).lower().replace(' ', '-')
+    return f'{where}-torch{torch.__version__.split("+")[0]}-{str(dtype).split(".")[-1]}'
+
+
+def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
+    """Median and interquartile range of the wall clock, and the median of processor time, in milliseconds."""
+    walls, processors = ([1000 * value for value in column] for column in zip(*samples))
+    low, _, high = statistics.quantiles(walls, n=4)
+    return dict(median_ms=f'{statistics.median(walls):.4g}', iqr_ms=f'{high - low:.3g}',
+                cpu_ms=f'{statistics.median(processors):.4g}', rounds=str(len(samples)))
+
+
+def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int) -> list[dict]:
+    """The rows of an entry; without times where a way is not available or does not agree."""
+    case = entry.make(device, dtype)
+    status = {way: why_not(way, device) for way in entry.ways}
+    for way, reason in status.items():
+        if way != 'ours' and reason is None:
+            reason = measure.parity(case, way)
+            status[way] = reason and f'parity failed: {reason}'
+            if reason and way == 'unfold':
+                status['ours'] = status[way]
+    ways = [way for way, reason in status.items() if reason is None]
+    memory = {way: measure.extra_memory(entry, way, device, dtype, threads) for way in ways}
+    rows = []
+    for name, run in measure.RUNS.items():
+        functions = {way: lambda way=way: run(case, way) for way in ways}
+        functions['copy'] = measure.copy_of_the_bytes(case, name)
+        taken = measure.times(functions, device, rounds)
+        for way in (*entry.ways, 'copy'):
+            row = dict(entry=entry.name, kind=entry.kind, shape=entry.shape, way=way, status=status.get(way) or 'ok')
+            row['pass'] = name
+            if way in taken:
+                row.update(summary(taken[way]))
+            if way in memory:
+                row['extra_mib'] = f'{memory[way][name]:.4g}'
+            rows.append(row)
+    return rows
+
+
+def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int) -> list[dict]:
+    rows = []
+    for what, steps in SCALING.items():
+        for value, entry in steps:
+            case = entry.make(device, dtype)
+            memory = measure.extra_memory(entry, 'ours', device, dtype, threads)
+            for name, run in measure.RUNS.items():
+                taken = measure.times({'ours': lambda: run(case, 'ours')}, device, rounds)
+                times = {field: text for field, text in summary(taken['ours']).items()
+                         if field in report.SCALING_FIELDS}
+                rows.append({'what': what, 'value': str(value), 'pass': name, **times,
+                             'extra_mib': f'{memory[name]:.4g}'})
+                print(*rows[-1].values(), flush=True)
+    return rows
+
+
+def main() -> None:
+    args = parser().parse_args()
+    device, dtype = torch.device(args.device), getattr(torch, args.dtype)
+    torch.set_num_threads(args.threads)
+    name = environment(device, dtype, args.threads)
+    path = report.RESULTS / f'{name}.csv'
+    if args.scaling:
+        rows = scaling(device, dtype, args.threads, args.rounds)
+        path = path.with_name(f'{name}-scaling.csv')
+        report.write(path, report.SCALING_FIELDS, rows)
+        report.plot_scaling(rows, name, path.with_suffix('.png'))
+        print(f'wrote {path.parent}/{path.stem}.csv and .png')
+        return
+    entries = GOALS if args.goals else ENTRIES
+    if args.only:
+        entries = [entry for entry in entries if any(part.lower() in entry.name.lower() for part in args.only)]
+    if not entries:
+        raise SystemExit(f'--only {args.only}: no such entry; there are {[entry.name for entry in ENTRIES]}')
+    order = [entry.name for entry in ENTRIES]
+    for entry in entries:
+        rows = measured(entry, device, dtype, args.threads, args.rounds)
+        report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
+        print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)
+    rows = report.read(path)
+    path.with_suffix('.md').write_text(report.table(rows, name))
+    report.plot(rows, name, path.with_suffix('.png'))
+    print(f'wrote {path.parent}/{path.stem}.csv, .md and .png')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,147 @@
+"""What is measured: one entry for every op, layer, neck and model."""
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from io import StringIO
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from freqfusion_mm import ops
+from freqfusion_mm.layers import UPSAMPLERS, build_fusion
+
+from .ways import layers_use, ops_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Case:
+    """An entry, made on a device. `run(way)` computes it; gradients are those of `inputs` and `parameters`."""
+    run: Callable[[str], tuple[Tensor, ...]]
+    inputs: list[Tensor]
+    parameters: list[Tensor]
+    grads: list[Tensor] = field(default_factory=list)  # of the outputs; made once, by the first backward pass
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    kind: str  # 'op', 'layer', 'neck' or 'model'
+    shape: str
+    make: Callable[[torch.device, torch.dtype], Case]
+    ways: tuple[str, ...] = ('ours', 'unfold')
+
+
+def _tensors(shapes: list[tuple[int, ...]], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator).to(device, dtype).requires_grad_() for shape in shapes]
+
+
+def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised: int | None = None) -> Entry:
+    """An op over tensors of these shapes; `normalised`: the argument that is a kernel and sums to one."""
+
+    def make(device: torch.device, dtype: torch.dtype) -> Case:
+        inputs = _tensors(shapes, device, dtype)
+        if normalised is not None:
+            inputs[normalised] = inputs[normalised].detach().softmax(dim=1).requires_grad_()
+
+        def run(way: str) -> tuple[Tensor, ...]:
+            return (ops_of(way).get(name, getattr(ops, name))(*inputs, *args), )
+
+        return Case(run, inputs, [])
+
+    ways = ('ours', 'unfold', 'mmcv') if name == 'carafe' else ('ours', 'unfold')
+    return Entry(f'{name} {label}'.strip(), 'op', ', '.join('x'.join(map(str, shape)) for shape in shapes), make, ways)
+
+
+def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[tuple[int, ...]],
+            call: Callable[[nn.Module, list[Tensor]], object] | None = None) -> Entry:
+
+    def make(device: torch.device, dtype: torch.dtype) -> Case:
+        torch.manual_seed(0)
+        module = build().to(device, dtype)
+        inputs = _tensors(shapes, device, dtype)
+
+        def run(way: str) -> tuple[Tensor, ...]:
+            with layers_use(way):
+                out = call(module, inputs) if call else module(*inputs)
+            return tuple(out) if isinstance(out, (tuple, list)) else (out, )
+
+        return Case(run, inputs, [p for p in module.parameters() if p.requires_grad])
+
+    ways = ('ours', 'unfold') if 'ReSFU' in name else ('ours', 'unfold', 'mmcv')
+    return Entry(name, kind, ', '.join('x'.join(map(str, shape)) for shape in shapes), make, ways)
+
+
+def _neck(upsampler: str) -> nn.Module:
+    from freqfusion_mm.necks import FusionFPN
+    return FusionFPN([256, 512, 1024, 2048], 256, 4, upsample_cfg=dict(type=upsampler))
+
+
+def _model(config: str) -> nn.Module:
+    from mmengine.config import Config
+    from mmengine.model import revert_sync_batchnorm
+    from mmengine.registry import MODELS, init_default_scope
+
+    import freqfusion_mm.registration  # noqa: F401
+    cfg = Config.fromfile(ROOT / 'configs' / config)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = None
+    cfg.model.pretrained = None
+    with redirect_stdout(StringIO()):
+        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+    return model.eval()
+
+
+def freqfusion(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
+    """The layer at a size; also what the scaling curves are made of."""
+    return _module('FreqFusion', 'layer', lambda: UPSAMPLERS['FreqFusion'](lr[1], hr[1], **options), [lr, hr])
+
+
+def resfu(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
+    return _module('ReSFU', 'layer', lambda: UPSAMPLERS['ReSFU'](lr[1], hr[1], **options), [lr, hr])
+
+
+#: The shapes of the CPU goals.
+GOALS = [
+    freqfusion((1, 256, 64, 64), (1, 256, 128, 128), compressed_channels=64),
+    resfu((1, 256, 32, 32), (1, 256, 128, 128)),
+]
+
+PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
+
+ENTRIES = [
+    *GOALS,
+    _op('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1),
+    _op('carafe', [(1, 256, 128, 128), (1, 9, 128, 128)], 'x1 k3', 3, normalised=1),
+    _op('carafe', [(1, 256, 8, 8), (1, 25, 16, 16)], 'x2 k5 small', 5, normalised=1),
+    _op('fns_attention', [(1, 9, 128, 128), (1, 256, 32, 32)], 'x4 k3', 3, normalised=0),
+    _op('fns_attention', [(1, 9, 128, 128), (1, 256, 64, 64)], 'x2 k3', 3, normalised=0),
+    _op('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
+    _op('neighbour_similarity', [(1, 64, 128, 128)], ''),
+    _module('CARAFE', 'layer', lambda: build_fusion(dict(type='CARAFE'), 256, 256),
+            [(1, 256, 64, 64), (1, 256, 128, 128)], lambda module, inputs: module(*inputs)[0]),
+    _module('FusionFPN FreqFusion', 'neck', lambda: _neck('FreqFusion'), PYRAMID, lambda neck, maps: neck(maps)),
+    _module('FusionFPN ReSFU', 'neck', lambda: _neck('ReSFU'), PYRAMID, lambda neck, maps: neck(maps)),
+    _module('SegFormer-B1 FreqFusion', 'model',
+            lambda: _model('freqfusion/segformer_mit-b1_freqfusion_8xb2-160k_ade20k-512x512.py'), [(1, 3, 256, 256)],
+            lambda model, images: model(images[0], mode='tensor')),
+    _module('SegFormer-B1 ReSFU', 'model',
+            lambda: _model('resfu/segformer_mit-b1_resfu_8xb2-160k_ade20k-512x512.py'), [(1, 3, 256, 256)],
+            lambda model, images: model(images[0], mode='tensor')),
+]
+
+
+#: What grows, and FreqFusion at every step of it; the rest stays at 64 channels, 32x32 to 64x64, batch 1, k=5.
+SCALING = {
+    'pixels': [(4 * side**2, freqfusion((1, 64, side, side), (1, 64, 2 * side, 2 * side)))
+               for side in (16, 32, 64, 128)],
+    'channels': [(c, freqfusion((1, c, 32, 32), (1, c, 64, 64), compressed_channels=16)) for c in (32, 64, 128, 256)],
+    'kernel': [(k, freqfusion((1, 64, 32, 32), (1, 64, 64, 64), lowpass_kernel=k)) for k in (3, 5, 7, 9)],
+    'batch': [(n, freqfusion((n, 64, 32, 32), (n, 64, 64, 64))) for n in (1, 2, 4, 8)],
+    'with_cp': [(with_cp, freqfusion((1, 64, 64, 64), (1, 64, 128, 128), with_cp=with_cp)) for with_cp in (0, 1)],
+}
+for what, steps in SCALING.items():
+    SCALING[what] = [(value, replace(entry, name=f'{entry.name} {what}={value}')) for value, entry in steps]

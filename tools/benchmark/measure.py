@@ -1,0 +1,142 @@
+"""Parity, time and memory of the ways to compute one entry."""
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .entries import ENTRIES, SCALING, Case, Entry
+
+PASSES = ('forward', 'forward+backward')
+#: Of the largest value: float32 sums of another order, and what half precision holds.
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+def forward(case: Case, way: str) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        return case.run(way)
+
+
+def forward_backward(case: Case, way: str) -> tuple[Tensor, ...]:
+    out = case.run(way)
+    if not case.grads:
+        generator = torch.Generator().manual_seed(1)
+        case.grads = [torch.randn(map_.shape, generator=generator).to(map_) for map_ in out]
+    return torch.autograd.grad(out, case.inputs + case.parameters, case.grads, allow_unused=True)
+
+
+RUNS = dict(zip(PASSES, (forward, forward_backward)))
+
+
+def parity(case: Case, way: str) -> str | None:
+    """Where the results or gradients of ours differ from those of another way, or None."""
+    for name, run in RUNS.items():
+        results = [pair for pair in zip(run(case, 'ours'), run(case, way)) if pair != (None, None)]
+        if any(tensor is None for pair in results for tensor in pair):
+            return f'{name}: a gradient is missing'
+        largest = max(float(theirs.abs().max()) for _, theirs in results)
+        for index, (ours, theirs) in enumerate(results):
+            # The floor: some gradients are zero by their formula, and all that is in them is rounding.
+            scale = max(float(theirs.abs().max()), 1e-3 * largest)
+            error = float((ours - theirs).abs().max()) / scale
+            if not error <= TOLERANCE[ours.dtype]:
+                return f'{name}: result {index} differs by {error:.1e} of its largest value'
+    return None
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def times(functions: dict[str, Callable], device: torch.device, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Wall and processor seconds of every function, in rounds that take each once, the first of a round changing."""
+    taken = {name: [] for name in functions}
+    names = list(functions)
+    for name in names:
+        functions[name]()
+    for index in range(rounds):
+        shift = index % len(names)
+        for name in names[shift:] + names[:shift]:
+            _synchronize(device)
+            wall, processor = time.perf_counter(), time.process_time()
+            functions[name]()
+            _synchronize(device)
+            taken[name].append((time.perf_counter() - wall, time.process_time() - processor))
+    return taken
+
+
+def copy_of_the_bytes(case: Case, passes: str) -> Callable:
+    """A copy that moves what a pass must at least read and write: inputs, outputs and parameters once, and in a
+    backward pass their gradients."""
+    tensors = [*forward(case, 'ours'), *case.inputs, *case.parameters]
+    moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    moved *= 1 if passes == 'forward' else 2
+    source = torch.ones(moved // 2, dtype=torch.uint8, device=tensors[0].device)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def extra_memory(entry: Entry, way: str, device: torch.device, dtype: torch.dtype, threads: int) -> dict[str, float]:
+    """Peak memory of each pass beyond inputs and parameters, results included, in MiB.
+
+    CUDA: what the allocator reports. CPU: a fresh process whose C allocator gives every block back at once
+    (`MALLOC_MMAP_THRESHOLD_`), and the kernel's own high-water mark of its resident memory over that before the pass.
+    """
+    if device.type == 'cuda':
+        return _extra_on_cuda(entry, way, device, dtype)
+    command = [sys.executable, '-m', f'{__package__}.measure', entry.name, way, str(dtype).split('.')[-1], str(threads)]
+    environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_='65536', MALLOC_TRIM_THRESHOLD_='65536')
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False,
+                            cwd=Path(__file__).resolve().parents[2])
+    if result.returncode:
+        raise RuntimeError(f'measuring the memory of {entry.name}, {way}, failed:\n{result.stderr[-2000:]}')
+    return dict(zip(PASSES, map(float, result.stdout.split()[-2:])))
+
+
+def _extra_on_cuda(entry: Entry, way: str, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    case, extra = entry.make(device, dtype), {}
+    for name, run in RUNS.items():
+        run(case, way)  # libraries take their workspaces
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run(case, way)
+        extra[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    return extra
+
+
+def _resident(field: str) -> float:
+    """MiB of this process: VmRSS now, or VmHWM, the most since `_reset_peak`."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+def _reset_peak() -> None:
+    ctypes.CDLL(None).malloc_trim(0)
+    Path('/proc/self/clear_refs').write_text('5')
+
+
+def _extra_on_cpu(entry: Entry, way: str, dtype: torch.dtype) -> list[float]:
+    case, extra = entry.make(torch.device('cpu'), dtype), []
+    for run in RUNS.values():
+        run(case, way)  # code is loaded, and primitives are made
+        _reset_peak()
+        before = _resident('VmRSS')
+        run(case, way)
+        extra.append(_resident('VmHWM') - before)
+    return extra
+
+
+if __name__ == '__main__':
+    name, way, dtype, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    entries = ENTRIES + [entry for steps in SCALING.values() for _, entry in steps]
+    print(*_extra_on_cpu(next(entry for entry in entries if entry.name == name), way, getattr(torch, dtype)))

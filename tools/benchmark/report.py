@@ -1,0 +1,113 @@
+"""Results as CSV, and the table and plots that are made of it."""
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / 'results'
+FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'rounds')
+SCALING_FIELDS = ('what', 'value', 'pass', 'median_ms', 'iqr_ms', 'extra_mib')
+
+
+def write(path: Path, fields: tuple[str, ...], rows: Iterable[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w', newline='') as file:
+        writer = csv.DictWriter(file, fields, lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    with path.open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def merged(old: list[dict], new: list[dict], order: list[str]) -> list[dict]:
+    """New rows in the place of the old ones of their entries, in the order of the entries."""
+    measured = {row['entry'] for row in new}
+    rows = [row for row in old if row['entry'] not in measured and row['entry'] in order] + new
+    return sorted(rows, key=lambda row: order.index(row['entry']))
+
+
+def _groups(rows: list[dict]) -> dict[tuple[str, str], dict[str, dict]]:
+    groups: dict[tuple[str, str], dict[str, dict]] = {}
+    for row in rows:
+        groups.setdefault((row['entry'], row['pass']), {})[row['way']] = row
+    return groups
+
+
+def _time(row: dict | None) -> str:
+    if row is None:
+        return ''
+    return f'{float(row["median_ms"]):.3g} ({float(row["iqr_ms"]):.2g})' if row['status'] == 'ok' else row['status']
+
+
+def ratio(ways: dict[str, dict], of: str, to: str, field: str = 'median_ms') -> float | None:
+    """A field of one way over that of another, where both are measured."""
+    values = [ways.get(way, {}).get(field, '') for way in (of, to)]
+    return float(values[0]) / float(values[1]) if all(values) and float(values[1]) > 0 else None
+
+
+def _times(value: float | None) -> str:
+    return '' if value is None else f'{value:.2g}x'
+
+
+def table(rows: list[dict], environment: str) -> str:
+    lines = [
+        f'# {environment}', '',
+        'Milliseconds, median (interquartile range) of interleaved runs in one process. "Faster": unfold formulation, '
+        'or mmcv, over ours; below 1 is a loss. "Over a copy": ours over a copy of the bytes that must at least be '
+        'moved, the memory limit. "Memory": peak beyond inputs and parameters, MiB, and that of unfold over ours.', '',
+        '| entry | pass | ours | unfold | faster | mmcv | faster | copy | over a copy | memory, ours | unfold | less |',
+        '|' + ' --- |' * 12
+    ]
+    for (entry, passes), ways in _groups(rows).items():
+        memory = [ways.get(way, {}).get('extra_mib', '') for way in ('ours', 'unfold')]
+        cells = [entry, passes, _time(ways.get('ours')), _time(ways.get('unfold')),
+                 _times(ratio(ways, 'unfold', 'ours')), _time(ways.get('mmcv')), _times(ratio(ways, 'mmcv', 'ours')),
+                 _time(ways.get('copy')), _times(ratio(ways, 'ours', 'copy')),
+                 *(value and f'{float(value):.3g}' for value in memory),
+                 _times(ratio(ways, 'unfold', 'ours', 'extra_mib'))]
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def plot(rows: list[dict], environment: str, path: Path) -> None:
+    """Speed-up and memory saving of every entry over the unfold formulation, losses left of 1."""
+    from matplotlib.figure import Figure
+    groups = {key: ways for key, ways in _groups(rows).items() if ratio(ways, 'unfold', 'ours')}
+    names = [f'{entry}, {passes}' for entry, passes in groups]
+    figure = Figure(figsize=(9, 1.5 + .3 * len(names)), layout='constrained')
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, field, title in zip(axes, ('median_ms', 'extra_mib'), ('times faster than unfold', 'times less memory')):
+        values = [ratio(ways, 'unfold', 'ours', field) or 1 for ways in groups.values()]
+        ax.barh(names, values, color=['tab:green' if value >= 1 else 'tab:red' for value in values])
+        ax.axvline(1, color='black', linewidth=1)
+        ax.set(xscale='log', xlabel=title)
+        ax.grid(axis='x', alpha=.3)
+    axes[0].invert_yaxis()
+    figure.suptitle(environment)
+    figure.savefig(path, dpi=100)
+
+
+def plot_scaling(rows: list[dict], environment: str, path: Path) -> None:
+    """Time and memory of FreqFusion against what grows; the dotted line is proportional growth."""
+    from matplotlib.figure import Figure
+    subjects = list(dict.fromkeys(row['what'] for row in rows))
+    figure = Figure(figsize=(3 * len(subjects), 6), layout='constrained')
+    for column, what in enumerate(subjects):
+        for line, (field, label) in enumerate((('median_ms', 'ms'), ('extra_mib', 'extra MiB'))):
+            ax = figure.add_subplot(2, len(subjects), line * len(subjects) + column + 1)
+            for passes in dict.fromkeys(row['pass'] for row in rows):
+                points = [(float(row['value']), float(row[field])) for row in rows
+                          if row['what'] == what and row['pass'] == passes]
+                ax.plot(*zip(*points), marker='o', label=passes)
+            if what != 'with_cp':
+                (x0, y0), (x1, _) = points[0], points[-1]
+                ax.plot([x0, x1], [y0, y0 * x1 / x0], ':', color='grey', label='proportional')
+                ax.set(xscale='log', yscale='log')
+            ax.set(xlabel=what, ylabel=label)
+    figure.axes[0].legend()
+    figure.suptitle(f'FreqFusion, {environment}')
+    figure.savefig(path, dpi=100)

@@ -1,0 +1,54 @@
+"""The ways to compute an entry: ours, the unfold formulation, and mmcv's compiled op."""
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from freqfusion_mm.layers import fixed_ratio, freqfusion, offset_generator, resfu
+
+from . import unfold_formulation
+
+WAYS = ('ours', 'unfold', 'mmcv')
+
+
+def why_not(way: str, device: torch.device) -> str | None:
+    """Why a way cannot be measured on a device, or None."""
+    if way != 'mmcv':
+        return None
+    if device.type != 'cuda':
+        return "mmcv's carafe is compiled for CUDA alone"
+    try:
+        from mmcv.ops import carafe  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"mmcv's compiled ops do not load: {error}"
+    return None
+
+
+def mmcv_carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros') -> Tensor:
+    from mmcv.ops import carafe
+    if padding != 'zeros':
+        raise ValueError(f"mmcv's op knows padding='zeros' alone, got {padding!r}")
+    return carafe(features, masks, kernel_size, groups, masks.shape[-1] // features.shape[-1])
+
+
+def ops_of(way: str) -> dict[str, Callable]:
+    """The functions that take the place of the package's, by name."""
+    return {'ours': {}, 'unfold': unfold_formulation.OPS, 'mmcv': dict(carafe=mmcv_carafe)}[way]
+
+
+@contextmanager
+def layers_use(way: str) -> Iterator[None]:
+    """While it is open, the layers of the package call the ops of a way."""
+    replaced = []
+    try:
+        for module in (fixed_ratio, freqfusion, offset_generator, resfu):
+            for name, op in ops_of(way).items():
+                if hasattr(module, name):
+                    replaced.append(patch.object(module, name, op))
+                    replaced[-1].start()
+        yield
+    finally:
+        for change in reversed(replaced):
+            change.stop()
