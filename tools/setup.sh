@@ -26,6 +26,8 @@ case $stack in
         torch=(torch==2.13.0) mmcv=onedl-mmcv==2.3.6 minutes=6.5
         rest=(onedl-mmengine==0.10.12 onedl-mmdetection==3.5.1 onedl-mmsegmentation==1.4.2
               onedl-mmpretrain==1.3.6 onedl-mim==0.5.1)
+        # The version that belongs to torch 2.13: a CPU build of torch comes without, and the kernels are tested anyway.
+        [ "$(uname -sm)" != 'Linux x86_64' ] || rest+=(triton==3.7.1)
         ;;
     openmmlab)
         venv=$root/.venv-openmmlab pythons='3.10' wanted='3.10 (torch 2.1 and mmcv 2.1 were made for it)'

@@ -1,0 +1,66 @@
+"""GPU kernels of the operators, written in Triton, which comes with the CUDA builds of torch.
+
+Nothing here imports triton before a module of this package is asked for: ask `why_not` first, then import
+`reassembly`, `fns_attention`, `normalize_kernels` or `neighbour_similarity`. Each of them has plain functions for the
+forward pass and for every gradient, and a `why_not` of its own. They check no shapes: the doors in
+`freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by one program, no atomics.
+"""
+
+import os
+import re
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+from torch import Tensor
+
+#: Triton's interpreter runs the kernels on a CPU, for tests. It reads this variable once, when triton is imported.
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+
+_OLDEST = (3, 5)
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def why_not(*tensors: Tensor) -> str | None:
+    """Why no kernel of this package can run on these tensors, or None. Imports no triton.
+
+    Example:
+        >>> why_not(torch.zeros(1, dtype=torch.int64)) is None
+        False
+    """
+    reason = missing()
+    if reason is not None:
+        return reason
+    for tensor in tensors:
+        if tensor.dtype not in _DTYPES:
+            return f'the Triton kernels take float16, bfloat16, float32 and float64, not {tensor.dtype}'
+        if tensor.numel() == 0:
+            return 'the Triton kernels take no empty tensors'
+        if not INTERPRETED:
+            reason = _unfit(tensor.device)
+            if reason is not None:
+                return reason
+    return None
+
+
+@lru_cache
+def missing() -> str | None:
+    """Why there is no Triton to speak of, or None. Imports no triton."""
+    try:
+        found = version('triton')
+    except PackageNotFoundError:
+        return 'triton is not installed (it comes with the CUDA builds of torch for Linux)'
+    if tuple(map(int, re.findall(r'\d+', found)[:2])) < _OLDEST:
+        return f'triton {found} is older than {".".join(map(str, _OLDEST))}: use a torch from 2.9 on'
+    return None
+
+
+@lru_cache
+def _unfit(device: torch.device) -> str | None:
+    if device.type != 'cuda' or torch.version.hip is not None:
+        return f'the Triton kernels run on NVIDIA GPUs, not on {"an AMD GPU" if device.type == "cuda" else device}'
+    capability = torch.cuda.get_device_capability(device)
+    if capability < (8, 0):
+        return ('the Triton kernels need a GPU of compute capability 8.0 or newer, '
+                f'{device} has {".".join(map(str, capability))}')
+    return None

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from freqfusion_mm.ops import hamming_window, normalize_kernels
+
+
+@pytest.fixture
+def kernels(triton_device):
+    from freqfusion_mm.ops.triton import normalize_kernels as kernels
+    return kernels
+
+
+def layouts(tensor):
+    return tensor, tensor.to(memory_format=torch.channels_last), tensor.transpose(2, 3).contiguous().transpose(2, 3)
+
+
+@pytest.mark.parametrize('windowed', [False, True])
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
+def test_equals_softmax_times_window(dtype, windowed, kernels, triton_device, assert_same):
+    logits = torch.randn(2, 50, 5, 7, dtype=dtype, requires_grad=True)
+    window = hamming_window(5) if windowed else None
+    expected = normalize_kernels(logits, 5, window)
+    grad = torch.randn_like(expected)
+    expected_grad, = torch.autograd.grad(expected, logits, grad)
+    window = window if window is None else window.to(triton_device)
+    for ours in layouts(logits.detach().to(triton_device)):
+        assert kernels.why_not(ours, 5, window) is None
+        result = kernels.forward(ours, 5, window)
+        assert_same(result.cpu(), expected.detach())
+        assert_same(kernels.grad_logits(grad.to(triton_device), result, ours, 5).cpu(), expected_grad)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('scale', [0, 1, 1e4])
+def test_half_precision_logits_give_float32_kernels(scale, dtype, kernels, triton_device, assert_same):
+    logits = (scale * torch.randn(1, 9, 3, 4)).to(dtype)
+    result = kernels.forward(logits.to(triton_device), 3, hamming_window(3).to(triton_device))
+    expected = normalize_kernels(logits, 3, hamming_window(3))
+    assert_same(result.cpu(), expected)
+    grad = kernels.grad_logits(torch.ones_like(result), result, logits.to(triton_device), 3)
+    assert grad.dtype == dtype and torch.isfinite(grad).all()
+
+
+def test_why_not(kernels, triton_device):
+    logits = torch.zeros(1, 9, 3, 4, device=triton_device)
+    assert 'no gradient for the window' in kernels.why_not(logits, 3, torch.ones(3, 3, requires_grad=True))
+    assert 'not torch.int64' in kernels.why_not(logits.long(), 3)
