@@ -12,17 +12,17 @@ from freqfusion_mm.layers import LiftDownPool
 class LiftRegularization(Hook):
     """Adds `loss_lift_update` and `loss_lift_predict` to the losses of a model that has `LiftDownPool` layers.
 
-    Put it in a config: `custom_hooks = [dict(type='LiftRegularization')]`. The model class stays as it is: while training
-    runs, what the layers computed in the forward pass is handed to the model's `parse_losses` beside its own losses,
-    which sums and logs it by name.
+    Put it in a config: `custom_hooks = [dict(type='LiftRegularization')]`. The model class stays as it is: while
+    training runs, what the layers computed in the forward pass is handed to the model's `parse_losses` beside its own
+    losses, which sums and logs it by name.
 
     Paper: LiftPool, ICLR 2021, arXiv 2104.00996: c_u keeps the coarse half close to the pixels it stands for, c_p the
         details small. The weights of the paper are not known to us. The defaults are those of sshhj89/pooling_research
         (a8fe67f), which takes mean squares as we do; Temporal Lift Pooling (21be215) has 0.001 for both on 2-norms.
 
     Args:
-        weight_update, weight_predict: factors of c_u = mean((coarse - odd)^2) and c_p = mean(detail^2), each averaged over
-            the three lifts of a layer and summed over the layers. Zero leaves a loss out.
+        weight_update, weight_predict: factors of c_u = mean((coarse - odd)^2) and c_p = mean(detail^2), each averaged
+            over the three lifts of a layer and summed over the layers. Zero leaves a loss out.
 
     Raises:
         ValueError: negative weights, or at the start of training a model without `LiftDownPool`.

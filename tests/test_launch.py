@@ -44,6 +44,11 @@ def test_remote_data_is_left_to_its_reader() -> None:
     check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
 
 
+def test_data_that_is_downloaded_may_be_missing(tmp_path: Path) -> None:
+    dataset = dict(data_root=str(tmp_path / 'gone'), download=True)
+    check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+
+
 @pytest.mark.parametrize('scope, hook, switch', [
     ('mmseg', 'SegVisualizationHook', 'draw'), ('mmdet', 'DetVisualizationHook', 'draw'),
     ('mmpretrain', 'VisualizationHook', 'enable')])

@@ -8,3 +8,4 @@ model = dict(
     backbone=dict(base_channels=16, init_cfg=None),
     decode_head=dict(in_channels=16, channels=16, num_classes=12))
 train_dataloader = dict(batch_size=4)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))  # no shortcuts: it learns faster at a lower rate

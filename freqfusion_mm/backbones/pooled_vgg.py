@@ -90,20 +90,23 @@ class PooledVGG(BaseModule):
         ends = [sum(3 * convs + 1 for convs in self.depths[:i + 1]) for i in range(len(self.depths))]
         return [self.features[end - 1] for end in ends]
 
-    def encode(self, image: Tensor) -> tuple[list[Tensor], list]:
-        """The pooled maps of all stages, and what the poolings remember."""
+    def encode(self, image: Tensor, remember: bool) -> tuple[list[Tensor], list]:
+        """The pooled maps of all stages, and what the poolings remember (nothing, where it is not asked for)."""
         maps, memory, feat, start = [], [], image, 0
         for convs, pool in zip(self.depths, self.pools):
             feat = self.features[start:start + 3 * convs](feat)
             start += 3 * convs + 1
-            feat, remembered = split(pool, feat)
+            if remember:
+                feat, remembered = split(pool, feat)
+                memory.append(remembered)
+            else:
+                feat = pool(feat)
             maps.append(feat)
-            memory.append(remembered)
         return maps, memory
 
     def forward(self, image: Tensor) -> tuple:
         """[N, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""
-        maps, memory = self.encode(image)
+        maps, memory = self.encode(image, self.return_memory)
         outs = tuple(maps[i] for i in self.out_indices)
         return (*outs, tuple(memory)) if self.return_memory else outs
 

@@ -26,7 +26,8 @@ class SegNet(PooledVGG):
         depth, pool_cfg, base_channels, in_channels, norm_eval, init_cfg: as in `PooledVGG`; torchvision's weights load
             into the encoder.
         unpool_cfg: `dict(type='max_unpool')`, which goes with the pooling 'max'; `dict(type='lift', tied=True)`, which
-            goes with 'lift'; `dict(type='interpolate')`, which goes with all. See `layers.build_unpool`.
+            goes with 'lift'; `dict(type='interpolate')`, which goes with all. See `layers.build_unpool`. Tied filters
+            are found twice in the network: an optimizer's `paramwise_cfg` then needs `bypass_duplicate=True`.
 
     Raises:
         ValueError: as `PooledVGG`, and from `build_unpool`. A pair that does not fit is refused at the first image.
@@ -58,7 +59,7 @@ class SegNet(PooledVGG):
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
         """[N, in_channels, H, W] -> one map [N, base_channels, H, W], in a tuple."""
-        maps, memory = self.encode(image)
+        maps, memory = self.encode(image, remember=True)
         feat = maps[-1]
         for unpool, stage, remembered in zip(self.unpools, self.decoder, reversed(memory)):
             feat = stage(unpool(feat, remembered))

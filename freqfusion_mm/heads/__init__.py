@@ -13,5 +13,6 @@ from .uper_head import FusionUPerHead
 
 __all__ = [
     'EESPNetSegHead', 'ESPNetCHead', 'ESPNetHead', 'ESPNetV2Head', 'FusionDepthHead', 'FusionHamHead',
-    'FusionSegformerHead', 'FusionSemanticFPNHead', 'FusionUNetHead', 'FusionUPerHead', 'ImageGuidedFCNHead', 'UnpoolASPPHead'
+    'FusionSegformerHead', 'FusionSemanticFPNHead', 'FusionUNetHead', 'FusionUPerHead', 'ImageGuidedFCNHead',
+    'UnpoolASPPHead'
 ]

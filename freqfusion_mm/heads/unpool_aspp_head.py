@@ -19,11 +19,11 @@ class UnpoolASPPHead(DepthwiseSeparableASPPHead):
     """From the ASPP's map up, one unpooling for each pooling of the backbone; the low-level map joins on the way.
 
     Convention:
-        `inputs[0]` is the low-level map; `inputs[-1]` the tuple of memories of a backbone with `return_memory=True`, fine
-        to coarse. The unpoolings of those coarser than the low-level map come before the concatenation, the others after
-        the two separable convolutions, so the logits have the size of the first pooled map. Interpolation reaches any
-        size in one step: `unpool_cfg=dict(type='interpolate')` is the stock head, needs no memory, and its logits have
-        the size of the low-level map.
+        `inputs[0]` is the low-level map; `inputs[-1]` the tuple of memories of a backbone with `return_memory=True`,
+        fine to coarse. The unpoolings of those coarser than the low-level map come before the concatenation, the others
+        after the two separable convolutions, so the logits have the size of the first pooled map. Interpolation reaches
+        any size in one step: `unpool_cfg=dict(type='interpolate')` is the stock head, needs no memory, and its logits
+        have the size of the low-level map.
 
     Args:
         c1_in_channels, c1_channels: of the low-level map, and what it is projected to.
