@@ -6,6 +6,7 @@ mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are regis
 
 from importlib.util import find_spec
 
+from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
 from .backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
@@ -15,6 +16,7 @@ from .evaluation.panoptic_quality import PanopticQuality
 from .layers import CARAFE, FreqFusion, ReSFU
 from .lift_regularization import LiftRegularization
 from .necks import FusionFPN
+from .ops.flops import jit_handlers
 from .sawtooth_lr import SawtoothLR
 
 
@@ -22,6 +24,8 @@ def _register(registry: Registry, *classes: type) -> None:
     for cls in classes:
         registry.register_module(module=cls)
 
+
+_DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, CARAFE, FreqFusion, ReSFU)

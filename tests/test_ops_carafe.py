@@ -105,7 +105,7 @@ def test_auto_and_steps_of_few_channels(monkeypatch, assert_same):
     for actual, wanted in zip(torch.autograd.grad(out, (features, masks), grad),
                               torch.autograd.grad(expected, (features, masks), grad)):
         assert_same(actual, wanted)
-    monkeypatch.setattr(reassembly_matmul.Matmul, 'apply', None)
+    monkeypatch.setattr(reassembly_matmul, 'forward', None)
     with pytest.raises(TypeError):
         carafe(features, masks, 3, 2)  # x2: the products
     carafe(features, masks[..., :5, :6], 3, 2)  # x1: shifted views

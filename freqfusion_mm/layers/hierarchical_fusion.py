@@ -46,10 +46,10 @@ def hierarchical_fusion(branches: Sequence[Tensor], chain: str = 'all') -> list[
     start = CHAINS[chain]
     if start is None:
         return list(branches)
-    shapes = {branch.shape for branch in branches[start:]}
-    if len(shapes) > 1:
-        raise ValueError(f'branches in the chain {chain!r} are added and need one shape, got '
-                         f'{sorted(tuple(shape) for shape in shapes)}')
+    chained = branches[start:]
+    if any(branch.shape != chained[0].shape for branch in chained):
+        shapes = sorted({tuple(branch.shape) for branch in chained})
+        raise ValueError(f'branches in the chain {chain!r} are added and need one shape, got {shapes}')
     fused = list(branches)
     for i in range(start + 1, len(fused)):
         fused[i] = fused[i - 1] + fused[i]

@@ -128,7 +128,10 @@ class Lifting(nn.Module):
         """One axis: coarse half, details, and the odd pixels that they were made of."""
         dim = -2 if vertical else -1
         even, odd = _every_second(feat, 0, dim), _every_second(feat, 1, dim)
-        if odd.shape[dim] < even.shape[dim]:
+        if torch.onnx.is_in_onnx_export():  # the same for even and odd sizes
+            last = feat.shape[dim] - 1
+            odd = feat.index_select(dim, (2 * torch.arange(even.shape[dim], device=feat.device) + 1).clamp(max=last))
+        elif odd.shape[dim] < even.shape[dim]:
             odd = torch.cat([odd, even.narrow(dim, -1, 1)], dim=dim)
         detail = odd - self.predictor(even, vertical)
         return even + self.updater(detail, vertical), detail, odd

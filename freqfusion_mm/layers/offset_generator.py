@@ -71,7 +71,7 @@ class OffsetGenerator(ReferenceNames):
             hr_offset, hr_scale = self.hr_offset(hr_direction), self.hr_scale(hr)
         offset = resize_nearest(F.pixel_shuffle(lr_offset, 2), size) + hr_offset
         scale = resize_nearest(F.pixel_shuffle(lr_scale, 2), size) + hr_scale
-        return (offset * scale.sigmoid()).unflatten(1, (2, self.groups))
+        return (offset * scale.sigmoid()).reshape(hr.shape[0], 2, self.groups, *size)  # ONNX: unflatten fixes the sizes
 
     def _describe(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What the scales and what the offsets of a map are predicted from."""

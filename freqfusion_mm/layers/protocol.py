@@ -60,7 +60,9 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     if hr_feat.shape[1] % groups or lr_up.shape[1] % groups:
         raise ValueError(f'groups must divide both channel numbers, got groups={groups} for {hr_feat.shape[1]} and '
                          f'{lr_up.shape[1]} channels')
-    return torch.cat([hr_feat.unflatten(1, (groups, -1)), lr_up.unflatten(1, (groups, -1))], dim=2).flatten(1, 2)
+    n, _, height, width = hr_feat.shape  # not unflatten, which fixes the sizes in ONNX
+    grouped = [feat.reshape(n, groups, -1, height, width) for feat in (hr_feat, lr_up)]
+    return torch.cat(grouped, dim=2).flatten(1, 2)
 
 
 def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:

@@ -188,7 +188,7 @@ class ReSFU(ReferenceNames, Upsampler):
 
 
     def _blurred(self, query: Tensor) -> Tensor:
-        channels = query.shape[1]
+        channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
         return F.conv2d(F.pad(query, (1, ) * 4, mode='replicate'), kernel, groups=channels)
 

@@ -5,15 +5,17 @@ Source: the contract is that of `mmcv.ops.carafe` (mmcv 2.x, Apache-2.0), writte
 float dtype, accepts any pair of sizes, and can reflect or repeat the border instead of reading zeros.
 """
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
+from . import reassembly_matmul, reassembly_shifted
 from .grid import source_index
+from .library import empty_map, layout, register, triton_kernels
 from .reassembly import PADDINGS, reassemble_reference, window_cells
-from .reassembly_matmul import Matmul
-from .reassembly_shifted import Shifted
 
-IMPLS = ('auto', 'matmul', 'shifted', 'reference')
+IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
 
 
 def carafe(features: Tensor,
@@ -41,17 +43,18 @@ def carafe(features: Tensor,
         group_size: number of channel groups that have a kernel of their own (mmcv's name); divides C.
         scale_factor: the ratio H/h = W/w, checked. None: the sizes alone decide, and need no whole ratio.
         padding: 'zeros', 'reflect' or 'replicate'.
-        impl: 'matmul' multiplies tiles of windows with banded matrices, 'shifted' accumulates shifted views; both save
-            nothing but the two inputs for the backward pass, and accumulate half-precision inputs in float32.
-            'reference' is the definition in plain differentiable indexing, for tests and higher derivatives. 'auto'
-            picks 'matmul' where output pixels share a window, and 'shifted' where the sizes are equal.
+        impl: 'triton' is a kernel for NVIDIA GPUs, 'matmul' multiplies tiles of windows with banded matrices, 'shifted'
+            accumulates shifted views; all save nothing but the two inputs for the backward pass, and accumulate
+            half-precision inputs in float32. 'reference' is the definition in plain differentiable indexing, for tests,
+            higher derivatives and ONNX, which is always exported by it. 'auto' picks 'triton' where it runs, else
+            'matmul' where output pixels share a window, and 'shifted' where the sizes are equal.
 
     Returns:
-        [N, C, H, W] in the dtype of `features`. Differentiable twice in both arguments.
+        [N, C, H, W] in the dtype of `features`, channels last where they are. Differentiable twice in both arguments.
 
     Raises:
         TypeError: tensors of different or non-float dtypes.
-        ValueError: shapes, kernel size, groups, padding or impl that do not fit.
+        ValueError: shapes, kernel size, groups, padding or impl that do not fit; a named impl that cannot run here.
 
     Example:
         >>> x = torch.rand(1, 8, 5, 7)
@@ -60,21 +63,51 @@ def carafe(features: Tensor,
         torch.Size([1, 8, 10, 14])
     """
     _check(features, masks, kernel_size, group_size, scale_factor, padding, impl)
-    if impl == 'reference':
+    if impl == 'reference' or torch.onnx.is_in_onnx_export():
         return reassemble_reference(features, masks, kernel_size, group_size, padding)
-    (h, w), (height, width) = features.shape[-2:], masks.shape[-2:]
-    if height % h == 0 and width % w == 0:
-        return reassemble_whole_ratio(features, masks, kernel_size, group_size, padding, impl)
-    to_rows, from_rows = _whole_ratio(h, height, features.device)
-    to_cols, from_cols = _whole_ratio(w, width, features.device)
-    masks = masks.index_select(-2, to_rows).index_select(-1, to_cols)
-    out = reassemble_whole_ratio(features, masks, kernel_size, group_size, padding, impl)
-    return out.index_select(-2, from_rows).index_select(-1, from_cols)
+    return _carafe(features, masks, kernel_size, group_size, padding, impl)
 
 
-def reassemble_whole_ratio(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 1,
-                           padding: str = 'zeros', impl: str = 'auto') -> Tensor:
-    """The core of `carafe`, for the other operators: whole ratios, no checks, and windows of any width.
+def _forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    kernels = triton_kernels('reassembly', impl, features, masks, kernel_size, groups, padding)
+    if kernels is not None:
+        out = kernels.forward(features, masks, kernel_size, groups, padding)
+    else:
+        way = whole_ratio_way(features, masks.shape[-2:], kernel_size, impl)
+        axes = _Axes(features, masks)
+        out = axes.back(way.forward(features, axes.extend(masks), kernel_size, groups, padding))
+    return out.contiguous(memory_format=layout(features))
+
+
+def _backward(grad: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str,
+              needs: list[bool]) -> list[Tensor]:
+    kernels = triton_kernels('reassembly', impl, features, masks, kernel_size, groups, padding)
+    if kernels is not None:
+        grads = [function(grad, features, masks, kernel_size, groups, padding)
+                 for function, need in zip((kernels.grad_features, kernels.grad_masks), needs) if need]
+    else:
+        way = whole_ratio_way(features, masks.shape[-2:], kernel_size, impl)
+        axes = _Axes(features, masks)
+        grad_features, grad_masks = way.backward(axes.scatter(grad), features, axes.extend(masks), kernel_size, groups,
+                                                 padding, *needs)
+        grads = [grad_features] * needs[0] + ([axes.back(grad_masks)] if needs[1] else [])
+    likes = [tensor for tensor, need in zip((features, masks), needs) if need]
+    return [result.contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
+
+
+def _fake(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    return empty_map(features, (*features.shape[:2], *masks.shape[-2:]))
+
+
+def _definition(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    return reassemble_reference(features, masks, kernel_size, groups, padding)
+
+
+_carafe = register('carafe', _forward, _backward, _definition, _fake)
+
+
+def whole_ratio_way(features: Tensor, fine: torch.Size, kernel_size: int, impl: str) -> ModuleType:
+    """Module with `forward` and `backward` for sizes of whole ratios, for the other operators as well.
 
     Convention:
         An odd window sits on a pixel. An even one sits on a corner between pixels, of which there are (h+1) x (w+1):
@@ -83,9 +116,8 @@ def reassemble_whole_ratio(features: Tensor, masks: Tensor, kernel_size: int, gr
     """
     if impl == 'auto':
         cells = tuple(window_cells(size, kernel_size) for size in features.shape[-2:])
-        impl = 'shifted' if cells == masks.shape[-2:] else 'matmul'
-    way = Matmul if impl == 'matmul' else Shifted
-    return way.apply(features, masks, kernel_size, group_size, padding)
+        impl = 'shifted' if cells == tuple(fine) else 'matmul'
+    return reassembly_matmul if impl == 'matmul' else reassembly_shifted
 
 
 def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, scale_factor: int | None,
@@ -119,8 +151,34 @@ def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, s
                          f'{w * scale_factor}, got {height}x{width}: give scale_factor=None for other ratios')
 
 
+class _Axes:
+    """Embeds fine axes in ones of a whole ratio, `ceil(fine/coarse) * coarse` pixels long, where they have none."""
+
+    def __init__(self, features: Tensor, masks: Tensor) -> None:
+        sizes = [(dim, features.shape[dim], masks.shape[dim]) for dim in (-2, -1)]
+        self.maps = [(dim, *_whole_ratio(coarse, fine, masks.device)) for dim, coarse, fine in sizes if fine % coarse]
+
+    def extend(self, masks: Tensor) -> Tensor:
+        for dim, to_whole, _ in self.maps:
+            masks = masks.index_select(dim, to_whole)
+        return masks
+
+    def back(self, whole: Tensor) -> Tensor:
+        for dim, _, from_whole in self.maps:
+            whole = whole.index_select(dim, from_whole)
+        return whole
+
+    def scatter(self, grad: Tensor) -> Tensor:
+        """Transpose of `back`."""
+        for dim, to_whole, from_whole in self.maps:
+            shape = list(grad.shape)
+            shape[dim] = len(to_whole)
+            grad = grad.new_zeros(shape).index_copy_(dim, from_whole, grad)
+        return grad
+
+
 def _whole_ratio(coarse: int, fine: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Embeds a fine axis in one of a whole ratio, `ceil(fine/coarse) * coarse` pixels long.
+    """How a fine axis lies in the longer one.
 
     Returns:
         the fine pixel that each pixel of the longer axis copies (any, where it has none of its own), and the pixel

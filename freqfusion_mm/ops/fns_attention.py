@@ -6,13 +6,18 @@ runs on every device and float dtype, takes any pair of sizes, and has the true 
 original drops the gradient of the samples that are moved to the border.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .carafe import reassemble_whole_ratio
+from .carafe import whole_ratio_way
+from .library import empty_map, layout, register, triton_kernels
 
-IMPLS = ('auto', 'matmul', 'shifted', 'reference')
+IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
+#: 64 MiB of float32, of a fine map that is laid out by corners.
+_PART_ELEMENTS = 1 << 24
 
 
 def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 'auto') -> Tensor:
@@ -30,23 +35,23 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         Cheap, because the samples of one output pixel share their phase: the k x k bilinear samples are one weighted
         sum of the (k+1) x (k+1) coarse pixels around, whose weights are `attn`, smeared by the phase along each axis.
         That is a local reassembly with the border repeated: (k+1)^2 multiply-adds an output value instead of 4 k^2, no
-        sample is ever stored, and only `value` and (k+1)^2 weight maps are kept for the backward pass.
+        sample is ever stored, and only the two inputs are kept for the backward pass.
 
     Args:
         attn: [N, k*k, H, W], any float dtype; a wider one than that of `value` costs no precision.
         value: [N, C, h, w], any float dtype.
         kernel_size: odd window width k.
-        impl: 'matmul' and 'shifted' are the reassembly above, by the ways of `carafe`; 'reference' is the definition
-            in plain differentiable indexing, for tests; 'auto' picks as `carafe` does. Half-precision inputs are
-            accumulated in float32.
+        impl: 'triton', 'matmul' and 'shifted' are the reassembly above, by the ways of `carafe`; 'reference' is the
+            definition in plain differentiable indexing, for tests, higher derivatives and ONNX; 'auto' picks as
+            `carafe` does. Half-precision inputs are accumulated in float32.
 
     Returns:
-        [N, C, H, W] in the dtype of `value`. Differentiable twice in both arguments. H/h and W/w may be any ratios,
-        fractional, different from each other, and below one.
+        [N, C, H, W] in the dtype of `value`, channels last where it is. Differentiable twice in both arguments. H/h and
+        W/w may be any ratios, fractional, different from each other, and below one.
 
     Raises:
         TypeError: tensors on different devices or of non-float dtypes.
-        ValueError: shapes, kernel size or impl that do not fit.
+        ValueError: shapes, kernel size or impl that do not fit; a named impl that cannot run here.
 
     Example:
         >>> value = torch.rand(1, 8, 5, 7)
@@ -55,16 +60,9 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         torch.Size([1, 8, 20, 25])
     """
     _check(attn, value, kernel_size, impl)
-    weights = attn.to(torch.promote_types(attn.dtype, torch.float32))
-    if impl == 'reference':
-        return _reference(weights, value, kernel_size)
-    masks = _smear(weights, value.shape[-2:], kernel_size)  # [N, (k+1)^2, H, W]
-    for dim in (-2, -1):
-        masks = _to_corners(masks, value.shape[dim], dim)  # [N, (k+1)^2, s*(h+1), t*(w+1)]
-    out = reassemble_whole_ratio(value, masks, kernel_size + 1, padding='replicate', impl=impl)
-    for dim in (-2, -1):
-        out = _from_corners(out, value.shape[dim], attn.shape[dim], dim)
-    return out  # [N, C, H, W]
+    if impl == 'reference' or torch.onnx.is_in_onnx_export():
+        return _reference(attn, value, kernel_size)
+    return _fns_attention(attn, value, kernel_size, impl)
 
 
 def _check(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> None:
@@ -96,7 +94,8 @@ def _corner_and_phase(coarse: int, fine: int, device: torch.device) -> tuple[Ten
 # ---------------------------------------------------------------- the definition
 
 
-def _reference(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+def _reference(attn: Tensor, value: Tensor, kernel_size: int, impl: str = 'reference') -> Tensor:
+    attn = attn.to(torch.promote_types(attn.dtype, torch.float32))
     (height, width), samples = attn.shape[-2:], value.to(attn.dtype)
     out = samples.new_zeros(*value.shape[:2], height, width)
     for i in range(kernel_size):
@@ -109,9 +108,9 @@ def _reference(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
 def _sample(value: Tensor, fine: int, offset: int, dim: int) -> Tensor:
     """Linear samples along an axis, at the fine pixels' places moved by whole coarse pixels and into the map."""
     coarse = value.shape[dim]
-    corner, phase = _corner_and_phase(coarse, fine, value.device)
+    corner, _ = _corner_and_phase(coarse, fine, value.device)
+    phase = _phase(coarse, fine, dim, value)
     lower = corner - 1 + offset
-    phase = (phase.to(value.dtype) / (2 * fine)).view(-1, *(1, ) * (-1 - dim))
     before, after = (value.index_select(dim, index.clamp(0, coarse - 1)) for index in (lower, lower + 1))
     return before * (1 - phase) + after * phase
 
@@ -119,37 +118,135 @@ def _sample(value: Tensor, fine: int, offset: int, dim: int) -> Tensor:
 # ---------------------------------------------------------------- reassembly
 
 
+def _forward(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> Tensor:
+    kernels = triton_kernels('fns_attention', impl, attn, value, kernel_size)
+    if kernels is not None:
+        out = kernels.forward(attn, value, kernel_size)
+    else:
+        masks = _masks(attn, value, kernel_size)  # [N, (k+1)^2, s*(h+1), t*(w+1)]
+        way = whole_ratio_way(value, masks.shape[-2:], kernel_size + 1, impl)
+        out = empty_map(value, (*value.shape[:2], *attn.shape[-2:]))
+        for part in _parts(out):
+            corners = way.forward(value[:, part], masks, kernel_size + 1, 1, 'replicate')
+            for dim in (-2, -1):
+                corners = _from_corners(corners, value.shape[dim], attn.shape[dim], dim)
+            out[:, part] = corners
+    return out.contiguous(memory_format=layout(value))
+
+
+def _backward(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int, impl: str,
+              needs: list[bool]) -> list[Tensor]:
+    kernels = triton_kernels('fns_attention', impl, attn, value, kernel_size)
+    if kernels is not None:
+        grads = [function(grad, attn, value, kernel_size)
+                 for function, need in zip((kernels.grad_attn, kernels.grad_value), needs) if need]
+    else:
+        masks = _masks(attn, value, kernel_size)
+        way = whole_ratio_way(value, masks.shape[-2:], kernel_size + 1, impl)
+        grad_value, grad_masks = torch.empty_like(value), torch.zeros_like(masks)
+        for part in _parts(grad):
+            corners = _scatter_to_corners(grad[:, part], value.shape[-2:])
+            part_value, part_masks = way.backward(corners, value[:, part], masks, kernel_size + 1, 1, 'replicate',
+                                                  *needs[::-1])
+            if needs[0]:
+                grad_masks += part_masks
+            if needs[1]:
+                grad_value[:, part] = part_value
+        grads = [_smear_adjoint(grad_masks, attn.shape[-2:], value.shape[-2:], kernel_size)] if needs[0] else []
+        grads += [grad_value] * needs[1]
+    likes = [tensor for tensor, need in zip((attn, value), needs) if need]
+    return [result.to(like.dtype).contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
+
+
+def _fake(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> Tensor:
+    return empty_map(value, (*value.shape[:2], *attn.shape[-2:]))
+
+
+_fns_attention = register('fns_attention', _forward, _backward, _reference, _fake)
+
+
+def _parts(fine: Tensor) -> Iterator[slice]:
+    """Slices of the channels of a fine map: laid out by corners it is another copy, so a large one is never whole."""
+    channels = fine.shape[1]
+    step = max(1, _PART_ELEMENTS // (fine.numel() // channels or 1))
+    return (slice(first, min(first + step, channels)) for first in range(0, channels, step))
+
+
+def _masks(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """Weights of the pixels around every corner, with as many fine pixels for each."""
+    masks = _smear(attn.to(torch.promote_types(attn.dtype, torch.float32)), value.shape[-2:], kernel_size)
+    return _to_corners(masks, value.shape[-2:])
+
+
 def _smear(attn: Tensor, size: torch.Size, kernel_size: int) -> Tensor:
     """Weights of samples to weights of pixels: each sample's weight is split between the two pixels around it."""
     masks = attn.unflatten(1, (kernel_size, kernel_size))
     for dim, pad in ((-2, (0, 0, 0, 0, 0, 0)), (-1, (0, 0, 0, 0))):  # pad: the axes behind the window's own
-        fine = attn.shape[dim]
-        _, phase = _corner_and_phase(size[dim], fine, attn.device)
-        phase = (phase.to(attn.dtype) / (2 * fine)).view(-1, *(1, ) * (-1 - dim))
+        phase = _phase(size[dim], attn.shape[dim], dim, attn)
         masks = F.pad(masks * (1 - phase), (*pad, 0, 1)) + F.pad(masks * phase, (*pad, 1, 0))
     return masks.flatten(1, 2)
 
 
-def _to_corners(masks: Tensor, coarse: int, dim: int) -> Tensor:
-    """Lays a fine axis out so that every corner of the coarse axis has the same number of fine pixels."""
-    fine = masks.shape[dim]
-    if fine % coarse == 0:
-        lead, ratio = _lead(coarse, fine)
-        return F.pad(masks, (*(0, 0) * (-1 - dim), lead, ratio - lead))
-    ratio = -(-fine // coarse)
-    first = _first(coarse, fine, masks.device)
-    index = (first[:, None] + torch.arange(ratio, device=masks.device)).clamp(max=fine - 1)
-    return masks.index_select(dim, index.flatten())
+def _smear_adjoint(grad: Tensor, fine: torch.Size, size: torch.Size, kernel_size: int) -> Tensor:
+    """Transpose of `_masks`: each sample receives what its two pixels did, by their shares."""
+    for dim in (-2, -1):
+        grad = _from_corners(grad, size[dim], fine[dim], dim)
+    grad = grad.unflatten(1, (kernel_size + 1, kernel_size + 1))
+    for dim, axis in ((-2, 1), (-1, 2)):
+        phase = _phase(size[dim], fine[dim], dim, grad)
+        grad = grad.narrow(axis, 0, kernel_size) * (1 - phase) + grad.narrow(axis, 1, kernel_size) * phase
+    return grad.flatten(1, 2)
+
+
+def _phase(coarse: int, fine: int, dim: int, like: Tensor) -> Tensor:
+    """`y - floor(y)` of the fine pixels along an axis."""
+    _, phase = _corner_and_phase(coarse, fine, like.device)
+    return (phase.to(like.dtype) / (2 * fine)).view(-1, *(1, ) * (-1 - dim))
+
+
+def _to_corners(masks: Tensor, size: torch.Size) -> Tensor:
+    """Lays the fine axes out so that every corner of the coarse map has the same number of fine pixels."""
+    pad = _corner_pad(size, masks.shape[-2:])
+    for dim, coarse in zip((-2, -1), size):
+        fine = masks.shape[dim]
+        if fine % coarse:
+            first = _first(coarse, fine, masks.device)
+            index = (first[:, None] + torch.arange(-(-fine // coarse), device=masks.device)).clamp(max=fine - 1)
+            masks = masks.index_select(dim, index.flatten())
+    return F.pad(masks, pad)
+
+
+def _corner_pad(size: torch.Size, fine: torch.Size) -> tuple[int, int, int, int]:
+    """Whole ratios: what of the outer corners' fine pixels lies outside the map, as `F.pad` takes it. Both axes at
+    once: a copy of a fine map is what takes the memory."""
+    leads = [_lead(*sides) if sides[1] % sides[0] == 0 else (0, 0) for sides in zip(size[::-1], fine[::-1])]
+    return tuple(side for lead, ratio in leads for side in (lead, ratio - lead))
 
 
 def _from_corners(out: Tensor, coarse: int, fine: int, dim: int) -> Tensor:
     """Inverse of `_to_corners`."""
     if fine % coarse == 0:
         return out.narrow(dim, _lead(coarse, fine)[0], fine)
-    ratio = -(-fine // coarse)
-    corner, _ = _corner_and_phase(coarse, fine, out.device)
-    place = torch.arange(fine, device=out.device) - _first(coarse, fine, out.device)[corner]
-    return out.index_select(dim, corner * ratio + place)
+    return out.index_select(dim, _place(coarse, fine, out.device))
+
+
+def _scatter_to_corners(grad: Tensor, size: torch.Size) -> Tensor:
+    """Transpose of `_from_corners`, of both axes."""
+    pad = _corner_pad(size, grad.shape[-2:])
+    for dim, coarse in zip((-2, -1), size):
+        fine = grad.shape[dim]
+        if fine % coarse:
+            shape = list(grad.shape)
+            shape[dim] = -(-fine // coarse) * (coarse + 1)
+            grad = grad.new_zeros(shape).index_copy_(dim, _place(coarse, fine, grad.device), grad)
+    return F.pad(grad, pad)
+
+
+def _place(coarse: int, fine: int, device: torch.device) -> Tensor:
+    """Where `_to_corners` puts each fine pixel."""
+    corner, _ = _corner_and_phase(coarse, fine, device)
+    place = torch.arange(fine, device=device) - _first(coarse, fine, device)[corner]
+    return corner * -(-fine // coarse) + place
 
 
 def _lead(coarse: int, fine: int) -> tuple[int, int]:

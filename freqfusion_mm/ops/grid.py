@@ -35,9 +35,10 @@ def resize_nearest(features: Tensor, size: tuple[int, int]) -> Tensor:
     """
     for dim, fine in zip((-2, -1), size):
         coarse = features.shape[dim]
-        if coarse == fine:
+        known = isinstance(coarse, int) and isinstance(fine, int)  # exporters pass symbols, which are not to be fixed
+        if known and coarse == fine:
             continue
-        if fine % coarse == 0:
+        if known and fine % coarse == 0:
             features = features.repeat_interleave(fine // coarse, dim)
         else:
             features = features.index_select(dim, source_index(coarse, fine, features.device))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .library import CAN_REGISTER, NAMESPACE, empty_map, layout, triton_kernels
+
 
 def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> Tensor:
     """Softmax over each k x k kernel, optionally times a window and renormalised.
@@ -30,8 +32,17 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
     if logits.dim() != 4 or logits.shape[1] % taps:
         raise ValueError(f'logits must be [N, G * {taps}, H, W] for kernel_size={kernel_size}, '
                          f'got shape {tuple(logits.shape)}')
+    learns_window = window is not None and window.requires_grad
+    if logits.is_cuda and CAN_REGISTER and not learns_window and not torch.onnx.is_in_onnx_export():
+        return _op(logits, kernel_size, window)
+    return _in_torch(logits, kernel_size, window)
+
+
+def _in_torch(logits: Tensor, kernel_size: int, window: Tensor | None) -> Tensor:
+    taps = kernel_size**2
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    kernels = logits.to(dtype).unflatten(1, (-1, taps))
+    n, _, height, width = logits.shape
+    kernels = logits.to(dtype).reshape(n, -1, taps, height, width)  # ONNX: unflatten would fix the sizes
     if window is not None:
         kernels = kernels + window.to(dtype).log().view(taps, 1, 1)
     return kernels.softmax(dim=2).flatten(1, 2)
@@ -41,3 +52,49 @@ def hamming_window(kernel_size: int) -> Tensor:
     """Outer product of two symmetric Hamming windows, [k, k] float32: `0.54 - 0.46 cos(2 pi n / (k-1))`."""
     window = torch.hamming_window(kernel_size, periodic=False, dtype=torch.float64)
     return torch.outer(window, window).float()
+
+
+# ---------------------------------------------------------------- on GPUs, where one kernel does it all
+
+
+def _forward(logits: Tensor, kernel_size: int, window: Tensor | None, impl: str = 'auto') -> Tensor:
+    kernels = triton_kernels('normalize_kernels', impl, logits, kernel_size, window)
+    if kernels is not None:
+        return kernels.forward(logits, kernel_size, window).contiguous(memory_format=layout(logits))
+    return _in_torch(logits, kernel_size, window).contiguous(memory_format=layout(logits))
+
+
+def _backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
+    """Gradient of logits that had `dtype`; of them nothing is kept."""
+    logits = kernels.new_empty(1, dtype=dtype).expand(kernels.shape)  # their dtype and shape, without memory
+    module = triton_kernels('normalize_kernels', impl, logits, kernel_size)
+    if module is not None:
+        return module.grad_logits(grad, kernels, logits, kernel_size).contiguous(memory_format=layout(kernels))
+    n, _, height, width = kernels.shape
+    weighted = (kernels * grad).view(n, -1, kernel_size**2, height, width)
+    mean = weighted.sum(dim=2, keepdim=True).expand_as(weighted).reshape(kernels.shape)
+    return (weighted.view(kernels.shape) - kernels * mean).to(dtype).contiguous(memory_format=layout(kernels))
+
+
+if CAN_REGISTER:
+    _op = torch.library.custom_op(f'{NAMESPACE}::normalize_kernels', _forward, mutates_args=())
+    _backward_op = torch.library.custom_op(f'{NAMESPACE}::normalize_kernels_backward', _backward, mutates_args=())
+
+    @_op.register_fake
+    def _fake(logits: Tensor, kernel_size: int, window: Tensor | None, impl: str = 'auto') -> Tensor:
+        return empty_map(logits, logits.shape, torch.promote_types(logits.dtype, torch.float32))
+
+    @_backward_op.register_fake
+    def _fake_backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
+        return empty_map(kernels, kernels.shape, dtype)
+
+    def _setup(ctx, inputs, output):
+        logits, ctx.kernel_size, window, ctx.impl = inputs
+        ctx.dtype = logits.dtype
+        ctx.save_for_backward(output, window)
+
+    def _differentiate(ctx, grad):
+        kernels, _ = ctx.saved_tensors
+        return _backward_op(grad, kernels, ctx.dtype, ctx.kernel_size, ctx.impl), None, None, None
+
+    _op.register_autograd(_differentiate, setup_context=_setup)

@@ -34,7 +34,8 @@ def _border_index(index: Tensor, size: int, padding: str) -> Tensor:
 
 
 def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-    """The definition, differentiable any number of times."""
+    """The definition, differentiable any number of times. It is also what ONNX gets, hence nothing but plain operators,
+    and no number that would be fixed at the traced sizes."""
     n, c, h, w = features.shape
     height, width = masks.shape[-2:]
     radius, device = kernel_size // 2, features.device
@@ -42,9 +43,10 @@ def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, grou
     out = features.new_zeros(n, groups, c // groups, height, width)
     for i in range(kernel_size):
         rows, row_inside = _window_index(h, window_cells(h, kernel_size), height, i - radius, padding, device)
+        strip = features.index_select(-2, rows)
         for j in range(kernel_size):
             cols, col_inside = _window_index(w, window_cells(w, kernel_size), width, j - radius, padding, device)
-            neighbours = features[:, :, rows[:, None], cols].view(n, groups, c // groups, height, width)
+            neighbours = strip.index_select(-1, cols).reshape(n, groups, c // groups, height, width)
             if padding == 'zeros':
                 neighbours = neighbours * (row_inside[:, None] & col_inside)
             out = out + masks[:, :, None, i, j] * neighbours

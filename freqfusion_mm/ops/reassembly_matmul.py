@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .reassembly import pad_border, pad_border_adjoint, reassemble_reference, window_cells
+from .reassembly import pad_border, pad_border_adjoint, window_cells
 
 #: Fine pixels along a tile, about: 64 of them make a product worth its call, and larger tiles hold more zeros.
 _TILE = 8
@@ -21,59 +21,49 @@ _STEP_ELEMENTS = 1 << 20
 _STEP_CHANNELS = 32
 
 
-class Matmul(torch.autograd.Function):
-    """Whole ratios. Saves its two inputs; the unfolded windows live a few channels at a time.
+def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
+    """Whole ratios. The unfolded windows live a few channels at a time.
 
     A tile is multiplied whole, zeros included: a feature that is not finite makes its tile's pixels NaN.
     """
+    plan = _Tiles(features, masks, kernel_size, groups, padding)
+    out = features.new_empty(plan.padded.shape[:2] + plan.fine)
+    tiled = plan.tiled(out)
+    with torch.autocast(features.device.type, enabled=False):
+        for channels, windows in plan.steps():
+            product = windows @ plan.weights.transpose(1, 2)  # [tiles, C', fine]
+            tiled[:, :, :, channels] = product.view(*tiled.shape[:3], -1, *tiled.shape[-2:])
+    return plan.crop(out).reshape(*features.shape[:2], *masks.shape[-2:]).contiguous()
 
-    @staticmethod
-    def forward(ctx, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-        ctx.save_for_backward(features, masks)
-        ctx.config = kernel_size, groups, padding
-        plan = _Tiles(features, masks, kernel_size, groups, padding)
-        out = features.new_empty(plan.padded.shape[:2] + plan.fine)
-        tiled = plan.tiled(out)
-        with torch.autocast(features.device.type, enabled=False):
-            for channels, windows in plan.steps():
-                product = windows @ plan.weights.transpose(1, 2)  # [tiles, C', fine]
-                tiled[:, :, :, channels] = product.view(*tiled.shape[:3], -1, *tiled.shape[-2:])
-        return plan.crop(out).reshape(*features.shape[:2], *masks.shape[-2:]).contiguous()
 
-    @staticmethod
-    def backward(ctx, grad_out: Tensor):
-        features, masks = ctx.saved_tensors
-        kernel_size, groups, padding = ctx.config
-        if torch.is_grad_enabled():  # a higher derivative is wanted: differentiate the definition
-            out = reassemble_reference(features, masks, kernel_size, groups, padding)
-            return *torch.autograd.grad(out, (features, masks), grad_out, create_graph=True), None, None, None
-
-        plan = _Tiles(features, masks, kernel_size, groups, padding)
-        need_features, need_masks = ctx.needs_input_grad[:2]
-        tiled = plan.tiled(plan.extend(grad_out.reshape(*plan.padded.shape[:2], *grad_out.shape[-2:])))
-        grad_padded = torch.zeros_like(plan.padded) if need_features else None
-        grad_weights = torch.zeros_like(plan.weights) if need_masks else None
-        with torch.autocast(features.device.type, enabled=False):
-            for channels, windows in plan.steps():
-                grad = tiled[:, :, :, channels].to(plan.dtype).reshape(*windows.shape[:2], -1)  # [tiles, C', fine]
-                if need_masks:
-                    grad_weights.baddbmm_(grad.transpose(1, 2), windows)
-                if need_features:
-                    plan.add_windows(grad_padded[:, channels], grad @ plan.weights)
-        grad_features = grad_masks = None
-        if need_features:
-            height, width = (size + 2 * (kernel_size // 2) for size in features.shape[-2:])
-            grad_features = pad_border_adjoint(grad_padded[..., :height, :width], features.shape[-2:],
-                                               kernel_size // 2, padding)
-            grad_features = grad_features.to(features.dtype).reshape(features.shape)
-        if need_masks:
-            grad_masks = plan.band(grad_weights).to(masks.dtype).reshape(len(plan.padded), -1, *plan.fine)
-            grad_masks = plan.crop(grad_masks).reshape(masks.shape)
-        return grad_features, grad_masks, None, None, None
+def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str,
+             need_features: bool, need_masks: bool) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `features` and of `masks`, as far as they are needed."""
+    plan = _Tiles(features, masks, kernel_size, groups, padding)
+    tiled = plan.tiled(plan.extend(grad_out.reshape(*plan.padded.shape[:2], *grad_out.shape[-2:])))
+    grad_padded = torch.zeros_like(plan.padded) if need_features else None
+    grad_weights = torch.zeros_like(plan.weights) if need_masks else None
+    with torch.autocast(features.device.type, enabled=False):
+        for channels, windows in plan.steps():
+            grad = tiled[:, :, :, channels].to(plan.dtype).reshape(*windows.shape[:2], -1)  # [tiles, C', fine]
+            if need_masks:
+                grad_weights.baddbmm_(grad.transpose(1, 2), windows)
+            if need_features:
+                plan.add_windows(grad_padded[:, channels], grad @ plan.weights)
+    grad_features = grad_masks = None
+    if need_features:
+        height, width = (size + 2 * (kernel_size // 2) for size in features.shape[-2:])
+        grad_features = pad_border_adjoint(grad_padded[..., :height, :width], features.shape[-2:],
+                                           kernel_size // 2, padding)
+        grad_features = grad_features.to(features.dtype).reshape(features.shape)
+    if need_masks:
+        grad_masks = plan.band(grad_weights).to(masks.dtype).reshape(len(plan.padded), -1, *plan.fine)
+        grad_masks = plan.crop(grad_masks).reshape(masks.shape)
+    return grad_features, grad_masks
 
 
 class _Tiles:
-    """What both passes of `Matmul` walk over. Batch and groups are one axis B = N*G; sums are at least float32.
+    """What both passes walk over. Batch and groups are one axis B = N*G; sums are at least float32.
 
     The maps are extended, by pixels that no weight reads, to whole tiles: th x tw of them.
     """

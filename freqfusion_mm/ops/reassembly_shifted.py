@@ -8,75 +8,60 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .reassembly import pad_border, pad_border_adjoint, reassemble_reference, window_cells
+from .reassembly import pad_border, pad_border_adjoint, window_cells
 
 # 128 KiB of float32: a thread's share of a block and of its sum stay in its second-level cache.
 _CACHE_ELEMENTS = 32768
 
 
-class Shifted(torch.autograd.Function):
-    """Whole ratios s x t. The fine pixels Y = s*y + a of one phase (a, b) make a map of the coarse size, in which every
-    window offset is a plain shift of the padded input. Saves its two inputs."""
+def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
+    """Whole ratios s x t. The fine pixels Y = s*y + a of one phase (a, b) make a map of the coarse size, in which
+    every window offset is a plain shift of the padded input."""
+    plan = _Plan(features, masks, kernel_size, groups, padding)
+    out = features.new_empty(*plan.shape[:2], *masks.shape[-2:])
+    for block, padded, kernels in plan.blocks():
+        views = plan.views(padded)
+        for (rows, cols), taps in zip(plan.phases, kernels):
+            slab = views[0] * taps[0]
+            for view, tap in zip(views[1:], taps[1:]):
+                slab.addcmul_(view, tap)
+            out[(*block, rows, cols)] = slab
+    return out.view(*features.shape[:2], *masks.shape[-2:])
 
-    @staticmethod
-    def forward(ctx, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-        ctx.save_for_backward(features, masks)
-        ctx.config = kernel_size, groups, padding
-        plan = _Plan(features, masks, kernel_size, groups, padding)
-        out = features.new_empty(*plan.shape[:2], *masks.shape[-2:])
-        for block, padded, kernels in plan.blocks():
-            views = plan.views(padded)
-            for (rows, cols), taps in zip(plan.phases, kernels):
-                slab = views[0] * taps[0]
-                for view, tap in zip(views[1:], taps[1:]):
-                    slab.addcmul_(view, tap)
-                out[(*block, rows, cols)] = slab
-        return out.view(*features.shape[:2], *masks.shape[-2:])
 
-    @staticmethod
-    def backward(ctx, grad_out: Tensor):
-        features, masks = ctx.saved_tensors
-        kernel_size, groups, padding = ctx.config
-        if torch.is_grad_enabled():  # a higher derivative is wanted: differentiate the definition
-            out = reassemble_reference(features, masks, kernel_size, groups, padding)
-            return *torch.autograd.grad(out, (features, masks), grad_out, create_graph=True), None, None, None
-
-        plan = _Plan(features, masks, kernel_size, groups, padding)
-        need_features, need_masks = ctx.needs_input_grad[:2]
-        grad_out = grad_out.reshape(*plan.shape[:2], *grad_out.shape[-2:])
-        grad_features = torch.empty_like(plan.features) if need_features else None
-        grad_kernels = [torch.zeros_like(kernel) for kernel in plan.kernels] if need_masks else None
-        for block, padded, kernels in plan.blocks():
-            views = plan.views(padded)
-            grad_padded = torch.zeros_like(padded) if need_features else None
-            targets = plan.views(grad_padded) if need_features else None
-            for phase, ((rows, cols), taps) in enumerate(zip(plan.phases, kernels)):
-                slab = grad_out[(*block, rows, cols)].to(plan.dtype).contiguous()
-                if need_features:
-                    for target, tap in zip(targets, taps):
-                        target.addcmul_(slab, tap)
-                if need_masks:
-                    for view, total in zip(views, grad_kernels[phase][block[0]].unbind(1)):
-                        total += (slab * view).sum(1, keepdim=True)
+def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str,
+             need_features: bool, need_masks: bool) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `features` and of `masks`, as far as they are needed."""
+    plan = _Plan(features, masks, kernel_size, groups, padding)
+    grad_out = grad_out.reshape(*plan.shape[:2], *grad_out.shape[-2:])
+    grad_features = torch.empty_like(plan.features) if need_features else None
+    grad_kernels = [torch.zeros_like(kernel) for kernel in plan.kernels] if need_masks else None
+    for block, padded, kernels in plan.blocks():
+        views = plan.views(padded)
+        grad_padded = torch.zeros_like(padded) if need_features else None
+        targets = plan.views(grad_padded) if need_features else None
+        for phase, ((rows, cols), taps) in enumerate(zip(plan.phases, kernels)):
+            slab = grad_out[(*block, rows, cols)].to(plan.dtype).contiguous()
             if need_features:
-                grad_features[block] = plan.unpad(grad_padded)
-        grad_masks = None
+                for target, tap in zip(targets, taps):
+                    target.addcmul_(slab, tap)
+            if need_masks:
+                for view, total in zip(views, grad_kernels[phase][block[0]].unbind(1)):
+                    total += (slab * view).sum(1, keepdim=True)
         if need_features:
-            grad_features = grad_features.view(features.shape)
-        if need_masks:
-            grad_masks = torch.empty_like(masks)
-            for (rows, cols), grad_kernel in zip(plan.phases, grad_kernels):
-                grad_masks[..., rows, cols] = grad_kernel.view(*masks.shape[:2], *plan.shape[-2:])
-        return grad_features, grad_masks, None, None, None
-
-
-def _is_compiling() -> bool:
-    """Whether a compiler traces this call; torch 2.1 cannot tell, and gets the blocked loop."""
-    return hasattr(torch.compiler, 'is_compiling') and torch.compiler.is_compiling()
+            grad_features[block] = plan.unpad(grad_padded)
+    grad_masks = None
+    if need_features:
+        grad_features = grad_features.view(features.shape)
+    if need_masks:
+        grad_masks = torch.empty_like(masks)
+        for (rows, cols), grad_kernel in zip(plan.phases, grad_kernels):
+            grad_masks[..., rows, cols] = grad_kernel.view(*masks.shape[:2], *plan.shape[-2:])
+    return grad_features, grad_masks
 
 
 class _Plan:
-    """What both passes of `Shifted` walk over. Batch and groups are one axis B = N*G; sums are at least float32."""
+    """What both passes walk over. Batch and groups are one axis B = N*G; sums are at least float32."""
 
     def __init__(self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> None:
         n, c = features.shape[:2]
@@ -101,12 +86,12 @@ class _Plan:
     def blocks(self) -> Iterator[tuple[tuple[slice, slice], Tensor, list[tuple[Tensor, ...]]]]:
         """Index of a block of samples and channels, its padded features, and its kernels, one list of k*k maps a phase.
 
-        On a CPU a block is what stays in cache while all taps of all phases pass over it; elsewhere, and for a
-        compiler (which blocks loops itself), everything is one block.
+        On a CPU a block is what stays in cache while all taps of all phases pass over it; elsewhere everything is one
+        block.
         """
         batch, channels, h, w = self.shape
         step, samples = channels, batch
-        if self.features.device.type == 'cpu' and not _is_compiling():
+        if self.features.device.type == 'cpu':
             elements = _CACHE_ELEMENTS * torch.get_num_threads()
             step = min(channels, max(1, elements // (h * w)))
             samples = max(1, elements // (step * h * w))

@@ -22,7 +22,8 @@ def parser() -> ArgumentParser:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32', choices=['float64', 'float32', 'float16', 'bfloat16'])
     parser.add_argument('--threads', type=int, default=2, help='of the CPU')
-    parser.add_argument('--rounds', type=int, default=11, help='of interleaved runs')
+    parser.add_argument('--rounds', type=int, default=11, help='of interleaved runs, 2 or more')
+    parser.add_argument('--seconds', type=float, default=30., help='after which a pass begins no further round')
     return parser
 
 
@@ -41,8 +42,10 @@ def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
                 cpu_ms=f'{statistics.median(processors):.4g}', rounds=str(len(samples)))
 
 
-def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int) -> list[dict]:
+def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
+             seconds: float = 30.) -> list[dict]:
     """The rows of an entry; without times where a way is not available or does not agree."""
+    print(f'{entry.name}: parity', flush=True)
     case = entry.make(device, dtype)
     status = {way: why_not(way, device) for way in entry.ways}
     for way, reason in status.items():
@@ -52,12 +55,14 @@ def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: in
             if reason and way == 'unfold':
                 status['ours'] = status[way]
     ways = [way for way, reason in status.items() if reason is None]
+    print(f'{entry.name}: memory', flush=True)
     memory = {way: measure.extra_memory(entry, way, device, dtype, threads) for way in ways}
     rows = []
     for name, run in measure.RUNS.items():
+        print(f'{entry.name}: {name}', flush=True)
         functions = {way: lambda way=way: run(case, way) for way in ways}
         functions['copy'] = measure.copy_of_the_bytes(case, name)
-        taken = measure.times(functions, device, rounds)
+        taken = measure.times(functions, device, rounds, seconds)
         for way in (*entry.ways, 'copy'):
             row = dict(entry=entry.name, kind=entry.kind, shape=entry.shape, way=way, status=status.get(way) or 'ok')
             row['pass'] = name
@@ -69,14 +74,14 @@ def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: in
     return rows
 
 
-def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int) -> list[dict]:
+def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int, seconds: float) -> list[dict]:
     rows = []
     for what, steps in SCALING.items():
         for value, entry in steps:
             case = entry.make(device, dtype)
             memory = measure.extra_memory(entry, 'ours', device, dtype, threads)
             for name, run in measure.RUNS.items():
-                taken = measure.times({'ours': lambda: run(case, 'ours')}, device, rounds)
+                taken = measure.times({'ours': lambda: run(case, 'ours')}, device, rounds, seconds)
                 times = {field: text for field, text in summary(taken['ours']).items()
                          if field in report.SCALING_FIELDS}
                 rows.append({'what': what, 'value': str(value), 'pass': name, **times,
@@ -87,12 +92,14 @@ def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int)
 
 def main() -> None:
     args = parser().parse_args()
+    if args.rounds < 2:
+        raise SystemExit(f'--rounds {args.rounds}: a range needs 2 or more')
     device, dtype = torch.device(args.device), getattr(torch, args.dtype)
     torch.set_num_threads(args.threads)
     name = environment(device, dtype, args.threads)
     path = report.RESULTS / f'{name}.csv'
     if args.scaling:
-        rows = scaling(device, dtype, args.threads, args.rounds)
+        rows = scaling(device, dtype, args.threads, args.rounds, args.seconds)
         path = path.with_name(f'{name}-scaling.csv')
         report.write(path, report.SCALING_FIELDS, rows)
         report.plot_scaling(rows, name, path.with_suffix('.png'))
@@ -105,7 +112,7 @@ def main() -> None:
         raise SystemExit(f'--only {args.only}: no such entry; there are {[entry.name for entry in ENTRIES]}')
     order = [entry.name for entry in ENTRIES]
     for entry in entries:
-        rows = measured(entry, device, dtype, args.threads, args.rounds)
+        rows = measured(entry, device, dtype, args.threads, args.rounds, args.seconds)
         report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
         print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)
     rows = report.read(path)

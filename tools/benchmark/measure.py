@@ -54,13 +54,20 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def times(functions: dict[str, Callable], device: torch.device, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Wall and processor seconds of every function, in rounds that take each once, the first of a round changing."""
+def times(functions: dict[str, Callable], device: torch.device, rounds: int,
+          seconds: float) -> dict[str, list[tuple[float, float]]]:
+    """Wall and processor seconds of every function, in rounds that take each once, the first of a round changing.
+
+    No round begins after `seconds`, but two are always taken, for the range between them.
+    """
     taken = {name: [] for name in functions}
     names = list(functions)
     for name in names:
         functions[name]()
+    begin = time.perf_counter()
     for index in range(rounds):
+        if index > 1 and time.perf_counter() - begin > seconds:
+            break
         shift = index % len(names)
         for name in names[shift:] + names[:shift]:
             _synchronize(device)

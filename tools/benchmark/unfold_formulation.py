@@ -1,6 +1,8 @@
 """The baselines: the ops of the package as users write them from unfold, interpolate and grid_sample.
 
-Values and gradients are those of the package; what differs is time and memory.
+Values and gradients are those of the package; what differs is time and memory. A layer under measurement is the
+package's own module with these in the place of its ops; the convolutions and norms, which the authors write as the
+package does, are shared.
 """
 import torch
 import torch.nn.functional as F
@@ -51,5 +53,12 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     return (samples.unflatten(2, (kernel_size**2, height)) * attn[:, None]).sum(dim=2)
 
 
+def box_mean(x: Tensor, radius: int) -> Tensor:
+    """Window sums by a depthwise convolution with ones, over the pixels counted: the authors' guided filter."""
+    ones = x.new_ones(x.shape[1], 1, 2 * radius + 1, 2 * radius + 1)
+    total = F.conv2d(x, ones, padding=radius, groups=len(ones))
+    return total / F.conv2d(torch.ones_like(x[:1, :1]), ones[:1], padding=radius)
+
+
 OPS = dict(carafe=carafe, normalize_kernels=normalize_kernels, neighbour_similarity=neighbour_similarity,
-           fns_attention=fns_attention)
+           fns_attention=fns_attention, box_mean=box_mean)
