@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from freqfusion_mm.layers import (POOLS, BlurPool, LiftDownPool, Lifting, LiftUpPool, SubBands, build_pool, build_unpool,
-                                  split)
+from freqfusion_mm.layers import (POOLS, BlurPool, LiftDownPool, Lifting, LiftUpPool, SubBands, build_pool,
+                                  build_unpool, split)
 from freqfusion_mm.layers.pools import MaxIndices
 
 SIZES = [(8, 8), (7, 10), (33, 2), (1, 5), (1, 1)]

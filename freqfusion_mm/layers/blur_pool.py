@@ -1,8 +1,8 @@
 """BlurPool: subsampling after a fixed binomial low-pass filter.
 
 Paper: Making Convolutional Networks Shift-Invariant Again, ICML 2019, arXiv 1904.11486.
-Source: written from the paper. The kept implementation (kornia's) pads with zeros, which darkens the border; the paper's
-reflects, and so does ours.
+Source: written from the paper. The kept implementation (kornia's) pads with zeros, which darkens the border; the
+paper's reflects, and so does ours.
 """
 
 import math
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 
 class BlurPool(nn.Module):
-    """Blurs with the binomial filter of `kernel_size` taps and keeps every second pixel, after an optional dense maximum.
+    """Blurs with the binomial filter of `kernel_size` taps and keeps every second pixel, after a dense maximum.
 
     Convention:
-        Output pixel y is centred on input pixel 2y, `ceil(H/2)` pixels. The border is mirrored without repeating the edge,
-        where the map is large enough, and repeated otherwise. `maximum=True` takes the maximum over 2x2 pixels at
+        Output pixel y is centred on input pixel 2y, `ceil(H/2)` pixels. The border is mirrored without repeating the
+        edge, where the map is large enough, and repeated otherwise. `maximum=True` takes the maximum over 2x2 pixels at
         stride 1 first, which makes the layer the paper's replacement of a max pooling ("MaxBlurPool").
 
     Args:

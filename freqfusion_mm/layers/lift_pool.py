@@ -75,8 +75,8 @@ class LiftDownPool(nn.Module):
 
 
 def _penalties(lifts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Regularisers of the updater and of the predictor, `mean((coarse - odd)^2)` and `mean(detail^2)`, averaged over the
-    three lifts, all of which the one pair of filters serves."""
+    """Regularisers of the updater and of the predictor, `mean((coarse - odd)^2)` and `mean(detail^2)`, averaged over
+    the three lifts, all of which the one pair of filters serves."""
     update = torch.stack([(coarse - odd).square().mean() for coarse, _, odd in lifts]).mean()
     predict = torch.stack([detail.square().mean() for _, detail, _ in lifts]).mean()
     return update, predict
@@ -141,7 +141,8 @@ class LiftUpPool(Upsampler):
             ValueError: maps that do not fit.
         """
         if not isinstance(hr_feat, SubBands):
-            raise TypeError(f'the guide of LiftUpPool must be the SubBands of LiftDownPool.split, got {type(hr_feat).__name__}')
+            raise TypeError('the guide of LiftUpPool must be the SubBands of LiftDownPool.split, '
+                            f'got {type(hr_feat).__name__}')
         details = hr_feat[1:4]
         if self.adapter is not None:
             details = [self.adapter(band) for band in details]

@@ -1,7 +1,7 @@
 """The lifting scheme: splits an axis in a coarse half and a detail half, by filters that are learned, and joins them.
 
-Paper: LiftPool: Bidirectional ConvNet Pooling, ICLR 2021, arXiv 2104.00996. Predict and update: W. Sweldens, The lifting
-scheme, 1996.
+Paper: LiftPool: Bidirectional ConvNet Pooling, ICLR 2021, arXiv 2104.00996. Predict and update: W. Sweldens, The
+lifting scheme, 1996.
 Source: no code of LiftPool was released. The form of the two filters is that of hulianyuyy/Temporal-Lift-Pooling
 (21be215, no licence), the 1-D successor whose code its authors did release; written anew.
 """
@@ -76,8 +76,8 @@ class Lifting(nn.Module):
     """One predictor P and one updater U, for every 1-D lift of a layer.
 
     Convention:
-        `even, odd = x[0::2], x[1::2]`; `detail = odd - P(even)`; `coarse = even + U(detail)`. An odd axis is lengthened by
-        a copy of its last pixel, so the halves have `ceil(n/2)` pixels, and `unlift` drops the copy again. Undone by
+        `even, odd = x[0::2], x[1::2]`; `detail = odd - P(even)`; `coarse = even + U(detail)`. An odd axis is lengthened
+        by a copy of its last pixel, so the halves have `ceil(n/2)` pixels, and `unlift` drops the copy again. Undone by
         the same sums in the opposite order, hence exactly invertible whatever P and U are.
         In two dimensions the width comes first, then the height of both halves, with the same P and U.
         Sums are float32 at least, also under autocast.
@@ -86,11 +86,12 @@ class Lifting(nn.Module):
         channels: C.
         kernel_size: odd taps of P and U along an axis.
         variant: 'depthwise': both convolutions per channel, C*K + C weights a filter, the count that the paper's author
-            gives; 'separable': the 1x1 convolution over all channels, as in Temporal Lift Pooling; 'dense': both over all
-            channels; 'linear': one convolution per channel, no bias and no non-linearity, which makes it a wavelet.
-        init: 'random': torch's default for convolutions; 'zero': the 1x1 convolutions start at weight zero, as in Temporal
-            Lift Pooling; 'haar' and 'legall' (the 5/3 wavelet), for 'linear'. These equal PyWavelets' `haar` and `bior2.2`
-            up to the scale of the bands: LL = cA / 2 (haar's is the mean of 2x2 pixels), LH = -cH, HL = -cV, HH = 2 cD.
+            gives; 'separable': the 1x1 convolution over all channels, as in Temporal Lift Pooling; 'dense': both over
+            all channels; 'linear': one convolution per channel, no bias and no non-linearity, which makes it a wavelet.
+        init: 'random': torch's default for convolutions; 'zero': the 1x1 convolutions start at weight zero, as in
+            Temporal Lift Pooling; 'haar' and 'legall' (the 5/3 wavelet), for 'linear'. These equal PyWavelets' `haar`
+            and `bior2.2` up to the scale of the bands: LL = cA / 2 (haar's is the mean of 2x2 pixels), LH = -cH,
+            HL = -cV, HH = 2 cD.
         border: what P and U read outside the map: 'replicate' the edge, or 'zeros'. With 'replicate', LeGall's 5/3 is
             that of PyWavelets in its mode 'reflect' up to the border.
     """
@@ -106,7 +107,8 @@ class Lifting(nn.Module):
             raise ValueError('channels must be positive and kernel_size odd and positive (the filter is centred), got '
                              f'channels={channels}, kernel_size={kernel_size}')
         if init == 'zero' and variant == 'linear':
-            raise ValueError("init='zero' sets the 1x1 convolutions, which variant='linear' has none of: choose another")
+            raise ValueError("init='zero' sets the 1x1 convolutions, which variant='linear' has none of: choose "
+                             'another init')
         if init in WAVELETS and variant != 'linear':
             raise ValueError(f"init={init!r} needs variant='linear': tanh bends what a wavelet keeps straight")
         if init == 'legall' and kernel_size < 3:

@@ -1,8 +1,8 @@
 """The offset generator of FreqFusion: moves each upsampled pixel to a place that looks like its own neighbourhood.
 
 Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
-Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), class `LocalSimGuidedSampler`, written anew. Ours takes any pair of
-sizes and computes the similarity without unfolding.
+Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), class `LocalSimGuidedSampler`, written anew. Ours takes any pair
+of sizes and computes the similarity without unfolding.
 """
 
 import torch
@@ -19,7 +19,8 @@ class OffsetGenerator(ReferenceNames):
     Convention:
         Features are normalised and joined by their cosine similarity to the eight neighbours at distance 2; offsets and
         their scales are predicted from both (`direction='concat'`), or offsets from the similarities alone and scales
-        from the features alone (`direction='similarity'`, the authors' `direction_feat='sim'`). Offsets are in pixels of the low-resolution map, x before y, one pair per group of channels:
+        from the features alone (`direction='similarity'`, the authors' `direction_feat='sim'`). Offsets are in pixels
+        of the low-resolution map, x before y, one pair per group of channels:
         `(lr_offset + hr_offset) * sigmoid(lr_scale + hr_scale)`. The low-resolution convolutions predict 2 x 2 values a
         pixel, laid out by pixel shuffle; where the ratio is not 2, high-resolution pixel Y reads row `floor(Y*2h/H)`
         of that layout. Sampling is bilinear at the pixel's own centre plus its offset, `align_corners=False`,
