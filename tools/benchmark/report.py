@@ -107,6 +107,9 @@ def plot_scaling(rows: list[dict], environment: str, path: Path) -> None:
                 (x0, y0), (x1, _) = points[0], points[-1]
                 ax.plot([x0, x1], [y0, y0 * x1 / x0], ':', color='grey', label='proportional')
                 ax.set(xscale='log', yscale='log')
+            values = [x for x, _ in points]
+            ax.set_xticks(values, [f'{x:g}' for x in values])
+            ax.minorticks_off()
             ax.set(xlabel=what, ylabel=label)
     figure.axes[0].legend()
     figure.suptitle(f'FreqFusion, {environment}')
