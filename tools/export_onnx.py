@@ -60,8 +60,7 @@ def fix_dilations(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """ReSFU derives dilations of convolutions from the sizes; in ONNX they are constants."""
 
     def fix(layer: ReSFU, args: tuple) -> None:
-        (h, w), (height, width) = (feat.shape[-2:] for feat in args)
-        layer.scale_factor = layer.scale_factor or ((2 * height + h) // (2 * h), (2 * width + w) // (2 * w))
+        layer.scale_factor = layer.dilation(*(feat.shape[-2:] for feat in args))
 
     layers = [layer for layer in model.modules() if isinstance(layer, ReSFU)]
     hooks = [layer.register_forward_pre_hook(fix) for layer in layers]

@@ -239,8 +239,4 @@ def _places(halving: list[str], pool_cfg: dict | None, pool_at: Sequence[str] | 
 def _build(pool_cfg: dict[str, Any], place: str, channels: int) -> nn.Module:
     if isinstance(pool_cfg, dict) and pool_cfg.get('type') == 'blur' and place != 'max_pool':
         pool_cfg = {'maximum': False, **pool_cfg}
-    pool = build_pool(pool_cfg, channels)
-    if pool.out_channels != channels:
-        raise ValueError(f'a pooling of this network must keep the {channels} channels, but {pool_cfg!r} makes '
-                         f"{pool.out_channels}: for 'lift' and 'wavelet', use output='sum' or 'low'")
-    return pool
+    return build_pool(pool_cfg, channels, keep_channels=True)

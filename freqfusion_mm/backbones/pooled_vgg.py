@@ -77,11 +77,7 @@ class PooledVGG(BaseModule):
             for _ in range(convs):
                 layers += conv_norm_relu(width, channels)
                 width = channels
-            pool = build_pool(pool_cfg, channels)
-            if pool.out_channels != channels:
-                raise ValueError(f'a pooling of this network must keep the {channels} channels, but {pool_cfg!r} makes '
-                                 f"{pool.out_channels}: for 'lift' and 'wavelet', use output='sum' or 'low'")
-            layers.append(pool)
+            layers.append(build_pool(pool_cfg, channels, keep_channels=True))
         self.features = nn.Sequential(*layers)
 
     @property

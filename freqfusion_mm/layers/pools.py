@@ -125,18 +125,27 @@ def split(pool: nn.Module, feat: Tensor) -> tuple[Tensor, NamedTuple]:
     return pool(feat), PooledSize(tuple(feat.shape[-2:]))
 
 
-def build_pool(cfg: dict[str, Any], channels: int) -> nn.Module:
+def build_pool(cfg: dict[str, Any], channels: int, keep_channels: bool = False) -> nn.Module:
     """Build a pooling that halves a map of `channels` channels from `dict(type=NAME, **options)`.
+
+    Args:
+        cfg: see `POOLS`.
+        channels: of the map.
+        keep_channels: refuse a pooling that makes other channels, as `output='concat'` does.
 
     Raises:
         TypeError: no dict with a type, or an option that the pooling does not know.
-        ValueError: unknown type.
+        ValueError: unknown type, or other channels where they are to be kept.
 
     Example:
         >>> build_pool(dict(type='lift', kernel_size=3), channels=16).out_channels
         16
     """
-    return _build('pool_cfg', POOLS, cfg, channels=channels)
+    pool = _build('pool_cfg', POOLS, cfg, channels=channels)
+    if keep_channels and pool.out_channels != channels:
+        raise ValueError(f'a pooling of this network must keep the {channels} channels, but {cfg!r} makes '
+                         f"{pool.out_channels}: for 'lift' and 'wavelet', use output='sum' or 'low'")
+    return pool
 
 
 def build_unpool(cfg: dict[str, Any], lr_channels: int, hr_channels: int, pool: nn.Module | None = None) -> nn.Module:

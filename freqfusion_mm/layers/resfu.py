@@ -162,9 +162,8 @@ class ReSFU(ReferenceNames, Upsampler):
 
     def attention(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """Weights [N, k*k, H, W] of the samples around each fine pixel, at least float32; they sum to one."""
-        (h, w), (height, width) = lr_feat.shape[-2:], hr_feat.shape[-2:]
-        # The whole number nearest to the ratio, in integer arithmetic.
-        dilation = self.scale_factor or ((2 * height + h) // (2 * h), (2 * width + w) // (2 * w))
+        height, width = hr_feat.shape[-2:]
+        dilation = self.dilation(lr_feat.shape[-2:], (height, width))
         query = self.hr_compressor(self.hr_norm(hr_feat))  # [N, C', H, W]
         key = self.lr_compressor(self.lr_norm(lr_feat))  # [N, C', h, w]
         key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
@@ -173,6 +172,10 @@ class ReSFU(ReferenceNames, Upsampler):
         inside = _inside(height, width, dilation, self.kernel_size, scores.device)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # float16 does not hold -1e7
         return scores.masked_fill(~inside, -1e7).softmax(dim=1)
+
+    def dilation(self, coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[int, int]:
+        """Distance of the compared neighbours: `scale_factor`, or the whole number nearest to the ratio of the sizes."""
+        return self.scale_factor or tuple((2 * f + c) // (2 * c) for c, f in zip(coarse, fine))
 
     def _similarity(self, scores: nn.Module, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():
@@ -185,7 +188,6 @@ class ReSFU(ReferenceNames, Upsampler):
         # Hooks on the parameters would be lost by a deep copy, and with them the setting.
         scaled = {name: _ScaleGradient.apply(p, self.lr_mult) for name, p in scores.named_parameters()}
         return functional_call(scores, scaled, (key, query, dilation))
-
 
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape

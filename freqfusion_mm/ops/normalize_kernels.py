@@ -89,12 +89,12 @@ if CAN_REGISTER:
         return empty_map(kernels, kernels.shape, dtype)
 
     def _setup(ctx, inputs, output):
-        logits, ctx.kernel_size, window, ctx.impl = inputs
+        logits, ctx.kernel_size, _, ctx.impl = inputs
         ctx.dtype = logits.dtype
-        ctx.save_for_backward(output, window)
+        ctx.save_for_backward(output)
 
     def _differentiate(ctx, grad):
-        kernels, _ = ctx.saved_tensors
+        kernels, = ctx.saved_tensors
         return _backward_op(grad, kernels, ctx.dtype, ctx.kernel_size, ctx.impl), None, None, None
 
     _op.register_autograd(_differentiate, setup_context=_setup)
