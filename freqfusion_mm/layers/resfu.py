@@ -174,7 +174,7 @@ class ReSFU(ReferenceNames, Upsampler):
         return scores.masked_fill(~inside, -1e7).softmax(dim=1)
 
     def dilation(self, coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[int, int]:
-        """Distance of the compared neighbours: `scale_factor`, or the whole number nearest to the ratio of the sizes."""
+        """Distance of the compared neighbours: `scale_factor`, or the whole number nearest to the sizes' ratio."""
         return self.scale_factor or tuple((2 * f + c) // (2 * c) for c, f in zip(coarse, fine))
 
     def _similarity(self, scores: nn.Module, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
