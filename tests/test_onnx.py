@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from freqfusion_mm.layers import EESP, ESP, UPSAMPLERS, LiftDownPool, LiftUpPool, build_fusion
+from freqfusion_mm.layers import (EESP, ESP, UPSAMPLERS, DepthwisePyramidPool, EESPDown, EfficientPyramidPool,
+                                  GatedSkip, GuidedFilter, ShallowImageGuide, build_fusion, build_pool, build_unpool,
+                                  split)
 from freqfusion_mm.necks import FusionFPN
 
 onnxruntime = pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
@@ -31,15 +33,16 @@ def maps(size, fine, batch=1):
 
 @pytest.fixture
 def check(tmp_path):
-    """check(model, example, others, opset): exports for the example and compares at the other sizes."""
+    """check(model, example, others, opset, dynamo): exports for the example and compares at the other sizes."""
 
-    def run(model, example, others, opset=17):
+    def run(model, example, others, opset=17, dynamo=False):
         model, file = model.eval(), str(tmp_path / 'model.onnx')
         with torch.no_grad():
             results = [model(*inputs) for inputs in (example, *others)]
         results = [result if isinstance(result, (tuple, list)) else (result, ) for result in results]
         inputs, outputs = [f'in{i}' for i in range(len(example))], [f'out{i}' for i in range(len(results[0]))]
-        export_onnx.export(model, example, file, opset, input_names=inputs, output_names=outputs)
+        export_onnx.export(model, example, file, opset, input_names=inputs, output_names=outputs,
+                           dynamo=dynamo)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(file, options, providers=['CPUExecutionProvider'])
@@ -57,34 +60,65 @@ def test_fusions(name, check):
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset=16)
 
 
-@pytest.mark.parametrize('opset', [18, 20])
-def test_opsets(opset, check):
-    check(build_fusion(CFGS['FreqFusion'], 8, 12), maps(*TRACED), [maps(*SIZES[0])], opset)
+@pytest.mark.parametrize('opset', [17, 18, 19, 20])  # 16: above
+@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def test_opsets(name, opset, check):
+    check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*SIZES[0], batch=2)], opset)
 
 
 def test_high_ratios_pool_the_guide(check):
     check(build_fusion(CFGS['FreqFusion'], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
 
 
-class Lifted(torch.nn.Module):
+@pytest.mark.slow
+@pytest.mark.parametrize('name, opset', [('FreqFusion', 18), ('carafe', 19), ('ReSFU', 20)])
+def test_the_newer_exporter(name, opset, check):
+    pytest.importorskip('onnxscript', reason='onnxscript is not installed')
+    check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset, dynamo=True)
 
-    def __init__(self):
+
+class Pooled(torch.nn.Module):
+
+    def __init__(self, pool, unpool):
         super().__init__()
-        self.pool = LiftDownPool(4)
-        self.unpool = LiftUpPool(4, tied=self.pool)
+        self.pool = build_pool(dict(type=pool), 4)
+        self.unpool = build_unpool(dict(unpool), 4, 4, self.pool)
 
     def forward(self, feat):
-        pooled, bands = self.pool.split(feat)
-        return pooled, self.unpool(pooled, bands)
+        pooled, memory = split(self.pool, feat)
+        return pooled, self.unpool(pooled, memory)
 
 
-def test_lift_pool(check):
-    check(Lifted(), (torch.randn(1, 4, 8, 7), ), [(torch.randn(2, 4, *size), ) for size in ((9, 11), (12, 6), (7, 8))])
+@pytest.mark.parametrize('pool, unpool', [
+    ('max', dict(type='max_unpool')),
+    ('average', dict(type='interpolate')),
+    ('conv', dict(type='interpolate', mode='nearest')),
+    ('blur', dict(type='interpolate', mode='bicubic')),
+    ('wavelet', dict(type='lift')),
+    ('lift', dict(type='lift', tied=True)),
+])
+def test_poolings(pool, unpool, check):
+    check(Pooled(pool, unpool), (torch.randn(1, 4, 8, 7), ),
+          [(torch.randn(2, 4, *size), ) for size in ((9, 11), (12, 6), (7, 8))])
 
 
-@pytest.mark.parametrize('layer', [ESP, EESP])
-def test_hierarchical_fusion(layer, check):
-    check(layer(16, 32), (torch.randn(1, 16, 9, 8), ), [(torch.randn(2, 16, 13, 21), )])
+LAYERS = {
+    'ESP': (lambda: ESP(16, 32), [(16, (9, 8))], [(16, (13, 21))]),
+    'EESP': (lambda: EESP(16, 32), [(16, (9, 8))], [(16, (13, 21))]),
+    'EESPDown': (lambda: EESPDown(16, 32), [(16, (9, 8)), (3, (36, 31))], [(16, (13, 21)), (3, (49, 84))]),
+    'EfficientPyramidPool': (lambda: EfficientPyramidPool(16, 8, width=4), [(16, (9, 8))], [(16, (70, 21))]),
+    'DepthwisePyramidPool': (lambda: DepthwisePyramidPool(8, 4), [(8, (9, 8))], [(8, (13, 21))]),
+    'GatedSkip': (lambda: GatedSkip(16, 8), [(16, (9, 8))], [(16, (13, 21))]),
+    'ShallowImageGuide': (ShallowImageGuide, [(3, (9, 8))], [(3, (13, 21))]),
+    'GuidedFilter': (GuidedFilter, [(4, (9, 8))] * 2, [(4, (13, 21))] * 2),
+}
+
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_layers(name, check):
+    make, example, other = LAYERS[name]
+    check(make(), tuple(torch.randn(1, channels, *size) for channels, size in example),
+          [tuple(torch.randn(2, channels, *size) for channels, size in other)])
 
 
 class Neck(torch.nn.Module):
@@ -113,6 +147,8 @@ def test_segmentor(opset, check):
     check(model, (torch.randn(1, 3, 64, 96), ), [(torch.randn(2, 3, *size), ) for size in ((97, 65), (128, 64))], opset)
 
 
-def test_opset_out_of_range():
-    with pytest.raises(ValueError, match='opset must be one of 16 to 20, got 11'):
-        export_onnx.export(torch.nn.Identity(), (torch.zeros(1, 1, 2, 2), ), 'nowhere.onnx', 11)
+@pytest.mark.parametrize('opset, dynamo, message', [(11, False, '16 to 20, got 11'),
+                                                    (17, True, '18 to 20 with dynamo, got 17')])
+def test_opset_out_of_range(opset, dynamo, message):
+    with pytest.raises(ValueError, match=f'opset must be one of {message}'):
+        export_onnx.export(torch.nn.Identity(), (torch.zeros(1, 1, 2, 2), ), 'nowhere.onnx', opset, dynamo=dynamo)

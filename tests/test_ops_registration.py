@@ -104,3 +104,10 @@ def test_operators_of_gpus_without_their_kernels(channels_last, assert_same):
             assert_same(actual, expected)
     torch.library.opcheck(operators.normalize_kernels, (logits.requires_grad_(), 3, window))
     torch.library.opcheck(operators.neighbour_similarity, (features.requires_grad_(), 2))
+
+
+def test_second_derivatives_of_operators_of_gpus():
+    operators, window = torch.ops.freqfusion_mm, hamming_window(3)
+    logits, features = (torch.randn(1, channels, 2, 3, dtype=torch.float64, requires_grad=True) for channels in (9, 2))
+    assert torch.autograd.gradgradcheck(lambda t: operators.normalize_kernels(t, 3, window), logits)
+    assert torch.autograd.gradgradcheck(lambda t: operators.neighbour_similarity(t, 1)[0], features)

@@ -21,11 +21,13 @@ from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
 from freqfusion_mm.launch import load_config, plain_errors
 from freqfusion_mm.layers import ReSFU
 
-OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; the exporter of torch knows no opset above 20
+OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; torch's older exporter knows no opset above 20
+DYNAMO_OPSETS = range(18, 21)  # the newer one writes 18; below, it converts, which fails for some operators
 
 
 def export(model: nn.Module, inputs: tuple[Tensor, ...], file: str | Path, opset: int = 17, dynamic: bool = True,
-           input_names: Sequence[str] = ('input', ), output_names: Sequence[str] = ('output', )) -> None:
+           input_names: Sequence[str] = ('input', ), output_names: Sequence[str] = ('output', ),
+           dynamo: bool = False) -> None:
     """Export a module for other sizes than those of its example inputs.
 
     Convention:
@@ -37,23 +39,31 @@ def export(model: nn.Module, inputs: tuple[Tensor, ...], file: str | Path, opset
         model: maps tensors to a tensor or a tuple of them. It is exported as in evaluation, and stays as it was.
         inputs: example maps [N, C, H, W]. Odd sizes that differ from each other are best.
         file: what to write.
-        opset: 16 to 20.
+        opset: 16 to 20, with `dynamo` 18 to 20.
         dynamic: off, the sizes of the example are the only ones.
         input_names, output_names: in the file.
+        dynamo: use torch's newer exporter, which reads a graph of `torch.export` instead of tracing. It needs
+            `onnxscript`, and for one FreqFusion most of a minute instead of two seconds.
 
     Raises:
         ValueError: an opset out of range.
     """
-    if opset not in OPSETS:
-        raise ValueError(f'opset must be one of {OPSETS[0]} to {OPSETS[-1]}, got {opset}')
+    opsets = DYNAMO_OPSETS if dynamo else OPSETS
+    if opset not in opsets:
+        raise ValueError(f'opset must be one of {opsets[0]} to {opsets[-1]}{" with dynamo" * dynamo}, got {opset}')
     model = copy.deepcopy(model).eval()
     fix_dilations(model, inputs)
-    axes = {name: {0: 'n', 2: f'h_{name}', 3: f'w_{name}'} for name in input_names} if dynamic else None
-    options = {} if 'dynamo' not in torch.onnx.export.__annotations__ else dict(dynamo=False)
+    axes = {name: {0: 'n', 2: f'h_{name}', 3: f'w_{name}'} for name in input_names} if dynamic else {}
+    if dynamo:
+        options = dict(dynamo=True, dynamic_shapes=tuple(axes.values()) or None, external_data=False, verbose=False)
+    else:
+        options = dict(dynamic_axes=axes)
+        if 'dynamo' in torch.onnx.export.__annotations__:
+            options.update(dynamo=False)
     with symbolic_pooling(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # it says of every check of sizes that it is done once, and that it is old
         torch.onnx.export(model, inputs, str(file), opset_version=opset, input_names=list(input_names),
-                          output_names=list(output_names), dynamic_axes=axes, **options)
+                          output_names=list(output_names), **options)
 
 
 def fix_dilations(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -130,7 +140,8 @@ def parser() -> ArgumentParser:
     parser.add_argument('config', help='a config of semantic segmentation, or the name of one of ours')
     parser.add_argument('--weights', help='a checkpoint of it; without, the weights are random')
     parser.add_argument('--out', required=True, help='the file to write')
-    parser.add_argument('--opset', type=int, default=17, help='16 to 20')
+    parser.add_argument('--opset', type=int, help='16 to 20, 17 unless given; with --dynamo 18 to 20')
+    parser.add_argument('--dynamo', action='store_true', help="use torch's newer exporter: many times slower")
     parser.add_argument('--size', type=int, nargs=2, default=(224, 352), metavar=('H', 'W'), help='of the example')
     parser.add_argument('--fixed', action='store_true', help='take images of the size of the example alone')
     parser.add_argument('--labels', action='store_true', help='give class numbers instead of logits')
@@ -140,12 +151,13 @@ def parser() -> ArgumentParser:
 
 def main() -> None:
     args = parser().parse_args()
+    opset = args.opset or (18 if args.dynamo else 17)
     with plain_errors(args.traceback, while_building=True):
         model = Logits(build_segmentor(args.config, args.weights), args.labels)
         example = torch.randn(1, 3, *args.size)
-        export(model, (example, ), args.out, args.opset, not args.fixed, ['image'],
-               ['labels' if args.labels else 'logits'])
-    print(f'{args.out}: opset {args.opset}, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
+        export(model, (example, ), args.out, opset, not args.fixed, ['image'],
+               ['labels' if args.labels else 'logits'], args.dynamo)
+    print(f'{args.out}: opset {opset}, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
 
 
 if __name__ == '__main__':

@@ -223,8 +223,7 @@ class FreqFusion(ReferenceNames, Fusion):
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
         if self.highpass:
-            details = hr_feat - self._reassemble(hr_feat, self._highpass_kernels(highpass), self.highpass_kernel)
-            hr_feat = details.add_(hr_feat) if self.highpass_residual else details  # in place: as wide as the result
+            hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
     def _encode(self, compressed: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -235,7 +234,7 @@ class FreqFusion(ReferenceNames, Fusion):
         highpass = None
         if self.highpass:
             highpass = self.highpass_encoder(hr)
-            hr = hr + (hr - self._reassemble(hr, self._highpass_kernels(highpass), self.highpass_kernel))
+            hr = self._sharpen(hr, highpass, residual=True)
         lowpass = self.lowpass_encoder(hr)
         lowpass = lowpass + self._reassemble(self.lowpass_encoder(lr), self._lowpass_kernels(lowpass),
                                              self.lowpass_kernel)
@@ -244,11 +243,14 @@ class FreqFusion(ReferenceNames, Fusion):
                                                    self.lowpass_kernel)
         return lowpass, highpass, hr
 
+    def _sharpen(self, features: Tensor, logits: Tensor, residual: bool) -> Tensor:
+        """Details, `features` minus its low-pass, with `residual` added to `features`."""
+        # Negated are the kernels, not the wider maps of the forward and the backward pass.
+        smooth = self._reassemble(features, -normalize_kernels(logits, self.highpass_kernel, self.highpass_window), self.highpass_kernel)
+        return smooth.add_(features, alpha=2 if residual else 1)
+
     def _lowpass_kernels(self, logits: Tensor) -> Tensor:
         return normalize_kernels(logits, self.lowpass_kernel, self.lowpass_window)
-
-    def _highpass_kernels(self, logits: Tensor) -> Tensor:
-        return normalize_kernels(logits, self.highpass_kernel, self.highpass_window)
 
     def _reassemble(self, features: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
         return carafe(features, kernels.to(features.dtype), kernel_size, self.groups, padding=self.padding)

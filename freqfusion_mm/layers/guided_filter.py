@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.opaque import resize_bilinear
+
 
 class GuidedFilter(nn.Module):
     """Per channel, the local linear model of `guide` that is nearest to `target`.
@@ -64,7 +66,7 @@ class GuidedFilter(nn.Module):
         slope = (mean_product - mean_guide * mean_target) / (variance + self.eps)
         model = box_mean(torch.cat([slope, mean_target - slope * mean_guide], dim=1), radius)
         if self.subsample > 1:
-            model = F.interpolate(model, guide.shape[-2:], mode='bilinear', align_corners=False)
+            model = resize_bilinear(model, guide.shape[-2:])
         slope, intercept = model.split(channels, dim=1)
         return (slope * guide + intercept + level).to(out_dtype)  # [N, C, H, W]
 
@@ -79,7 +81,7 @@ class GuidedFilter(nn.Module):
 def box_mean(x: Tensor, radius: int) -> Tensor:
     """Mean over the square window around each pixel, cut at the border.
 
-    Differences of running totals: the cost does not depend on the radius.
+    Differences of running totals, in float32 or better: the cost does not depend on the radius.
 
     Args:
         x: [..., H, W].
@@ -89,6 +91,8 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
         >>> box_mean(torch.arange(4.).view(1, 4), radius=1).tolist()
         [[0.5, 1.0, 2.0, 2.5]]
     """
+    out_dtype = x.dtype
+    x = x.to(torch.promote_types(out_dtype, torch.float32))
     for dim in (-2, -1):
         size = x.shape[dim]
         centre = torch.arange(size, device=x.device)
@@ -96,4 +100,4 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
         total = F.pad(x.cumsum(dim), (*(0, 0) * (-1 - dim), 1, 0))
         count = (last - first).view(-1, *(1, ) * (-1 - dim))
         x = (total.index_select(dim, last) - total.index_select(dim, first)) / count
-    return x
+    return x.to(out_dtype)

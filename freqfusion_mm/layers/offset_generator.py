@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import neighbour_similarity, resize_nearest
+from ..ops.opaque import grid_sample
 from .reference import ReferenceNames
 
 
@@ -87,12 +88,13 @@ class OffsetGenerator(ReferenceNames):
         h, w = lr_compressed.shape[-2:]
         n, c, height, width = features.shape
         dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
-        offset = self.predict(lr_compressed, hr_compressed).to(dtype)
+        # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
+        offset = self.predict(lr_compressed, hr_compressed).to(dtype).nan_to_num()
         x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / w)
         y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / h)
         grid = torch.stack([x, y], dim=-1).flatten(0, 1)  # [N * groups, H, W, 2]
         grouped = features.to(dtype).reshape(n * self.groups, c // self.groups, height, width)
-        moved = F.grid_sample(grouped, grid, mode='bilinear', padding_mode='border', align_corners=False)
+        moved = grid_sample(grouped, grid)
         return moved.view(n, c, height, width).to(features.dtype)
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .normalized_conv import normalized_conv
 from .reference import ReferenceNames
 
 
@@ -43,11 +44,21 @@ class PairedDifferenceConv(nn.Module):
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         """`key` and `query` [N, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
-        pad_y, pad_x = (d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:]))
-        key = F.pad(key, (pad_x, pad_x, pad_y, pad_y), mode='replicate')
+        if key.device.type == 'cpu':  # oneDNN's grouped convolutions, their backward passes above all, are faster so
+            key, query = (x.contiguous(memory_format=torch.channels_last) for x in (key, query))
+        key = repeat_border(key, *(d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:])))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
         out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
         return out.sub_(F.conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
+
+
+def repeat_border(x: Tensor, pad_y: int, pad_x: int) -> Tensor:
+    """`F.pad(mode='replicate')`, whose backward pass `torch.compile` gets wrong where gradients are channels last (torch
+    2.13)."""
+    for dim, pad in ((-2, pad_y), (-1, pad_x)):
+        first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
+        x = torch.cat([first] * pad + [x] + [last] * pad, dim)
+    return x
 
 
 class PairedDifferenceSimilarity(ReferenceNames):
@@ -91,4 +102,4 @@ class PairedDifferenceSimilarity(ReferenceNames):
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         """Scores [N, k*k, H, W] of `query` to the neighbours in `key`, both [N, in_channels, H, W], at `dilation`."""
         mixed = F.relu_(self.conv(self.norm(key), self.norm(query), dilation))  # [N, mid_channels, H, W]
-        return self.score(self.mix_norm(F.relu_(self.mix(mixed))))
+        return normalized_conv(self.mix_norm, self.score, F.relu_(self.mix(mixed)))

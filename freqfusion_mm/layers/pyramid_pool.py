@@ -20,6 +20,12 @@ def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(x, tuple(size), mode='bilinear', align_corners=True)
 
 
+def _scaled(length: int, scale: float) -> int:
+    if isinstance(length, Tensor):  # while torch traces for ONNX; `ceil` would fix the size
+        return (length.double() * scale).ceil().clamp(min=5).long()
+    return max(5, ceil(length * scale))
+
+
 class EfficientPyramidPool(ReferenceNames):
     """Depth-wise convolutions of one narrow map at several scales, shuffled together and expanded.
 
@@ -71,7 +77,7 @@ class EfficientPyramidPool(ReferenceNames):
 
     def _at_scale(self, x: Tensor, scale: float, stage: nn.Module) -> Tensor:
         full = x.shape[-2:]
-        size = tuple(max(5, ceil(length * scale)) for length in full)
+        size = tuple(_scaled(length, scale) for length in full)
         if scale == 1:
             return stage(x)
         if scale < 1:

@@ -12,8 +12,10 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from ..ops import fns_attention
+from ..ops.opaque import resize_bilinear
 from .guided_filter import GuidedFilter
-from .paired_difference import PairedDifferenceSimilarity
+from .normalized_conv import normalized_conv
+from .paired_difference import PairedDifferenceSimilarity, repeat_border
 from .protocol import Upsampler, check_pair
 from .reference import ReferenceNames
 
@@ -164,9 +166,9 @@ class ReSFU(ReferenceNames, Upsampler):
         """Weights [N, k*k, H, W] of the samples around each fine pixel, at least float32; they sum to one."""
         height, width = hr_feat.shape[-2:]
         dilation = self.dilation(lr_feat.shape[-2:], (height, width))
-        query = self.hr_compressor(self.hr_norm(hr_feat))  # [N, C', H, W]
+        query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [N, C', H, W]
         key = self.lr_compressor(self.lr_norm(lr_feat))  # [N, C', h, w]
-        key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
+        key = resize_bilinear(key, (height, width)).to(query.dtype)
         scores = self._similarity(self.semantic_scores, key, self.guided_filter(query, key), dilation)
         scores = scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
         inside = _inside(height, width, dilation, self.kernel_size, scores.device)
@@ -192,7 +194,7 @@ class ReSFU(ReferenceNames, Upsampler):
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
-        return F.conv2d(F.pad(query, (1, ) * 4, mode='replicate'), kernel, groups=channels)
+        return F.conv2d(repeat_border(query, 1, 1), kernel, groups=channels)
 
 
 class _ScaleGradient(torch.autograd.Function):

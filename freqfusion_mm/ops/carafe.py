@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from . import reassembly_matmul, reassembly_shifted
-from .grid import source_index
 from .library import empty_map, layout, register, triton_kernels
-from .reassembly import PADDINGS, reassemble_reference, window_cells
+from .reassembly import PADDINGS, reassemble_reference
 
 IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
 
@@ -73,9 +72,8 @@ def _forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, pad
     if kernels is not None:
         out = kernels.forward(features, masks, kernel_size, groups, padding)
     else:
-        way = whole_ratio_way(features, masks.shape[-2:], kernel_size, impl)
-        axes = _Axes(features, masks)
-        out = axes.back(way.forward(features, axes.extend(masks), kernel_size, groups, padding))
+        way = eager_way(features, masks, impl)
+        out = way.forward(features, masks, kernel_size, groups, padding)
     return out.contiguous(memory_format=layout(features))
 
 
@@ -86,11 +84,9 @@ def _backward(grad: Tensor, features: Tensor, masks: Tensor, kernel_size: int, g
         grads = [function(grad, features, masks, kernel_size, groups, padding)
                  for function, need in zip((kernels.grad_features, kernels.grad_masks), needs) if need]
     else:
-        way = whole_ratio_way(features, masks.shape[-2:], kernel_size, impl)
-        axes = _Axes(features, masks)
-        grad_features, grad_masks = way.backward(axes.scatter(grad), features, axes.extend(masks), kernel_size, groups,
-                                                 padding, *needs)
-        grads = [grad_features] * needs[0] + ([axes.back(grad_masks)] if needs[1] else [])
+        way = eager_way(features, masks, impl)
+        grad_features, grad_masks = way.backward(grad, features, masks, kernel_size, groups, padding, *needs)
+        grads = [grad_features] * needs[0] + [grad_masks] * needs[1]
     likes = [tensor for tensor, need in zip((features, masks), needs) if need]
     return [result.contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
 
@@ -106,17 +102,16 @@ def _definition(features: Tensor, masks: Tensor, kernel_size: int, groups: int, 
 _carafe = register('carafe', _forward, _backward, _definition, _fake)
 
 
-def whole_ratio_way(features: Tensor, fine: torch.Size, kernel_size: int, impl: str) -> ModuleType:
-    """Module with `forward` and `backward` for sizes of whole ratios, for the other operators as well.
+def eager_way(features: Tensor, masks: Tensor, impl: str) -> ModuleType:
+    """Module with `forward` and `backward`, for the other operators as well.
 
     Convention:
         An odd window sits on a pixel. An even one sits on a corner between pixels, of which there are (h+1) x (w+1):
-        corner p reads the pixels p - k/2 ... p + k/2 - 1, and the masks are a whole multiple of these sizes.
+        corner p reads the pixels p - k/2 ... p + k/2 - 1. Which fine pixel reads which window: `fine_axes.FineAxes`.
         The masks may have a wider dtype than the features.
     """
-    if impl == 'auto':
-        cells = tuple(window_cells(size, kernel_size) for size in features.shape[-2:])
-        impl = 'shifted' if cells == tuple(fine) else 'matmul'
+    if impl == 'auto':  # do output pixels share windows?
+        impl = 'shifted' if all(f <= c for c, f in zip(features.shape[-2:], masks.shape[-2:])) else 'matmul'
     return reassembly_matmul if impl == 'matmul' else reassembly_shifted
 
 
@@ -149,44 +144,3 @@ def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, s
     if scale_factor is not None and (height, width) != (h * scale_factor, w * scale_factor):
         raise ValueError(f'masks must be {scale_factor} times the {h}x{w} features, i.e. {h * scale_factor}x'
                          f'{w * scale_factor}, got {height}x{width}: give scale_factor=None for other ratios')
-
-
-class _Axes:
-    """Embeds fine axes in ones of a whole ratio, `ceil(fine/coarse) * coarse` pixels long, where they have none."""
-
-    def __init__(self, features: Tensor, masks: Tensor) -> None:
-        sizes = [(dim, features.shape[dim], masks.shape[dim]) for dim in (-2, -1)]
-        self.maps = [(dim, *_whole_ratio(coarse, fine, masks.device)) for dim, coarse, fine in sizes if fine % coarse]
-
-    def extend(self, masks: Tensor) -> Tensor:
-        for dim, to_whole, _ in self.maps:
-            masks = masks.index_select(dim, to_whole)
-        return masks
-
-    def back(self, whole: Tensor) -> Tensor:
-        for dim, _, from_whole in self.maps:
-            whole = whole.index_select(dim, from_whole)
-        return whole
-
-    def scatter(self, grad: Tensor) -> Tensor:
-        """Transpose of `back`."""
-        for dim, to_whole, from_whole in self.maps:
-            shape = list(grad.shape)
-            shape[dim] = len(to_whole)
-            grad = grad.new_zeros(shape).index_copy_(dim, from_whole, grad)
-        return grad
-
-
-def _whole_ratio(coarse: int, fine: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """How a fine axis lies in the longer one.
-
-    Returns:
-        the fine pixel that each pixel of the longer axis copies (any, where it has none of its own), and the pixel
-        of the longer axis that each fine pixel is found at.
-    """
-    ratio = -(-fine // coarse)
-    first = (torch.arange(coarse, device=device) * fine + coarse - 1) // coarse  # first fine pixel of a coarse one
-    to_whole = (first[:, None] + torch.arange(ratio, device=device)).clamp(max=fine - 1).flatten()
-    source = source_index(coarse, fine, device)
-    from_whole = source * ratio + torch.arange(fine, device=device) - first[source]
-    return to_whole, from_whole

@@ -1,4 +1,4 @@
-"""How a fine grid reads a coarse one: the single index rule of the package, and nearest resizing by it."""
+"""How a fine grid reads a coarse one: the index rules of the package, and nearest resizing by them."""
 
 import torch
 from torch import Tensor
@@ -13,6 +13,19 @@ def source_index(coarse: int, fine: int, device: torch.device | None = None) -> 
         int64 tensor [fine].
     """
     return torch.arange(fine, device=device) * coarse // fine
+
+
+def corner_and_phase(coarse: int, fine: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Where each fine pixel's centre `y = (Y + 1/2) * coarse/fine - 1/2` lies between coarse pixels, in exact integer
+    arithmetic.
+
+    Returns:
+        `floor(y) + 1`, the corner around the coarse pixels (0 to `coarse`), and `2 * fine * (y - floor(y))`, both int64
+        tensors [fine].
+    """
+    place = (2 * torch.arange(fine, device=device) + 1) * coarse + fine
+    corner = place // (2 * fine)
+    return corner, place - 2 * fine * corner
 
 
 def resize_nearest(features: Tensor, size: tuple[int, int]) -> Tensor:

@@ -21,7 +21,8 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
         window: [k, k], positive; None for a plain softmax.
 
     Returns:
-        Kernels of the shape of `logits`, at least float32 whatever the dtype of the logits.
+        Kernels of the shape of `logits`, at least float32 whatever the dtype of the logits. Differentiable any number
+        of times in the logits and in a window that requires it.
 
     Example:
         >>> kernels = normalize_kernels(torch.randn(1, 18, 4, 4), kernel_size=3)
@@ -70,10 +71,14 @@ def _backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: in
     module = triton_kernels('normalize_kernels', impl, logits, kernel_size)
     if module is not None:
         return module.grad_logits(grad, kernels, logits, kernel_size).contiguous(memory_format=layout(kernels))
+    return _gradient(grad, kernels, kernel_size).to(dtype).contiguous(memory_format=layout(kernels))
+
+
+def _gradient(grad: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
     n, _, height, width = kernels.shape
-    weighted = (kernels * grad).view(n, -1, kernel_size**2, height, width)
-    mean = weighted.sum(dim=2, keepdim=True).expand_as(weighted).reshape(kernels.shape)
-    return (weighted.view(kernels.shape) - kernels * mean).to(dtype).contiguous(memory_format=layout(kernels))
+    kernels, grad = (tensor.view(n, -1, kernel_size**2, height, width) for tensor in (kernels, grad))
+    weighted = kernels * grad
+    return (weighted - kernels * weighted.sum(dim=2, keepdim=True)).flatten(1, 2)
 
 
 if CAN_REGISTER:
@@ -95,6 +100,8 @@ if CAN_REGISTER:
 
     def _differentiate(ctx, grad):
         kernels, = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a higher derivative is wanted
+            return _gradient(grad, kernels, ctx.kernel_size).to(ctx.dtype), None, None, None
         return _backward_op(grad, kernels, ctx.dtype, ctx.kernel_size, ctx.impl), None, None, None
 
     _op.register_autograd(_differentiate, setup_context=_setup)

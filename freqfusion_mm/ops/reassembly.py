@@ -41,11 +41,12 @@ def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, grou
     radius, device = kernel_size // 2, features.device
     masks = masks.view(n, groups, kernel_size, kernel_size, height, width)
     out = features.new_zeros(n, groups, c // groups, height, width)
-    for i in range(kernel_size):
-        rows, row_inside = _window_index(h, window_cells(h, kernel_size), height, i - radius, padding, device)
+    row_taps, col_taps = ([_window_index(coarse, window_cells(coarse, kernel_size), fine, offset, padding, device)
+                           for offset in range(-radius, kernel_size - radius)]
+                          for coarse, fine in ((h, height), (w, width)))
+    for i, (rows, row_inside) in enumerate(row_taps):
         strip = features.index_select(-2, rows)
-        for j in range(kernel_size):
-            cols, col_inside = _window_index(w, window_cells(w, kernel_size), width, j - radius, padding, device)
+        for j, (cols, col_inside) in enumerate(col_taps):
             neighbours = strip.index_select(-1, cols).reshape(n, groups, c // groups, height, width)
             if padding == 'zeros':
                 neighbours = neighbours * (row_inside[:, None] & col_inside)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .fine_axes import FineAxes
 from .reassembly import pad_border, pad_border_adjoint, window_cells
 
 #: Fine pixels along a tile, about: 64 of them make a product worth its call, and larger tiles hold more zeros.
@@ -22,30 +23,29 @@ _STEP_CHANNELS = 32
 
 
 def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-    """Whole ratios. The unfolded windows live a few channels at a time.
+    """Beside the result, nothing lives for more than a few channels.
 
     A tile is multiplied whole, zeros included: a feature that is not finite makes its tile's pixels NaN.
     """
     plan = _Tiles(features, masks, kernel_size, groups, padding)
-    out = features.new_empty(plan.padded.shape[:2] + plan.fine)
-    tiled = plan.tiled(out)
+    out = features.new_empty(*features.shape[:2], *masks.shape[-2:])
+    parts = out.view(*plan.padded.shape[:2], *masks.shape[-2:])
     with torch.autocast(features.device.type, enabled=False):
         for channels, windows in plan.steps():
-            product = windows @ plan.weights.transpose(1, 2)  # [tiles, C', fine]
-            tiled[:, :, :, channels] = product.view(*tiled.shape[:3], -1, *tiled.shape[-2:])
-    return plan.crop(out).reshape(*features.shape[:2], *masks.shape[-2:]).contiguous()
+            plan.to_map(windows @ plan.weights.transpose(1, 2), parts[:, channels])
+    return out  # and no view of it, so that it can be changed in place
 
 
 def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str,
              need_features: bool, need_masks: bool) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `features` and of `masks`, as far as they are needed."""
     plan = _Tiles(features, masks, kernel_size, groups, padding)
-    tiled = plan.tiled(plan.extend(grad_out.reshape(*plan.padded.shape[:2], *grad_out.shape[-2:])))
+    grad_out = grad_out.reshape(*plan.padded.shape[:2], *masks.shape[-2:])
     grad_padded = torch.zeros_like(plan.padded) if need_features else None
     grad_weights = torch.zeros_like(plan.weights) if need_masks else None
     with torch.autocast(features.device.type, enabled=False):
         for channels, windows in plan.steps():
-            grad = tiled[:, :, :, channels].to(plan.dtype).reshape(*windows.shape[:2], -1)  # [tiles, C', fine]
+            grad = plan.to_tiles(grad_out[:, channels])  # [tiles, C', fine]
             if need_masks:
                 grad_weights.baddbmm_(grad.transpose(1, 2), windows)
             if need_features:
@@ -58,7 +58,7 @@ def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int
         grad_features = grad_features.to(features.dtype).reshape(features.shape)
     if need_masks:
         grad_masks = plan.band(grad_weights).to(masks.dtype).reshape(len(plan.padded), -1, *plan.fine)
-        grad_masks = plan.crop(grad_masks).reshape(masks.shape)
+        grad_masks = plan.axes.gather(grad_masks).reshape(*masks.shape[:2], *masks.shape[-2:])
     return grad_features, grad_masks
 
 
@@ -72,26 +72,31 @@ class _Tiles:
         n, c = features.shape[:2]
         cells = [window_cells(size, kernel_size) for size in features.shape[-2:]]
         self.kernel_size = kernel_size
+        self.axes = FineAxes(features.shape[-2:], masks.shape[-2:], kernel_size % 2 == 0, features.device)
         self.dtype = torch.promote_types(features.dtype, torch.float32)
-        self.ratio = [fine // coarse for fine, coarse in zip(masks.shape[-2:], cells)]
+        self.ratio = [fine // coarse for fine, coarse in zip(self.axes.whole, cells)]
         self.tile = [_tile_size(coarse, ratio) for coarse, ratio in zip(cells, self.ratio)]
         self.tiles = [-(-coarse // size) for coarse, size in zip(cells, self.tile)]
         self.window = [size + kernel_size - 1 for size in self.tile]
-        self.size = masks.shape[-2:]
         self.fine = tuple(count * size * ratio for count, size, ratio in zip(self.tiles, self.tile, self.ratio))
+        self.size = tuple(masks.shape[-2:])
 
         padded = pad_border(features.to(self.dtype), kernel_size // 2, padding)
         # Whole tiles here too, so that the windows can be added back tile by tile.
         height, width = ((count + -(-(kernel_size - 1) // size)) * size for count, size in zip(self.tiles, self.tile))
         padded = _extend(padded, height, width)
         self.padded = padded.reshape(n * groups, c // groups, height, width)
-        masks = self.extend(masks.to(self.dtype).reshape(n * groups, kernel_size**2, *masks.shape[-2:]))
         fine = self.fine[0] // self.tiles[0] * (self.fine[1] // self.tiles[1])
         # [tiles, fine pixels of a tile, coarse pixels of its windows]
-        self.weights = masks.new_zeros(n * groups * self.tiles[0] * self.tiles[1], fine,
-                                       self.window[0] * self.window[1])
+        self.weights = self.padded.new_zeros(n * groups * self.tiles[0] * self.tiles[1], fine,
+                                             self.window[0] * self.window[1])
         band = self.band(self.weights)
-        band.copy_(masks.view(band.shape))
+        band.copy_(self.extend(masks.reshape(n * groups, kernel_size**2, *masks.shape[-2:])).view(band.shape))
+        per_channel = len(self.weights) * max(self.weights.shape[1:])
+        steps = -(-c // groups // max(_STEP_CHANNELS, _STEP_ELEMENTS // per_channel))
+        self.step = -(-c // groups // steps)
+        # A few channels of a fine map in whole tiles, for maps that end elsewhere.
+        self.buffer = None if self.fine == self.size else self.padded.new_zeros(n * groups, self.step, *self.fine)
 
     def band(self, weights: Tensor) -> Tensor:
         """View of the taps in the banded matrices, [B, k, k, th, p, s, tw, q, t]: one window further, one coarse
@@ -104,24 +109,32 @@ class _Tiles:
             (th * tw * matrix, b, 1, tw * matrix, s * row + b, row, matrix, t * column + 1, column))
 
     def extend(self, fine: Tensor) -> Tensor:
-        """A fine map [B, C, H, W] up to whole tiles."""
-        return _extend(fine, *self.fine)
-
-    def crop(self, fine: Tensor) -> Tensor:
-        """Inverse of `extend`."""
-        return fine[..., :self.size[0], :self.size[1]]
+        """A fine map [B, C', H, W] in whole tiles and in the dtype of the sums."""
+        return self.axes.scatter(fine, self.padded.new_zeros(*fine.shape[:2], *self.fine))
 
     def tiled(self, fine: Tensor) -> Tensor:
-        """View of an extended fine map as [B, th, tw, C, p*s, q*t]."""
+        """View of a fine map in whole tiles as [B, th, tw, C', p*s, q*t]."""
         fine = fine.unflatten(-2, (self.tiles[0], -1)).unflatten(-1, (self.tiles[1], -1))
         return fine.permute(0, 2, 4, 1, 3, 5)
 
+    def to_map(self, tiles: Tensor, out: Tensor) -> None:
+        """Writes [tiles, C', fine] to `out`, a fine map [B, C', H, W]."""
+        whole = out if self.buffer is None else self.buffer[:, :out.shape[1]]
+        target = self.tiled(whole)
+        target.copy_(tiles.view(target.shape))
+        if self.buffer is not None:
+            out.copy_(self.axes.gather(whole))
+
+    def to_tiles(self, grad: Tensor) -> Tensor:
+        """Transpose of `to_map`."""
+        if self.buffer is not None:
+            grad = self.axes.scatter(grad, self.buffer[:, :grad.shape[1]])
+        return self.tiled(grad).to(self.dtype).reshape(len(self.weights), grad.shape[1], -1)
+
     def steps(self) -> Iterator[tuple[slice, Tensor]]:
         """Slices of channels, and the windows of their tiles, [tiles, C', coarse]."""
-        channels, per_channel = self.padded.shape[1], self.weights.shape[0] * max(self.weights.shape[1:])
-        step = min(channels, max(_STEP_CHANNELS, _STEP_ELEMENTS // per_channel))
-        for first in range(0, channels, step):
-            part = slice(first, min(first + step, channels))
+        for first in range(0, self.padded.shape[1], self.step):
+            part = slice(first, first + self.step)
             windows = self.padded[:, part].unfold(-2, self.window[0], self.tile[0])
             windows = windows.unfold(-2, self.window[1], self.tile[1])  # [B, C', th, tw, a, b]
             yield part, windows.permute(0, 2, 3, 1, 4, 5).reshape(len(self.weights), -1, self.weights.shape[2])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .fine_axes import FineAxes
 from .reassembly import pad_border, pad_border_adjoint, window_cells
 
 # 128 KiB of float32: a thread's share of a block and of its sum stay in its second-level cache.
@@ -15,25 +16,26 @@ _CACHE_ELEMENTS = 32768
 
 
 def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-    """Whole ratios s x t. The fine pixels Y = s*y + a of one phase (a, b) make a map of the coarse size, in which
-    every window offset is a plain shift of the padded input."""
+    """In axes of whole ratios s x t, the fine pixels Y = s*y + a of one phase (a, b) make a map of the coarse size, in
+    which every window offset is a plain shift of the padded input."""
     plan = _Plan(features, masks, kernel_size, groups, padding)
-    out = features.new_empty(*plan.shape[:2], *masks.shape[-2:])
+    out = features.new_empty(*features.shape[:2], *plan.axes.whole)
+    blocks = out.view(*plan.shape[:2], *plan.axes.whole)
     for block, padded, kernels in plan.blocks():
         views = plan.views(padded)
         for (rows, cols), taps in zip(plan.phases, kernels):
             slab = views[0] * taps[0]
             for view, tap in zip(views[1:], taps[1:]):
                 slab.addcmul_(view, tap)
-            out[(*block, rows, cols)] = slab
-    return out.view(*features.shape[:2], *masks.shape[-2:])
+            blocks[(*block, rows, cols)] = slab
+    return out if plan.axes.whole == plan.axes.fine else plan.axes.gather(out)
 
 
 def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str,
              need_features: bool, need_masks: bool) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `features` and of `masks`, as far as they are needed."""
     plan = _Plan(features, masks, kernel_size, groups, padding)
-    grad_out = grad_out.reshape(*plan.shape[:2], *grad_out.shape[-2:])
+    grad_out = plan.extend(grad_out.reshape(*plan.shape[:2], *masks.shape[-2:]))
     grad_features = torch.empty_like(plan.features) if need_features else None
     grad_kernels = [torch.zeros_like(kernel) for kernel in plan.kernels] if need_masks else None
     for block, padded, kernels in plan.blocks():
@@ -54,9 +56,10 @@ def backward(grad_out: Tensor, features: Tensor, masks: Tensor, kernel_size: int
     if need_features:
         grad_features = grad_features.view(features.shape)
     if need_masks:
-        grad_masks = torch.empty_like(masks)
+        grad_masks = masks.new_empty(*masks.shape[:2], *plan.axes.whole)
         for (rows, cols), grad_kernel in zip(plan.phases, grad_kernels):
             grad_masks[..., rows, cols] = grad_kernel.view(*masks.shape[:2], *plan.shape[-2:])
+        grad_masks = plan.axes.gather(grad_masks)
     return grad_features, grad_masks
 
 
@@ -66,14 +69,22 @@ class _Plan:
     def __init__(self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> None:
         n, c = features.shape[:2]
         h, w = (window_cells(size, kernel_size) for size in features.shape[-2:])
-        s, t = masks.shape[-2] // h, masks.shape[-1] // w
+        self.axes = FineAxes(features.shape[-2:], masks.shape[-2:], kernel_size % 2 == 0, features.device)
+        s, t = self.axes.whole[0] // h, self.axes.whole[1] // w
         self.dtype = torch.promote_types(features.dtype, torch.float32)
         self.kernel_size, self.padding = kernel_size, padding
         self.shape = (n * groups, c // groups, h, w)
         self.features = features.reshape(*self.shape[:2], *features.shape[-2:]).contiguous()
+        masks = self.extend(masks)
         self.phases = [(slice(a, None, s), slice(b, None, t)) for a in range(s) for b in range(t)]
         self.kernels = [masks[..., rows, cols].to(self.dtype).reshape(n * groups, kernel_size**2, 1, h, w)
                         for rows, cols in self.phases]
+
+    def extend(self, fine: Tensor) -> Tensor:
+        """A fine map on the axes of whole ratios."""
+        if fine.shape[-2:] == self.axes.whole:
+            return fine
+        return self.axes.scatter(fine, fine.new_zeros(*fine.shape[:-2], *self.axes.whole))
 
     def views(self, padded: Tensor) -> list[Tensor]:
         """The k*k shifted views of a padded map, row by row of the window."""

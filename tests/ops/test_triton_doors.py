@@ -1,4 +1,4 @@
-"""The operators, asked for their kernels: values and gradients through the registered call."""
+"""The operators, asked for their kernels: values, gradients and their gradients through the registered call."""
 
 import pytest
 import torch
@@ -14,8 +14,18 @@ def check(op, definition, tensors, assert_same):
     actual, expected = op(*tensors), definition(*tensors)
     assert_same(actual, expected)
     grad = torch.randn_like(expected)
-    for ours, wanted in zip(torch.autograd.grad(actual, tensors, grad), torch.autograd.grad(expected, tensors, grad)):
+    for ours, wanted in zip(*(torch.autograd.grad(out, tensors, grad, retain_graph=True)
+                              for out in (actual, expected))):
         assert_same(ours, wanted)
+    grad.requires_grad_()
+    weights = [torch.randn_like(tensor) for tensor in tensors]
+    for ours, wanted in zip(*(second_derivatives(out, tensors, grad, weights) for out in (actual, expected))):
+        assert_same(ours, wanted)
+
+
+def second_derivatives(out, tensors, grad, weights):
+    grads = torch.autograd.grad(out, tensors, grad, create_graph=True)
+    return torch.autograd.grad(grads, (*tensors, grad), weights)
 
 
 def test_named_kernels_run(triton_device, assert_same):

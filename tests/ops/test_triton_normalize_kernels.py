@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from freqfusion_mm.ops import hamming_window, normalize_kernels
+from tools.benchmark import unfold_formulation
 
 
 @pytest.fixture
@@ -39,6 +40,19 @@ def test_half_precision_logits_give_float32_kernels(scale, dtype, kernels, trito
     assert_same(result.cpu(), expected)
     grad = kernels.grad_logits(torch.ones_like(result), result, logits.to(triton_device), 3)
     assert grad.dtype == dtype and torch.isfinite(grad).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_no_worse_than_plain_torch(dtype, kernels, triton_device, assert_half_close):
+    logits, window, grad = torch.randn(1, 18, 4, 5).to(dtype), hamming_window(3), torch.randn(1, 18, 4, 5)
+    results = []
+    for op, leaf in ((normalize_kernels, logits.double()), (unfold_formulation.normalize_kernels, logits.clone())):
+        out = op(leaf.requires_grad_(), 3, window)
+        results.append((out.detach(), torch.autograd.grad(out, leaf, grad.to(out.dtype))[0]))
+    out = kernels.forward(logits.to(triton_device), 3, window.to(triton_device))
+    ours = out, kernels.grad_logits(grad.to(triton_device), out, logits.to(triton_device), 3)
+    for what, actual, exact, plain in zip(('kernels', 'grad'), ours, *results):
+        assert_half_close(actual, plain, exact, what)
 
 
 def test_why_not(kernels, triton_device):

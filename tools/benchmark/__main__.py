@@ -1,15 +1,19 @@
-"""python -m tools.benchmark [--goals] [--only NAME ...] [--scaling] [--device cuda] [--dtype bfloat16]
+"""python -m tools.benchmark [--goals] [--only NAME ...] [--compile] [--scaling] [--device cuda] [--dtype bfloat16]
 
 `--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores.
 Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
 """
+import os
 import statistics
 from argparse import ArgumentParser
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from textwrap import shorten
 
 import torch
 
 from . import measure, report
-from .entries import ENTRIES, GOALS, SCALING, Entry
+from .entries import ENTRIES, GOALS, SCALING, TRADES, Case, Entry
 from .ways import why_not
 
 
@@ -18,6 +22,8 @@ def parser() -> ArgumentParser:
                             description='Measure ours against the unfold formulation, mmcv, and a copy of the bytes.')
     parser.add_argument('--goals', action='store_true', help='only the two layers and sizes of the goals')
     parser.add_argument('--only', nargs='+', metavar='NAME', help='entries whose names hold one of these')
+    parser.add_argument('--compile', action='store_true',
+                        help='layers under torch.compile(fullgraph=True) too, compiled anew: a minute each')
     parser.add_argument('--scaling', action='store_true', help='time and memory against pixels, channels, ... instead')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32', choices=['float64', 'float32', 'float16', 'bfloat16'])
@@ -42,17 +48,29 @@ def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
                 cpu_ms=f'{statistics.median(processors):.4g}', rounds=str(len(samples)))
 
 
+def checked(case: Case, way: str) -> tuple[str | None, dict[str, float]]:
+    """Why a way gets no times, or None; and what compilation takes for each pass."""
+    try:
+        seconds = measure.compile_seconds(case) if way == 'compiled' else {}
+        reason = measure.parity(case, way)
+    except Exception as error:  # a compiler fails in many ways; the other ways are measured all the same
+        if way != 'compiled':
+            raise
+        return shorten(f'does not compile: {type(error).__name__}: {error}', 120), {}
+    return reason and f'parity failed: {reason}', seconds
+
+
 def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
              seconds: float = 30.) -> list[dict]:
     """The rows of an entry; without times where a way is not available or does not agree."""
     print(f'{entry.name}: parity', flush=True)
     case = entry.make(device, dtype)
     status = {way: why_not(way, device) for way in entry.ways}
+    compiling = {}
     for way, reason in status.items():
         if way != 'ours' and reason is None:
-            reason = measure.parity(case, way)
-            status[way] = reason and f'parity failed: {reason}'
-            if reason and way == 'unfold':
+            status[way], compiling[way] = checked(case, way)
+            if status[way] and way == 'unfold':
                 status['ours'] = status[way]
     ways = [way for way, reason in status.items() if reason is None]
     print(f'{entry.name}: memory', flush=True)
@@ -70,13 +88,15 @@ def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: in
                 row.update(summary(taken[way]))
             if way in memory:
                 row['extra_mib'] = f'{memory[way][name]:.4g}'
+            if name in compiling.get(way, {}):
+                row['compile_s'] = f'{compiling[way][name]:.3g}'
             rows.append(row)
     return rows
 
 
 def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int, seconds: float) -> list[dict]:
     rows = []
-    for what, steps in SCALING.items():
+    for what, steps in (SCALING | TRADES).items():
         for value, entry in steps:
             case = entry.make(device, dtype)
             memory = measure.extra_memory(entry, 'ours', device, dtype, threads)
@@ -102,7 +122,7 @@ def main() -> None:
         rows = scaling(device, dtype, args.threads, args.rounds, args.seconds)
         path = path.with_name(f'{name}-scaling.csv')
         report.write(path, report.SCALING_FIELDS, rows)
-        report.plot_scaling(rows, name, path.with_suffix('.png'))
+        report.plot_scaling(rows, list(TRADES), name, path.with_suffix('.png'))
         print(f'wrote {path.parent}/{path.stem}.csv and .png')
         return
     entries = GOALS if args.goals else ENTRIES
@@ -110,11 +130,16 @@ def main() -> None:
         entries = [entry for entry in entries if any(part.lower() in entry.name.lower() for part in args.only)]
     if not entries:
         raise SystemExit(f'--only {args.only}: no such entry; there are {[entry.name for entry in ENTRIES]}')
+    if args.compile:
+        entries = [replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry
+                   for entry in entries]
     order = [entry.name for entry in ENTRIES]
-    for entry in entries:
-        rows = measured(entry, device, dtype, args.threads, args.rounds, args.seconds)
-        report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
-        print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache  # nothing compiled in it; the processes for memory share it
+        for entry in entries:
+            rows = measured(entry, device, dtype, args.threads, args.rounds, args.seconds)
+            report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
+            print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)
     rows = report.read(path)
     path.with_suffix('.md').write_text(report.table(rows, name))
     report.plot(rows, name, path.with_suffix('.png'))

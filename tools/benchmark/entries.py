@@ -1,15 +1,18 @@
 """What is measured: one entry for every op, layer, neck and model."""
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import cache
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
 from freqfusion_mm import ops
-from freqfusion_mm.layers import UPSAMPLERS, build_fusion
+from freqfusion_mm.layers import UPSAMPLERS
+from freqfusion_mm.ops import reassembly_matmul
 
 from .ways import layers_use, ops_of
 
@@ -23,6 +26,7 @@ class Case:
     inputs: list[Tensor]
     parameters: list[Tensor]
     grads: list[Tensor] = field(default_factory=list)  # of the outputs; made once, by the first backward pass
+    setting: Callable[[], AbstractContextManager] = nullcontext  # open during both passes
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ def _tensors(shapes: list[tuple[int, ...]], device: torch.device, dtype: torch.d
     return [torch.randn(shape, generator=generator).to(device, dtype).requires_grad_() for shape in shapes]
 
 
-def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised: int | None = None) -> Entry:
+def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised: int | None = None,
+        setting: Callable[[], AbstractContextManager] = nullcontext) -> Entry:
     """An op over tensors of these shapes; `normalised`: the argument that is a kernel and sums to one."""
 
     def make(device: torch.device, dtype: torch.dtype) -> Case:
@@ -50,7 +55,7 @@ def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised:
         def run(way: str) -> tuple[Tensor, ...]:
             return (ops_of(way).get(name, getattr(ops, name))(*inputs, *args), )
 
-        return Case(run, inputs, [])
+        return Case(run, inputs, [], setting=setting)
 
     ways = ('ours', 'unfold', 'mmcv') if name == 'carafe' else ('ours', 'unfold')
     return Entry(f'{name} {label}'.strip(), 'op', ', '.join('x'.join(map(str, shape)) for shape in shapes), make, ways)
@@ -64,9 +69,13 @@ def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[t
         module = build().to(device, dtype)
         inputs = _tensors(shapes, device, dtype)
 
+        @cache
+        def module_of(way: str) -> Callable:
+            return torch.compile(module, fullgraph=True) if way == 'compiled' else module
+
         def run(way: str) -> tuple[Tensor, ...]:
             with layers_use(way):
-                out = call(module, inputs) if call else module(*inputs)
+                out = call(module_of(way), inputs) if call else module_of(way)(*inputs)
             return tuple(out) if isinstance(out, (tuple, list)) else (out, )
 
         return Case(run, inputs, [p for p in module.parameters() if p.requires_grad])
@@ -75,12 +84,12 @@ def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[t
     return Entry(name, kind, ', '.join('x'.join(map(str, shape)) for shape in shapes), make, ways)
 
 
-def _neck(upsampler: str) -> nn.Module:
+def _neck(upsampler: str, **options) -> nn.Module:
     from freqfusion_mm.necks import FusionFPN
-    return FusionFPN([256, 512, 1024, 2048], 256, 4, upsample_cfg=dict(type=upsampler))
+    return FusionFPN([256, 512, 1024, 2048], 256, 4, upsample_cfg=dict(type=upsampler, **options))
 
 
-def _model(config: str) -> nn.Module:
+def _model(config: str, **options) -> nn.Module:
     from mmengine.config import Config
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import MODELS, init_default_scope
@@ -90,6 +99,7 @@ def _model(config: str) -> nn.Module:
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
     cfg.model.pretrained = None
+    cfg.model.decode_head.upsample_cfg.update(options)
     with redirect_stdout(StringIO()):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
     return model.eval()
@@ -104,13 +114,31 @@ def resfu(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
     return _module('ReSFU', 'layer', lambda: UPSAMPLERS['ReSFU'](lr[1], hr[1], **options), [lr, hr])
 
 
+def carafe(lr: tuple[int, ...], hr: tuple[int, ...]) -> Entry:
+    """The layer, which reads the size alone of `hr`."""
+    return _module('CARAFE', 'layer', lambda: UPSAMPLERS['carafe'](lr[1], hr[1]), [lr, hr])
+
+
+PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
+
+
+def fpn(upsampler: str, **options) -> Entry:
+    return _module(f'FusionFPN {upsampler}', 'neck', lambda: _neck(upsampler, **options), PYRAMID,
+                   lambda neck, maps: neck(maps))
+
+
+def segformer(upsampler: str, **options) -> Entry:
+    name = upsampler.lower()
+    config = f'{name}/segformer_mit-b1_{name}_8xb2-160k_ade20k-512x512.py'
+    return _module(f'SegFormer-B1 {upsampler}', 'model', lambda: _model(config, **options), [(1, 3, 256, 256)],
+                   lambda model, images: model(images[0], mode='tensor'))
+
+
 #: The shapes of the CPU goals.
 GOALS = [
     freqfusion((1, 256, 64, 64), (1, 256, 128, 128), compressed_channels=64),
     resfu((1, 256, 32, 32), (1, 256, 128, 128)),
 ]
-
-PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
 
 ENTRIES = [
     *GOALS,
@@ -121,16 +149,11 @@ ENTRIES = [
     _op('fns_attention', [(1, 9, 128, 128), (1, 256, 64, 64)], 'x2 k3', 3, normalised=0),
     _op('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
     _op('neighbour_similarity', [(1, 64, 128, 128)], ''),
-    _module('CARAFE', 'layer', lambda: build_fusion(dict(type='CARAFE'), 256, 256),
-            [(1, 256, 64, 64), (1, 256, 128, 128)], lambda module, inputs: module(*inputs)[0]),
-    _module('FusionFPN FreqFusion', 'neck', lambda: _neck('FreqFusion'), PYRAMID, lambda neck, maps: neck(maps)),
-    _module('FusionFPN ReSFU', 'neck', lambda: _neck('ReSFU'), PYRAMID, lambda neck, maps: neck(maps)),
-    _module('SegFormer-B1 FreqFusion', 'model',
-            lambda: _model('freqfusion/segformer_mit-b1_freqfusion_8xb2-160k_ade20k-512x512.py'), [(1, 3, 256, 256)],
-            lambda model, images: model(images[0], mode='tensor')),
-    _module('SegFormer-B1 ReSFU', 'model',
-            lambda: _model('resfu/segformer_mit-b1_resfu_8xb2-160k_ade20k-512x512.py'), [(1, 3, 256, 256)],
-            lambda model, images: model(images[0], mode='tensor')),
+    carafe((1, 256, 64, 64), (1, 256, 128, 128)),
+    fpn('FreqFusion'),
+    fpn('ReSFU'),
+    segformer('FreqFusion'),
+    segformer('ReSFU'),
 ]
 
 
@@ -141,7 +164,25 @@ SCALING = {
     'channels': [(c, freqfusion((1, c, 32, 32), (1, c, 64, 64), compressed_channels=16)) for c in (32, 64, 128, 256)],
     'kernel': [(k, freqfusion((1, 64, 32, 32), (1, 64, 64, 64), lowpass_kernel=k)) for k in (3, 5, 7, 9)],
     'batch': [(n, freqfusion((n, 64, 32, 32), (n, 64, 64, 64))) for n in (1, 2, 4, 8)],
-    'with_cp': [(with_cp, freqfusion((1, 64, 64, 64), (1, 64, 128, 128), with_cp=with_cp)) for with_cp in (0, 1)],
 }
-for what, steps in SCALING.items():
-    SCALING[what] = [(value, replace(entry, name=f'{entry.name} {what}={value}')) for value, entry in steps]
+
+
+def _stepped(mib: float) -> Entry:
+    """Reassembly through so many channels at a time that their float32 windows take this much, at least one channel."""
+    step = dict(_STEP_ELEMENTS=int(mib * 2**18), _STEP_CHANNELS=1)
+    return _op('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1,
+               setting=lambda: patch.multiple(reassembly_matmul, **step))
+
+
+#: What trades memory for time: channels taken a few at a time, and activations computed again in the backward pass.
+TRADES = {
+    'carafe, MiB a step': [(mib, _stepped(mib)) for mib in (.0625, .25, 1, 4, 16)],
+    'one fusion, with_cp': [(with_cp, freqfusion((1, 64, 64, 64), (1, 64, 128, 128), with_cp=bool(with_cp)))
+                            for with_cp in (0, 1)],
+    'FusionFPN, with_cp': [(with_cp, fpn('FreqFusion', with_cp=bool(with_cp))) for with_cp in (0, 1)],
+    'SegFormer-B1, with_cp': [(with_cp, segformer('FreqFusion', with_cp=bool(with_cp))) for with_cp in (0, 1)],
+}
+
+for curves in (SCALING, TRADES):
+    for what, steps in curves.items():
+        curves[what] = [(value, replace(entry, name=f'{entry.name} {what}={value}')) for value, entry in steps]

@@ -1,10 +1,11 @@
 """Results as CSV, and the table and plots that are made of it."""
 import csv
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / 'results'
-FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'rounds')
+FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'rounds',
+          'compile_s')
 SCALING_FIELDS = ('what', 'value', 'pass', 'median_ms', 'iqr_ms', 'extra_mib')
 
 
@@ -57,15 +58,17 @@ def table(rows: list[dict], environment: str) -> str:
     lines = [
         f'# {environment}', '',
         'Milliseconds, median (interquartile range) of interleaved runs in one process. "Faster": unfold formulation, '
-        'or mmcv, over ours; below 1 is a loss. "Over a copy": ours over a copy of the bytes that must at least be '
+        'or mmcv, over ours; below 1 is a loss. "Compiled": ours under `torch.compile(fullgraph=True)`, without the '
+        'compilation; "than eager": ours over it. "Over a copy": ours over a copy of the bytes that must at least be '
         'moved, the memory limit. "Memory": peak beyond inputs and parameters, MiB, and that of unfold over ours.', '',
-        '| entry | pass | ours | unfold | faster | mmcv | faster | copy | over a copy | memory, ours | unfold | less |',
-        '|' + ' --- |' * 12
+        '| entry | pass | ours | unfold | faster | compiled | than eager | mmcv | faster | copy | over a copy '
+        '| memory, ours | unfold | less |', '|' + ' --- |' * 14
     ]
     for (entry, passes), ways in _groups(rows).items():
         memory = [ways.get(way, {}).get('extra_mib', '') for way in ('ours', 'unfold')]
         cells = [entry, passes, _time(ways.get('ours')), _time(ways.get('unfold')),
-                 _times(ratio(ways, 'unfold', 'ours')), _time(ways.get('mmcv')), _times(ratio(ways, 'mmcv', 'ours')),
+                 _times(ratio(ways, 'unfold', 'ours')), _time(ways.get('compiled')),
+                 _times(ratio(ways, 'ours', 'compiled')), _time(ways.get('mmcv')), _times(ratio(ways, 'mmcv', 'ours')),
                  _time(ways.get('copy')), _times(ratio(ways, 'ours', 'copy')),
                  *(value and f'{float(value):.3g}' for value in memory),
                  _times(ratio(ways, 'unfold', 'ours', 'extra_mib'))]
@@ -91,26 +94,40 @@ def plot(rows: list[dict], environment: str, path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def plot_scaling(rows: list[dict], environment: str, path: Path) -> None:
-    """Time and memory of FreqFusion against what grows; the dotted line is proportional growth."""
+def plot_scaling(rows: list[dict], trades: Collection[str], environment: str, path: Path) -> None:
+    """Time and memory of FreqFusion against what grows, where the dotted line is proportional growth; and of `trades`
+    memory against time."""
     from matplotlib.figure import Figure
-    subjects = list(dict.fromkeys(row['what'] for row in rows))
-    figure = Figure(figsize=(3 * len(subjects), 6), layout='constrained')
-    for column, what in enumerate(subjects):
-        for line, (field, label) in enumerate((('median_ms', 'ms'), ('extra_mib', 'extra MiB'))):
-            ax = figure.add_subplot(2, len(subjects), line * len(subjects) + column + 1)
-            for passes in dict.fromkeys(row['pass'] for row in rows):
-                points = [(float(row['value']), float(row[field])) for row in rows
-                          if row['what'] == what and row['pass'] == passes]
+    curves: dict[str, dict[str, list[dict]]] = {}
+    for row in rows:
+        curves.setdefault(row['what'], {}).setdefault(row['pass'], []).append(row)
+    growing = [what for what in curves if what not in trades]
+    traded = [what for what in curves if what in trades]
+    columns = len(growing) + -(-len(traded) // 2)
+    figure = Figure(figsize=(3 * columns, 6), layout='constrained')
+    axes = figure.subplots(2, columns, squeeze=False)
+    for column, what in zip(axes.T, growing):
+        for ax, (field, label) in zip(column, (('median_ms', 'ms'), ('extra_mib', 'extra MiB'))):
+            for passes, steps in curves[what].items():
+                points = [(float(row['value']), float(row[field])) for row in steps]
                 ax.plot(*zip(*points), marker='o', label=passes)
-            if what != 'with_cp':
-                (x0, y0), (x1, _) = points[0], points[-1]
-                ax.plot([x0, x1], [y0, y0 * x1 / x0], ':', color='grey', label='proportional')
-                ax.set(xscale='log', yscale='log')
+            (x0, y0), (x1, _) = points[0], points[-1]
+            ax.plot([x0, x1], [y0, y0 * x1 / x0], ':', color='grey', label='proportional')
             values = [x for x, _ in points]
+            ax.set(xscale='log', yscale='log', xlabel=what, ylabel=label)
             ax.set_xticks(values, [f'{x:g}' for x in values])
             ax.minorticks_off()
-            ax.set(xlabel=what, ylabel=label)
-    figure.axes[0].legend()
+    free = list(axes[:, len(growing):].T.flat)
+    for ax, what in zip(free, traded):
+        for passes, steps in curves[what].items():
+            points = [(float(row['median_ms']), float(row['extra_mib'])) for row in steps]
+            ax.plot(*zip(*points), marker='o', label=passes)
+            for row, point in zip(steps, points):
+                ax.annotate(f'{float(row["value"]):g}', point, (4, 4), textcoords='offset points')
+        ax.margins(.15)
+        ax.set(title=what, xlabel='ms', ylabel='extra MiB', xlim=(0, None), ylim=(0, None))
+    for ax in free[len(traded):]:
+        ax.axis('off')
+    axes[0, 0].legend(loc='lower right', fontsize='small')
     figure.suptitle(f'FreqFusion, {environment}')
     figure.savefig(path, dpi=100)

@@ -11,7 +11,8 @@ from torch import Tensor
 from freqfusion_mm.ops import resize_nearest
 
 
-def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros') -> Tensor:
+def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, scale_factor: int | None = None, *,
+           padding: str = 'zeros') -> Tensor:
     """Every window unfolded, repeated for every fine pixel that reads it, multiplied and summed."""
     if padding != 'zeros':
         raise ValueError(f"the baseline knows padding='zeros' alone, got {padding!r}")

@@ -1,4 +1,4 @@
-"""The ways to compute an entry: ours, the unfold formulation, and mmcv's compiled op."""
+"""The ways to compute an entry: ours, the unfold formulation, mmcv's op, and ours under `torch.compile`."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -10,7 +10,7 @@ from freqfusion_mm.layers import fixed_ratio, freqfusion, guided_filter, offset_
 
 from . import unfold_formulation
 
-WAYS = ('ours', 'unfold', 'mmcv')
+WAYS = ('ours', 'unfold', 'mmcv', 'compiled')
 
 
 def why_not(way: str, device: torch.device) -> str | None:
@@ -26,7 +26,8 @@ def why_not(way: str, device: torch.device) -> str | None:
     return None
 
 
-def mmcv_carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros') -> Tensor:
+def mmcv_carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, scale_factor: int | None = None,
+                padding: str = 'zeros') -> Tensor:
     from mmcv.ops import carafe
     if padding != 'zeros':
         raise ValueError(f"mmcv's op knows padding='zeros' alone, got {padding!r}")
@@ -35,7 +36,7 @@ def mmcv_carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int =
 
 def ops_of(way: str) -> dict[str, Callable]:
     """The functions that take the place of the package's, by name."""
-    return {'ours': {}, 'unfold': unfold_formulation.OPS, 'mmcv': dict(carafe=mmcv_carafe)}[way]
+    return {'ours': {}, 'compiled': {}, 'unfold': unfold_formulation.OPS, 'mmcv': dict(carafe=mmcv_carafe)}[way]
 
 
 @contextmanager
