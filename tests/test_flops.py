@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import freqfusion_mm.registration  # noqa: F401  (tells mmengine's counter of our operators)
 from freqfusion_mm.layers import FreqFusion
 from freqfusion_mm.ops import carafe, fns_attention
+from freqfusion_mm.ops.group_norm_conv import group_norm_conv
 from freqfusion_mm.ops.library import CAN_REGISTER
 
 CONFIG = Path(__file__).parents[1] / 'configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py'
@@ -32,6 +33,12 @@ def test_torch_counts_both_passes():
         fns_attention(masks, features, 3)
     smear = 2 * 3 * 3 + 2 * 3 * 4
     assert counter.get_total_flops() == 2 * 2 * 10 * 13 * (8 * 16 + smear)
+
+    shapes = (2, 8, 5, 6), (8, ), (8, ), (3, 8, 1, 1), (3, )
+    tensors = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    with FlopCounterMode(display=False) as counter:
+        group_norm_conv(*tensors, groups=2).sum().backward()
+    assert counter.get_total_flops() == 3 * 2 * 2 * 5 * 6 * 8 * 3
 
 
 def reassemblies(fusion, fine):

@@ -1,11 +1,16 @@
 """The operators as torch sees them: checked registration, compilers with free sizes, exporters."""
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from freqfusion_mm.layers import build_fusion
 from freqfusion_mm.ops import carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
+from freqfusion_mm.ops.group_norm_conv import group_norm_conv
 from freqfusion_mm.ops.library import CAN_REGISTER
+from freqfusion_mm.ops.opaque import grid_sample, resize_bilinear
 
 pytestmark = pytest.mark.skipif(not CAN_REGISTER, reason='torch registers Python operators from 2.4 on')
 
@@ -111,3 +116,71 @@ def test_second_derivatives_of_operators_of_gpus():
     logits, features = (torch.randn(1, channels, 2, 3, dtype=torch.float64, requires_grad=True) for channels in (9, 2))
     assert torch.autograd.gradgradcheck(lambda t: operators.normalize_kernels(t, 3, window), logits)
     assert torch.autograd.gradgradcheck(lambda t: operators.neighbour_similarity(t, 1)[0], features)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('grad_channels_last', [False, True])
+def test_norm_and_convolution_as_one(channels_last, grad_channels_last, assert_same):
+    features = torch.randn(2, 8, 5, 7, dtype=torch.float64)
+    grad = torch.randn(2, 6, 5, 7, dtype=torch.float64)
+    if channels_last:
+        features = features.to(memory_format=torch.channels_last)
+    if grad_channels_last:
+        grad = grad.to(memory_format=torch.channels_last)
+    shapes = (8, ), (8, ), (6, 8, 1, 1), (6, )
+    inputs = [features, *(torch.randn(shape, dtype=torch.float64) for shape in shapes)]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    actual = group_norm_conv(*inputs, groups=4, eps=1e-3)
+    expected = F.conv2d(F.group_norm(inputs[0], 4, *inputs[1:3], 1e-3), *inputs[3:])
+    assert_same(actual, expected)
+    wanted = torch.autograd.grad(expected, inputs, grad)
+    for ours, theirs in zip(torch.autograd.grad(actual, inputs, grad, retain_graph=True), wanted):
+        assert_same(ours, theirs)
+    for index in range(5):  # each gradient alone
+        assert_same(torch.autograd.grad(actual, inputs[index], grad, retain_graph=True)[0], wanted[index])
+    torch.library.opcheck(torch.ops.freqfusion_mm.group_norm_conv, (*inputs, 4, 1e-3))
+
+
+def test_norm_and_convolution_as_one_differentiate_twice():
+    shapes = (1, 4, 2, 3), (4, ), (4, ), (3, 4, 1, 1), (3, )
+    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradgradcheck(lambda *tensors: group_norm_conv(*tensors, groups=2), inputs)
+
+
+def test_norm_and_convolution_as_one_keep_the_features_alone():
+    features = torch.randn(1, 8, 6, 6, requires_grad=True)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        group_norm_conv(features, torch.ones(8), torch.zeros(8), torch.randn(3, 8, 1, 1), torch.zeros(3), groups=2)
+    assert [tensor.data_ptr() for tensor in kept if tensor.shape == features.shape] == [features.data_ptr()]
+
+
+@pytest.mark.parametrize('name, args, options', [
+    ('grid_sample', ((2, 3, 5, 6), (2, 7, 4, 2)), ()),
+    ('resize_bilinear', ((2, 3, 5, 6), ), (11, 13)),
+])
+@pytest.mark.parametrize('channels_last', [False, True])
+def test_torch_kernels_as_operators(name, args, options, channels_last, assert_same):
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    maps = [torch.rand(shape, dtype=torch.float64).to(memory_format=layout).requires_grad_() for shape in args]
+    operator = getattr(torch.ops.freqfusion_mm, name)
+    actual = operator(*maps, *options)
+    expected = grid_sample(*maps) if name == 'grid_sample' else resize_bilinear(*maps, options)
+    assert_same(actual, expected)
+    grad = torch.randn_like(expected)
+    for ours, theirs in zip(torch.autograd.grad(actual, maps, grad), torch.autograd.grad(expected, maps, grad)):
+        assert_same(ours, theirs)
+    torch.library.opcheck(operator, (*maps, *options))
+
+
+@pytest.mark.slow  # inductor compiles C++
+@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def test_compiled_by_inductor(name):
+    torch.manual_seed(0)
+    fusion = build_fusion(dict(type=name, **CFGS[name]), 16, 12)
+    pair = [torch.randn(2, 16, 5, 7, requires_grad=True), torch.randn(2, 12, 11, 13, requires_grad=True)]
+    compiled = torch.compile(copy.deepcopy(fusion), fullgraph=True)
+    grads = torch.randn(2, 16, 11, 13), torch.randn(2, 12, 11, 13)
+    for actual, expected in zip(*([*out, *torch.autograd.grad(out, pair, grads)]
+                                  for out in (way(*pair) for way in (compiled, fusion)))):
+        torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from . import carafe, fns_attention  # noqa: F401  (registered by their import)
+from . import carafe, fns_attention, group_norm_conv  # noqa: F401  (registered by their import)
 from .library import CAN_REGISTER, NAMESPACE
 
 
@@ -69,6 +69,17 @@ def _register_with_torch() -> None:
         @register_flop_formula(getattr(operators, f'{name}_backward'))
         def backward(grad, first, second, kernel_size, *options, out_shape=None, formula=formula, **kwargs) -> int:
             return 2 * formula(first, second, kernel_size) * sum(options[-1])
+
+
+    @register_flop_formula(torch.ops.freqfusion_mm.group_norm_conv)  # the norm is free, as torch's own is
+    def group_norm_conv_forward(features, norm_weight, norm_bias, weight, *options, out_shape=None, **kwargs) -> int:
+        return 2 * prod(weight) * features[0] * prod(features[2:])
+
+    @register_flop_formula(torch.ops.freqfusion_mm.group_norm_conv_backward)
+    def group_norm_conv_backward(grad, features, norm_weight, norm_bias, weight, *options, out_shape=None,
+                                 **kwargs) -> int:
+        needs = options[-1]
+        return 2 * prod(weight) * features[0] * prod(features[2:]) * (any(needs[:3]) + needs[3])
 
 
 if CAN_REGISTER:
