@@ -5,14 +5,14 @@ The fusions alone are in `test_layers_fusions.py`, the operators in `test_ops_*.
 
 import copy
 
+import plain_formulation
 import pytest
 import torch
+from plain_formulation import SMOOTH, WRITTEN_OUT, Lifted, Replaced, plain_operators
 
 from freqfusion_mm.layers import (EESP, ESP, POOLS, UPSAMPLERS, DepthwisePyramidPool, EESPDown, EfficientPyramidPool,
                                   GatedSkip, GuidedFilter, OffsetGenerator, PairedDifferenceConv, ShallowImageGuide,
                                   build_fusion, build_pool)
-from tools.benchmark import plain_formulation
-from tools.benchmark.plain_formulation import SMOOTH, WRITTEN_OUT, Lifted, Replaced, plain_operators
 
 C = 16
 COARSE, FINE = (8, 10), (16, 20)

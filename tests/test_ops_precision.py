@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from plain_formulation import plain_operators
 
 from freqfusion_mm.layers import box_mean
 from freqfusion_mm.ops import carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
 from tools.benchmark import unfold_formulation
-from tools.benchmark.plain_formulation import plain_operators
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.amp, 'is_autocast_available'),
                                 reason='this torch lacks plain functions in half precision on the CPU')

@@ -275,7 +275,7 @@ def main() -> None:
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with plain_errors(args.traceback, while_building=True):
         names = corruption_names(args.corruptions) if args.corruptions else []
-        if any(distance < 1 for distance in args.shifts) or (args.images or 1) < 1:
+        if any(distance < 1 for distance in args.shifts) or args.images is not None and args.images < 1:
             raise ValueError(f'--shifts and --images want positive numbers, got {list(args.shifts)} and {args.images}')
         titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title):]]
         if len(set(titles)) < len(titles):

@@ -25,7 +25,8 @@ case $stack in
         venv=$root/.venv pythons='3.11 3.12 3.10 3.13' wanted='3.10, 3.11, 3.12 or 3.13'
         torch=(torch==2.13.0) mmcv=onedl-mmcv==2.3.6 minutes=6.5
         rest=(onedl-mmengine==0.10.12 onedl-mmdetection==3.5.1 onedl-mmsegmentation==1.4.2
-              onedl-mmpretrain==1.3.6 onedl-mim==0.5.1 onnx==1.23.2 onnxruntime==1.31.1)
+              onedl-mmpretrain==1.3.6 onedl-mim==0.5.1 onnx==1.23.2 onnxscript==0.7.2
+              onnxruntime==1.31.1)
         # The version that belongs to torch 2.13: a CPU build of torch comes without, and the kernels are tested anyway.
         [ "$(uname -sm)" != 'Linux x86_64' ] || rest+=(triton==3.7.1)
         ;;

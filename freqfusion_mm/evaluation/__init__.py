@@ -1,1 +1,1 @@
-"""What the frameworks' evaluation lacks: panoptic quality without panopticapi."""
+"""What the frameworks' evaluation lacks: panoptic quality without panopticapi, changed images, feature similarity."""

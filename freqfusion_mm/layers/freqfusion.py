@@ -245,8 +245,9 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def _sharpen(self, features: Tensor, logits: Tensor, residual: bool) -> Tensor:
         """Details, `features` minus its low-pass, with `residual` added to `features`."""
+        kernels = normalize_kernels(logits, self.highpass_kernel, self.highpass_window)
         # Negated are the kernels, not the wider maps of the forward and the backward pass.
-        smooth = self._reassemble(features, -normalize_kernels(logits, self.highpass_kernel, self.highpass_window), self.highpass_kernel)
+        smooth = self._reassemble(features, -kernels, self.highpass_kernel)
         return smooth.add_(features, alpha=2 if residual else 1)
 
     def _lowpass_kernels(self, logits: Tensor) -> Tensor:

@@ -53,8 +53,8 @@ class PairedDifferenceConv(nn.Module):
 
 
 def repeat_border(x: Tensor, pad_y: int, pad_x: int) -> Tensor:
-    """`F.pad(mode='replicate')`, whose backward pass `torch.compile` gets wrong where gradients are channels last (torch
-    2.13)."""
+    """`F.pad(mode='replicate')`, whose backward pass fails under `torch.compile` where gradients are channels last
+    (torch 2.13)."""
     for dim, pad in ((-2, pad_y), (-1, pad_x)):
         first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
         x = torch.cat([first] * pad + [x] + [last] * pad, dim)

@@ -6,7 +6,6 @@ they see.
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from inspect import signature
 from types import ModuleType
 
 import torch
@@ -19,10 +18,6 @@ NAMESPACE = 'freqfusion_mm'
 CAN_REGISTER = hasattr(torch.library, 'custom_op')
 #: Whether a compiler or an exporter reads the code just now; torch has the question from 2.3 on.
 compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
-#: Operators take maps of any strides; compilers that know need not copy them into those that they saw when tracing.
-_ANY_STRIDES = {}
-if CAN_REGISTER and 'tags' in signature(torch.library.custom_op).parameters:
-    _ANY_STRIDES = dict(tags=(torch.Tag.flexible_layout, ))
 
 
 def autocasting(tensor: Tensor) -> bool:
@@ -51,8 +46,8 @@ def register(name: str, forward: Callable, backward: Callable, definition: Calla
         return [empty_map(tensor, tensor.shape) for tensor, need in zip(inputs[:maps], inputs[-1]) if need]
 
     if CAN_REGISTER:
-        run_forward = torch.library.custom_op(f'{NAMESPACE}::{name}', forward, mutates_args=(), **_ANY_STRIDES)
-        run_backward = torch.library.custom_op(f'{NAMESPACE}::{name}_backward', backward, mutates_args=(), **_ANY_STRIDES)
+        run_forward = torch.library.custom_op(f'{NAMESPACE}::{name}', forward, mutates_args=())
+        run_backward = torch.library.custom_op(f'{NAMESPACE}::{name}_backward', backward, mutates_args=())
         run_forward.register_fake(fake)
         run_backward.register_fake(fake_backward)
     else:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from freqfusion_mm.layers import LiftDownPool, LiftUpPool
 
-from .ways import layers_use
+from tools.benchmark.ways import layers_use
 
 
 class Replaced(TorchFunctionMode):
