@@ -44,12 +44,16 @@ class PairedDifferenceConv(nn.Module):
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         """`key` and `query` [N, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
-        if key.device.type == 'cpu':  # oneDNN's grouped convolutions, their backward passes above all, are faster so
-            key, query = (x.contiguous(memory_format=torch.channels_last) for x in (key, query))
+        key, query = fastest_layout(key), fastest_layout(query)
         key = repeat_border(key, *(d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:])))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
         out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
         return out.sub_(F.conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
+
+
+def fastest_layout(x: Tensor) -> Tensor:
+    """Channels last on a CPU: oneDNN's grouped convolutions, their backward passes above all, are faster so."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == 'cpu' else x
 
 
 def repeat_border(x: Tensor, pad_y: int, pad_x: int) -> Tensor:

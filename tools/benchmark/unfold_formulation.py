@@ -1,12 +1,12 @@
 """The baselines: the ops of the package as users write them from unfold, interpolate and grid_sample.
 
 Values and gradients are those of the package; what differs is time and memory. A layer under measurement is the
-package's own module with these in the place of its ops; the convolutions and norms, which the authors write as the
-package does, are shared.
+package's own module with these in the place of its ops; the convolutions and norms are shared, one after the other and in
+the layout that the maps come in, as the authors write them.
 """
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from freqfusion_mm.ops import resize_nearest
 
@@ -61,5 +61,16 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
     return total / F.conv2d(torch.ones_like(x[:1, :1]), ones[:1], padding=radius)
 
 
+def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """One after the other."""
+    return conv(norm(x))
+
+
+def fastest_layout(x: Tensor) -> Tensor:
+    """As it comes."""
+    return x
+
+
 OPS = dict(carafe=carafe, normalize_kernels=normalize_kernels, neighbour_similarity=neighbour_similarity,
-           fns_attention=fns_attention, box_mean=box_mean)
+           fns_attention=fns_attention, box_mean=box_mean, normalized_conv=normalized_conv,
+           fastest_layout=fastest_layout)

@@ -6,7 +6,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from freqfusion_mm.layers import fixed_ratio, freqfusion, guided_filter, offset_generator, resfu
+from freqfusion_mm.layers import fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu
 
 from . import unfold_formulation
 
@@ -44,7 +44,7 @@ def layers_use(way: str) -> Iterator[None]:
     """While it is open, the layers of the package call the ops of a way."""
     replaced = []
     try:
-        for module in (fixed_ratio, freqfusion, guided_filter, offset_generator, resfu):
+        for module in (fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu):
             for name, op in ops_of(way).items():
                 if hasattr(module, name):
                     replaced.append(patch.object(module, name, op))
