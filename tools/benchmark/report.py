@@ -128,6 +128,6 @@ def plot_scaling(rows: list[dict], trades: Collection[str], environment: str, pa
         ax.set(title=what, xlabel='ms', ylabel='extra MiB', xlim=(0, None), ylim=(0, None))
     for ax in free[len(traded):]:
         ax.axis('off')
-    axes[0, 0].legend(loc='lower right', fontsize='small')
+    axes[0, 0].legend(loc='upper left', fontsize='small')
     figure.suptitle(f'FreqFusion, {environment}')
     figure.savefig(path, dpi=100)
