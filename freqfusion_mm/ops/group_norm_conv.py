@@ -12,8 +12,9 @@ def group_norm_conv(features: Tensor, norm_weight: Tensor, norm_bias: Tensor, we
     """`F.conv2d(F.group_norm(features, groups, norm_weight, norm_bias, eps), weight, bias)` with `features` alone kept
     for the backward pass.
 
-    The convolution would keep the normalised map as well, as wide as `features`; the backward pass makes it again,
-    which costs less than a tenth of it. Autocast and tracers get the two operators.
+    The convolution would keep the normalised map as well, as wide as `features`; the backward pass makes it again. On a
+    CPU that takes a half more time than the two alone, and none that shows in a whole ReSFU, where it saves a quarter
+    of the memory. Autocast and tracers get the two operators.
 
     Args:
         features: [N, C, H, W], any float dtype.
