@@ -19,11 +19,12 @@ class FineAxes:
     def __init__(self, coarse: tuple[int, int], fine: tuple[int, int], corners: bool, device: torch.device) -> None:
         self.fine = tuple(fine)
         self.whole = tuple((small + corners) * -(-large // small) for small, large in zip(coarse, fine))
-        places = [_places(*sizes, corners, device) for sizes in zip(coarse, fine)]
-        # Where the ratio is whole they are neighbours, which a view reaches without a copy.
-        whole_ratio = [large % small == 0 for small, large in zip(coarse, fine)]
-        self.sliced = [(dim, int(places[dim][0])) for dim in (-2, -1) if whole_ratio[dim]]
-        self.indexed = [(dim, places[dim]) for dim in (-2, -1) if not whole_ratio[dim]]
+        self.sliced, self.indexed = [], []
+        for dim, small, large in zip((-2, -1), coarse, fine):
+            if large % small:
+                self.indexed.append((dim, _places(small, large, corners, device)))
+            else:  # neighbours, which a view reaches without a copy; half a window's pixels lie before the first corner
+                self.sliced.append((dim, (large // small + 1) // 2 if corners else 0))
 
     def gather(self, whole: Tensor) -> Tensor:
         """The fine map [..., H, W] out of one of the longer axes, or of still longer ones; a view where it can be."""

@@ -32,6 +32,11 @@ def _fns_attention(attn: Sequence[int], value: Sequence[int], kernel_size: int) 
             + prod((attn[0], *attn[-2:])) * smear)
 
 
+def _convolution(features: Sequence[int], weight: Sequence[int]) -> int:
+    """1x1."""
+    return prod(weight) * features[0] * prod(features[2:])
+
+
 #: operator -> multiply-adds of its forward pass, from the shapes of its two maps and the kernel size. The gradient of
 #: either map costs as much again.
 MULTIPLY_ADDS: dict[str, Callable[[Sequence[int], Sequence[int], int], int]] = {
@@ -59,27 +64,25 @@ def jit_handlers() -> dict[str, Callable[[Sequence[Any], Sequence[Any]], int]]:
 def _register_with_torch() -> None:
     from torch.utils.flop_counter import register_flop_formula
 
+    operators = getattr(torch.ops, NAMESPACE)
     for name, formula in MULTIPLY_ADDS.items():
-        operators = getattr(torch.ops, NAMESPACE)
 
         @register_flop_formula(getattr(operators, name))
-        def forward(first, second, kernel_size, *options, out_shape=None, formula=formula, **kwargs) -> int:
+        def forward(first, second, kernel_size, *options, out_shape=None, formula=formula) -> int:
             return 2 * formula(first, second, kernel_size)
 
         @register_flop_formula(getattr(operators, f'{name}_backward'))
-        def backward(grad, first, second, kernel_size, *options, out_shape=None, formula=formula, **kwargs) -> int:
+        def backward(grad, first, second, kernel_size, *options, out_shape=None, formula=formula) -> int:
             return 2 * formula(first, second, kernel_size) * sum(options[-1])
 
+    @register_flop_formula(operators.group_norm_conv)  # the norm is free, as torch's own is
+    def group_norm_conv_forward(features, norm_weight, norm_bias, weight, *options, out_shape=None) -> int:
+        return 2 * _convolution(features, weight)
 
-    @register_flop_formula(torch.ops.freqfusion_mm.group_norm_conv)  # the norm is free, as torch's own is
-    def group_norm_conv_forward(features, norm_weight, norm_bias, weight, *options, out_shape=None, **kwargs) -> int:
-        return 2 * prod(weight) * features[0] * prod(features[2:])
-
-    @register_flop_formula(torch.ops.freqfusion_mm.group_norm_conv_backward)
-    def group_norm_conv_backward(grad, features, norm_weight, norm_bias, weight, *options, out_shape=None,
-                                 **kwargs) -> int:
+    @register_flop_formula(operators.group_norm_conv_backward)
+    def group_norm_conv_backward(grad, features, norm_weight, norm_bias, weight, *options, out_shape=None) -> int:
         needs = options[-1]
-        return 2 * prod(weight) * features[0] * prod(features[2:]) * (any(needs[:3]) + needs[3])
+        return 2 * _convolution(features, weight) * (any(needs[:3]) + needs[3])
 
 
 if CAN_REGISTER:

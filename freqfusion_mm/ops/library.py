@@ -42,6 +42,7 @@ def register(name: str, forward: Callable, backward: Callable, definition: Calla
         fake: `(*maps, *options) -> Tensor`, an empty result.
         maps: how many, all differentiable.
     """
+
     def fake_backward(grad, *inputs):
         return [empty_map(tensor, tensor.shape) for tensor, need in zip(inputs[:maps], inputs[-1]) if need]
 

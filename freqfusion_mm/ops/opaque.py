@@ -33,7 +33,7 @@ def _sample_forward(features: Tensor, grid: Tensor) -> Tensor:
 
 def _sample_backward(grad: Tensor, features: Tensor, grid: Tensor, needs: list[bool]) -> list[Tensor]:
     # 0, 1: the numbers of 'bilinear' and 'border'
-    grads = torch.ops.aten.grid_sampler_2d_backward(grad, features, grid, 0, 1, False, [needs[0], True])
+    grads = torch.ops.aten.grid_sampler_2d_backward(grad, features, grid, 0, 1, False, needs)
     return [result.contiguous(memory_format=layout(like))
             for result, like, need in zip(grads, (features, grid), needs) if need]
 
