@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from freqfusion_mm.layers import (GuidedFilter, PairedDifferenceConv, PairedDifferenceSimilarity, ReSFU,
-                                  ShallowImageGuide, UpsamplerFusion, box_mean, build_fusion)
+                                  ShallowImageGuide, UpsamplerFusion, build_fusion)
 
 SMALL = dict(compressed_channels=8, mid_channels=16, norm_groups=4)
 ROOT = Path(__file__).resolve().parents[1]
@@ -211,15 +210,6 @@ def test_guided_filter_of_flat_and_far_values_in_float32():
     flat = GuidedFilter(4)(torch.full((1, 1, 9, 9), 1e4, dtype=torch.bfloat16), torch.ones(1, 1, 9, 9,
                                                                                          dtype=torch.bfloat16))
     assert flat.dtype == torch.bfloat16 and (flat == 1).all()
-
-
-@pytest.mark.parametrize('radius', [0, 1, 3, 100])
-def test_box_mean_counts_only_what_is_there(radius, assert_same):
-    x = torch.randn(1, 2, 5, 7, dtype=torch.float64)
-    kernel = torch.ones(2, 1, 2 * radius + 1, 2 * radius + 1, dtype=torch.float64)
-    total, count = (F.conv2d(t, kernel, padding=radius, groups=2) for t in (x, torch.ones_like(x)))
-    assert_same(box_mean(x, radius), total / count)
-    assert_same(box_mean(torch.ones_like(x), radius), torch.ones_like(x))
 
 
 def test_guided_filter_bad_input():

@@ -1,8 +1,10 @@
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.ops import hamming_window, neighbour_similarity, normalize_kernels
+from freqfusion_mm.ops import box_mean, hamming_window, neighbour_similarity, normalize_kernels
 
 
 def test_kernels_sum_to_one_and_equal_softmax_times_window(assert_same):
@@ -62,3 +64,29 @@ def test_similarity_bad_input():
         neighbour_similarity(torch.zeros(1, 1, 2, 2), 0)
     with pytest.raises(ValueError, match='features must be'):
         neighbour_similarity(torch.zeros(1, 2, 2))
+
+
+@pytest.mark.parametrize('radius', [0, 1, 3, 100])
+def test_box_mean_counts_only_what_is_there(radius, assert_same):
+    x = torch.randn(2, 2, 5, 7, dtype=torch.float64, requires_grad=True)
+    kernel = torch.ones(2, 1, 2 * radius + 1, 2 * radius + 1, dtype=torch.float64)
+    total, count = (F.conv2d(t, kernel, padding=radius, groups=2) for t in (x, torch.ones_like(x)))
+    grad = torch.randn_like(x)
+    assert_same(box_mean(x, radius), total / count)
+    assert_same(*(torch.autograd.grad(out, x, grad)[0] for out in (box_mean(x, radius), total / count)))
+    assert_same(box_mean(torch.ones_like(x), radius), torch.ones_like(x))
+
+
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_box_mean_is_an_operator(layout):
+    x = torch.randn(1, 2, 3, 4, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    assert box_mean(x, 1).is_contiguous(memory_format=layout)
+    assert torch.autograd.gradgradcheck(lambda t: box_mean(t, 1), x)
+    if hasattr(torch.library, 'opcheck'):
+        torch.library.opcheck(torch.ops.freqfusion_mm.box_mean, (x, 1))
+
+
+@pytest.mark.parametrize('x, radius, wanted', [(torch.ones(3, 4), 1, '[N, C, H, W]'), (torch.ones(1, 1, 3, 4), -1, '-1')])
+def test_box_mean_bad_input(x, radius, wanted):
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        box_mean(x, radius)

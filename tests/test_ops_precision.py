@@ -4,8 +4,7 @@ import pytest
 import torch
 from plain_formulation import plain_operators
 
-from freqfusion_mm.layers import box_mean
-from freqfusion_mm.ops import carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
+from freqfusion_mm.ops import box_mean, carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
 from tools.benchmark import unfold_formulation
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.amp, 'is_autocast_available'),

@@ -10,7 +10,7 @@ from freqfusion_mm.layers import build_fusion
 from freqfusion_mm.ops import carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
 from freqfusion_mm.ops.group_norm_conv import group_norm_conv
 from freqfusion_mm.ops.library import CAN_REGISTER
-from freqfusion_mm.ops.opaque import grid_sample, resize_bilinear
+from freqfusion_mm.ops.opaque import conv2d, grid_sample, resize_bilinear
 
 pytestmark = pytest.mark.skipif(not CAN_REGISTER, reason='torch registers Python operators from 2.4 on')
 
@@ -155,17 +155,19 @@ def test_norm_and_convolution_as_one_keep_the_features_alone():
     assert [tensor.data_ptr() for tensor in kept if tensor.shape == features.shape] == [features.data_ptr()]
 
 
-@pytest.mark.parametrize('name, args, options', [
-    ('grid_sample', ((2, 3, 5, 6), (2, 7, 4, 2)), ()),
-    ('resize_bilinear', ((2, 3, 5, 6), ), (11, 13)),
+@pytest.mark.parametrize('name, function, args, options', [
+    ('grid_sample', grid_sample, ((2, 6, 5, 7), (2, 3, 7, 4, 2)), ()),
+    ('resize_bilinear', lambda x, *size: resize_bilinear(x, size), ((2, 3, 5, 6), ), (11, 13)),
+    ('conv2d', conv2d, ((2, 6, 9, 8), (4, 3, 3, 2), (4, )), ((2, 1), (1, 0), (1, 2), 2)),
+    ('conv2d', conv2d, ((2, 3, 5, 7), (4, 3, 1, 1)), (None, (1, 1), (0, 0), (1, 1), 1)),
 ])
 @pytest.mark.parametrize('channels_last', [False, True])
-def test_torch_kernels_as_operators(name, args, options, channels_last, assert_same):
+def test_torch_kernels_as_operators(name, function, args, options, channels_last, assert_same):
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    maps = [torch.rand(shape, dtype=torch.float64).to(memory_format=layout).requires_grad_() for shape in args]
+    maps = [torch.rand(shape, dtype=torch.float64) for shape in args]
+    maps = [(t.to(memory_format=layout) if t.dim() == 4 else t).requires_grad_() for t in maps]
     operator = getattr(torch.ops.freqfusion_mm, name)
-    actual = operator(*maps, *options)
-    expected = grid_sample(*maps) if name == 'grid_sample' else resize_bilinear(*maps, options)
+    actual, expected = operator(*maps, *options), function(*maps, *options)
     assert_same(actual, expected)
     grad = torch.randn_like(expected)
     for ours, theirs in zip(torch.autograd.grad(actual, maps, grad), torch.autograd.grad(expected, maps, grad)):
@@ -178,10 +180,11 @@ def test_torch_kernels_as_operators(name, args, options, channels_last, assert_s
 def test_compiled_by_inductor(name):
     torch.manual_seed(0)
     fusion = build_fusion(dict(type=name, **CFGS[name]), 16, 12)
-    pair = [torch.randn(2, 16, 5, 7, requires_grad=True), torch.randn(2, 12, 11, 13, requires_grad=True)]
-    # Not of free sizes: inductor cannot order the strides of FreqFusion's views then (torch 2.13).
-    compiled = torch.compile(copy.deepcopy(fusion), fullgraph=True, dynamic=False)
-    grads = torch.randn(2, 16, 11, 13), torch.randn(2, 12, 11, 13)
-    for actual, expected in zip(*([*out, *torch.autograd.grad(out, pair, grads)]
-                                  for out in (way(*pair) for way in (compiled, fusion)))):
-        torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4)
+    compiled = torch.compile(copy.deepcopy(fusion), fullgraph=True, dynamic=True)
+    for (h, w), once in (((5, 7), False), ((8, 6), True)):
+        pair = [torch.randn(2, 16, h, w, requires_grad=True), torch.randn(2, 12, 2 * h, 2 * w, requires_grad=True)]
+        grads = torch.randn(2, 16, 2 * h, 2 * w), torch.randn(2, 12, 2 * h, 2 * w)
+        with torch._dynamo.config.patch(error_on_recompile=once):
+            results = [[*out, *torch.autograd.grad(out, pair, grads)] for out in (compiled(*pair), fusion(*pair))]
+        for actual, expected in zip(*results):
+            torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4)

@@ -8,7 +8,7 @@ from .esp import ESP
 from .fixed_ratio import CARAFE, Deconv, FixedRatioUpsampler, PixelShuffle
 from .freqfusion import FreqFusion
 from .gridding import gridding, receptive_energy
-from .guided_filter import GuidedFilter, box_mean
+from .guided_filter import GuidedFilter
 from .hierarchical_fusion import HierarchicalFusion, hierarchical_fusion
 from .image_guide import ShallowImageGuide
 from .interpolation import Bicubic, Bilinear, Nearest
@@ -28,6 +28,6 @@ __all__ = [
     'GuidedFilter', 'HierarchicalFusion', 'LiftDownPool', 'LiftUpPool', 'Lifting', 'Nearest', 'NormAct',
     'OffsetGenerator', 'POOLS', 'PairedDifferenceConv', 'PairedDifferenceSimilarity', 'PixelShuffle', 'ReSFU',
     'ReferenceNames', 'ShallowImageGuide', 'SubBands', 'UNPOOLS', 'UPSAMPLERS', 'Upsampler', 'UpsamplerFusion',
-    'box_mean', 'build_fusion', 'build_pool', 'build_unpool', 'check_pair', 'eesp_dilations', 'gridding',
+    'build_fusion', 'build_pool', 'build_unpool', 'check_pair', 'eesp_dilations', 'gridding',
     'hierarchical_fusion', 'interleave_concat', 'receptive_energy', 'shrink_image', 'split', 'step_sizes'
 ]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import carafe, normalize_kernels, resize_nearest
+from .conv2d import Conv2d
 from .protocol import Upsampler, step_sizes
 
 
@@ -101,7 +102,7 @@ class PixelShuffle(FixedRatioUpsampler):
         super().__init__(lr_channels, scale_factor)
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}')
-        self.upsample_conv = nn.Conv2d(lr_channels, lr_channels * scale_factor**2, kernel_size,
+        self.upsample_conv = Conv2d(lr_channels, lr_channels * scale_factor**2, kernel_size,
                                        padding=kernel_size // 2)
         nn.init.xavier_uniform_(self.upsample_conv.weight)
         nn.init.zeros_(self.upsample_conv.bias)
@@ -135,8 +136,8 @@ class CARAFE(FixedRatioUpsampler):
         self.kernel_size = kernel_size
         self.groups = groups
         self.padding = padding
-        self.channel_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
-        self.content_encoder = nn.Conv2d(compressed_channels, kernel_size**2 * groups * scale_factor**2, encoder_kernel,
+        self.channel_compressor = Conv2d(lr_channels, compressed_channels, 1)
+        self.content_encoder = Conv2d(compressed_channels, kernel_size**2 * groups * scale_factor**2, encoder_kernel,
                                          padding=(encoder_kernel - 1) * encoder_dilation // 2,
                                          dilation=encoder_dilation)
         nn.init.xavier_uniform_(self.channel_compressor.weight)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .. import ops
 from ..ops import carafe, normalize_kernels, resize_nearest
+from .conv2d import Conv2d
 from .offset_generator import OffsetGenerator
 from .protocol import Fusion, check_pair, step_sizes
 from .reference import ReferenceNames
@@ -143,12 +144,12 @@ class FreqFusion(ReferenceNames, Fusion):
         self.padding = padding
         self.with_cp = with_cp
 
-        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
-        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1)
+        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1)
+        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1)
         encoder = dict(kernel_size=encoder_kernel, dilation=encoder_dilation,
                        padding=(encoder_kernel - 1) * encoder_dilation // 2)
-        self.lowpass_encoder = nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
-        self.highpass_encoder = nn.Conv2d(compressed_channels, groups * highpass_kernel**2,
+        self.lowpass_encoder = Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+        self.highpass_encoder = Conv2d(compressed_channels, groups * highpass_kernel**2,
                                           **encoder) if highpass else None
         self.offset_generator = OffsetGenerator(compressed_channels, resample_groups, resample_kernel or encoder_kernel,
                                                 resample_norm, resample_direction) if resample else None

@@ -6,9 +6,9 @@ convolving with ones, works in float32 or better, and takes maps smaller than th
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops import box_mean
 from ..ops.opaque import resize_bilinear
 
 
@@ -76,28 +76,3 @@ class GuidedFilter(nn.Module):
             return x
         height, width = (max(size - size % s, 1) for size in x.shape[-2:])
         return x[..., :height:s, :width:s]
-
-
-def box_mean(x: Tensor, radius: int) -> Tensor:
-    """Mean over the square window around each pixel, cut at the border.
-
-    Differences of running totals, in float32 or better: the cost does not depend on the radius.
-
-    Args:
-        x: [..., H, W].
-        radius: the window is `2 * radius + 1` wide.
-
-    Example:
-        >>> box_mean(torch.arange(4.).view(1, 4), radius=1).tolist()
-        [[0.5, 1.0, 2.0, 2.5]]
-    """
-    out_dtype = x.dtype
-    x = x.to(torch.promote_types(out_dtype, torch.float32))
-    for dim in (-2, -1):
-        size = x.shape[dim]
-        centre = torch.arange(size, device=x.device)
-        first, last = (centre - radius).clamp(min=0), (centre + radius + 1).clamp(max=size)
-        total = F.pad(x.cumsum(dim), (*(0, 0) * (-1 - dim), 1, 0))
-        count = (last - first).view(-1, *(1, ) * (-1 - dim))
-        x = (total.index_select(dim, last) - total.index_select(dim, first)) / count
-    return x.to(out_dtype)

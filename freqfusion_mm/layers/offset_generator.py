@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import neighbour_similarity, resize_nearest
-from ..ops.opaque import grid_sample
+from ..ops.opaque import conv2d, grid_sample
+from .conv2d import Conv2d
 from .reference import ReferenceNames
 
 
@@ -55,10 +56,10 @@ class OffsetGenerator(ReferenceNames):
         padding = kernel_size // 2
         self.lr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
         self.hr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
-        self.lr_offset = nn.Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
-        self.hr_offset = nn.Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
-        self.lr_scale = nn.Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
-        self.hr_scale = nn.Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
+        self.lr_offset = Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_offset = Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
+        self.lr_scale = Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_scale = Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
 
     def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
         """Offsets in low-resolution pixels, [N, 2, groups, H, W], x before y."""
@@ -86,22 +87,20 @@ class OffsetGenerator(ReferenceNames):
     def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
         """Resample `features` [N, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
         h, w = lr_compressed.shape[-2:]
-        n, c, height, width = features.shape
+        height, width = features.shape[-2:]
         dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
         # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
         offset = self.predict(lr_compressed, hr_compressed).to(dtype).nan_to_num()
         x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / w)
         y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / h)
-        grid = torch.stack([x, y], dim=-1).flatten(0, 1)  # [N * groups, H, W, 2]
-        grouped = features.to(dtype).reshape(n * self.groups, c // self.groups, height, width)
-        moved = grid_sample(grouped, grid)
-        return moved.view(n, c, height, width).to(features.dtype)
+        grid = torch.stack([x, y], dim=-1)  # [N, groups, H, W, 2]
+        return grid_sample(features.to(dtype), grid).to(features.dtype)
 
 
 def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
     """Two convolutions of one map as one: few output channels leave most of a vector unit idle."""
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
-    both = F.conv2d(features, weight, bias, padding=first.padding)
+    both = conv2d(features, weight, bias, padding=first.padding)
     return both.split((first.out_channels, second.out_channels), dim=1)
 
 

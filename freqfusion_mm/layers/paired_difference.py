@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.opaque import conv2d
+from .conv2d import Conv2d
 from .normalized_conv import normalized_conv
 from .reference import ReferenceNames
 
@@ -47,8 +49,8 @@ class PairedDifferenceConv(nn.Module):
         key, query = fastest_layout(key), fastest_layout(query)
         key = repeat_border(key, *(d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:])))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
-        out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
-        return out.sub_(F.conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
+        out = conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
+        return out.sub_(conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
 
 
 def fastest_layout(x: Tensor) -> Tensor:
@@ -99,9 +101,9 @@ class PairedDifferenceSimilarity(ReferenceNames):
                 raise ValueError(f'norm_groups must divide {name}={channels}, got {norm_groups}')
         self.norm = nn.GroupNorm(norm_groups, in_channels)
         self.conv = PairedDifferenceConv(in_channels, mid_channels, kernel_size, groups)
-        self.mix = nn.Conv2d(mid_channels, mid_channels, 1, groups=groups)
+        self.mix = Conv2d(mid_channels, mid_channels, 1, groups=groups)
         self.mix_norm = nn.GroupNorm(norm_groups, mid_channels)
-        self.score = nn.Conv2d(mid_channels, kernel_size**2, 1)
+        self.score = Conv2d(mid_channels, kernel_size**2, 1)
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         """Scores [N, k*k, H, W] of `query` to the neighbours in `key`, both [N, in_channels, H, W], at `dilation`."""

@@ -6,13 +6,13 @@ without the CUDA extension, derives the dilation from the sizes, and keeps low r
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from ..ops import fns_attention
-from ..ops.opaque import resize_bilinear
+from ..ops.opaque import conv2d, resize_bilinear
+from .conv2d import Conv2d
 from .guided_filter import GuidedFilter
 from .normalized_conv import normalized_conv
 from .paired_difference import PairedDifferenceSimilarity, repeat_border
@@ -118,8 +118,8 @@ class ReSFU(ReferenceNames, Upsampler):
 
         self.lr_norm = nn.GroupNorm(_norm_groups(lr_channels), lr_channels) if lr_norm else nn.Identity()
         self.hr_norm = nn.GroupNorm(_norm_groups(hr_channels), hr_channels) if hr_norm else nn.Identity()
-        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
-        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
+        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1, bias=bias)
+        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
         self.register_buffer('blur', _gaussian(), persistent=False)
         self.guided_filter = GuidedFilter(radius, eps, subsample)
         similarity = dict(kernel_size=kernel_size, mid_channels=mid_channels, groups=groups, norm_groups=norm_groups)
@@ -194,7 +194,7 @@ class ReSFU(ReferenceNames, Upsampler):
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
-        return F.conv2d(repeat_border(query, 1, 1), kernel, groups=channels)
+        return conv2d(repeat_border(query, 1, 1), kernel, groups=channels)
 
 
 class _ScaleGradient(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """Operators without parameters. Needs torch alone."""
 
+from .box_mean import box_mean
 from .carafe import carafe
 from .fns_attention import fns_attention
 from .grid import resize_nearest, source_index
@@ -7,6 +8,6 @@ from .neighbour_similarity import neighbour_similarity
 from .normalize_kernels import hamming_window, normalize_kernels
 
 __all__ = [
-    'carafe', 'fns_attention', 'hamming_window', 'neighbour_similarity', 'normalize_kernels', 'resize_nearest',
-    'source_index'
+    'box_mean', 'carafe', 'fns_attention', 'hamming_window', 'neighbour_similarity', 'normalize_kernels',
+    'resize_nearest', 'source_index'
 ]

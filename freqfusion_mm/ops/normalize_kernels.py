@@ -34,7 +34,7 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
         raise ValueError(f'logits must be [N, G * {taps}, H, W] for kernel_size={kernel_size}, '
                          f'got shape {tuple(logits.shape)}')
     learns_window = window is not None and window.requires_grad
-    if logits.is_cuda and CAN_REGISTER and not learns_window and not torch.onnx.is_in_onnx_export():
+    if CAN_REGISTER and not learns_window and not torch.onnx.is_in_onnx_export():
         return _op(logits, kernel_size, window)
     return _in_torch(logits, kernel_size, window)
 
@@ -55,7 +55,7 @@ def hamming_window(kernel_size: int) -> Tensor:
     return torch.outer(window, window).float()
 
 
-# ---------------------------------------------------------------- on GPUs, where one kernel does it all
+# ---------------------------------------------------------------- registered: on GPUs one kernel does it all
 
 
 def _forward(logits: Tensor, kernel_size: int, window: Tensor | None, impl: str = 'auto') -> Tensor:
@@ -76,9 +76,8 @@ def _backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: in
 
 def _gradient(grad: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
     n, _, height, width = kernels.shape
-    kernels, grad = (tensor.view(n, -1, kernel_size**2, height, width) for tensor in (kernels, grad))
-    weighted = kernels * grad
-    return (weighted - kernels * weighted.sum(dim=2, keepdim=True)).flatten(1, 2)
+    kernels, grad = (tensor.reshape(n, -1, kernel_size**2, height, width) for tensor in (kernels, grad))
+    return torch.ops.aten._softmax_backward_data(grad, kernels, 2, kernels.dtype).flatten(1, 2)
 
 
 if CAN_REGISTER:

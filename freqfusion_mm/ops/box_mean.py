@@ -1,0 +1,70 @@
+"""Mean over square windows, at a cost that no radius changes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .library import empty_map, layout, register
+
+
+def box_mean(x: Tensor, radius: int) -> Tensor:
+    """Mean over the square window around each pixel, cut at the border.
+
+    Differences of running totals, in float32 or better. Windows are symmetric, so the gradient is a sum over the same
+    windows.
+
+    Args:
+        x: [N, C, H, W].
+        radius: the window is `2 * radius + 1` wide.
+
+    Returns:
+        [N, C, H, W] in the dtype of `x`. Differentiable any number of times.
+
+    Example:
+        >>> box_mean(torch.arange(4.).view(1, 1, 1, 4), radius=1).flatten().tolist()
+        [0.5, 1.0, 2.0, 2.5]
+    """
+    if x.dim() != 4:
+        raise ValueError(f'x must be [N, C, H, W], got shape {tuple(x.shape)}')
+    if radius < 0:
+        raise ValueError(f'radius must not be negative, got {radius}')
+    return _definition(x, radius) if torch.onnx.is_in_onnx_export() else _box_mean(x, radius)
+
+
+def _definition(x: Tensor, radius: int) -> Tensor:
+    sums = _box_sum(x.to(torch.promote_types(x.dtype, torch.float32)), radius)
+    return (sums / _pixels(sums, radius)).to(x.dtype)
+
+
+def _forward(x: Tensor, radius: int) -> Tensor:
+    return _definition(x, radius).contiguous(memory_format=layout(x))
+
+
+def _backward(grad: Tensor, x: Tensor, radius: int, needs: list[bool]) -> list[Tensor]:
+    grad = grad.to(torch.promote_types(x.dtype, torch.float32))
+    return [_box_sum(grad / _pixels(grad, radius), radius).to(x.dtype).contiguous(memory_format=layout(x))]
+
+
+def _box_sum(x: Tensor, radius: int) -> Tensor:
+    for dim in (-2, -1):
+        size, total = x.shape[dim], x.cumsum(dim)
+        through = torch.cat([total] + [total.narrow(dim, size - 1, 1)] * radius, dim)  # [.., size + radius, ..]
+        before = F.pad(total, (*(0, 0) * (-1 - dim), radius + 1, 0))  # [.., size + radius + 1, ..]
+        x = through.narrow(dim, radius, size) - before.narrow(dim, 0, size)
+    return x
+
+
+def _pixels(x: Tensor, radius: int) -> Tensor:
+    """How many pixels each window holds, [H, W]."""
+    sides = []
+    for size in x.shape[-2:]:
+        centre = torch.arange(size, device=x.device, dtype=x.dtype)
+        sides.append((centre + radius).clamp(max=size - 1) - (centre - radius).clamp(min=0) + 1)
+    return sides[0][:, None] * sides[1]
+
+
+def _fake(x: Tensor, radius: int) -> Tensor:
+    return empty_map(x, x.shape)
+
+
+_box_mean = register('box_mean', _forward, _backward, _definition, _fake, maps=1)
