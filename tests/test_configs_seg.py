@@ -29,9 +29,10 @@ ROOT = Path(__file__).resolve().parents[1] / 'configs'
 MODELS_HERE = ('segnext_mscan', 'segformer_', 'upernet_r50', 'mask2former_', 'semantic-fpn_')
 KINDS = ('_bilinear_', '_nearest_', '_freqfusion_')
 DATA = ('ade20k', 'cityscapes', 'loveda', 'shapes-semantic')
-FILES = {path.stem: path for folder in ('freqfusion', 'shapes', 'loveda')
+FILES = {path.stem: path for folder in ('freqfusion', 'upsamplers', 'shapes', 'loveda')
          for path in sorted((ROOT / folder).glob('*.py'))
-         if path.stem.startswith(MODELS_HERE) and any(kind in path.stem for kind in KINDS)
+         if path.stem.startswith(MODELS_HERE)
+         and (folder == 'upsamplers' or any(kind in path.stem for kind in KINDS))
          and any(data in path.stem for data in DATA)}
 FREQFUSION = [name for name in FILES if '_freqfusion_' in name and '_trial_' not in name]
 # mmengine accepts these of 0.x silently, and does nothing with them.

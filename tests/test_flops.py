@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import freqfusion_mm.registration  # noqa: F401  (tells mmengine's counter of our operators)
 from freqfusion_mm.layers import FreqFusion
-from freqfusion_mm.ops import carafe, fns_attention
+from freqfusion_mm.ops import carafe, fns_attention, window_similarity
 from freqfusion_mm.ops.group_norm_conv import group_norm_conv
 from freqfusion_mm.ops.library import CAN_REGISTER
 
@@ -33,6 +33,11 @@ def test_torch_counts_both_passes():
         fns_attention(masks, features, 3)
     smear = 2 * 3 * 3 + 2 * 3 * 4
     assert counter.get_total_flops() == 2 * 2 * 10 * 13 * (8 * 16 + smear)
+
+    query, key = (torch.randn(2, 8, *size, requires_grad=True) for size in ((10, 13), (5, 6)))
+    with FlopCounterMode(display=False) as counter:
+        window_similarity(query, key, 3).sum().backward()
+    assert counter.get_total_flops() == 3 * (2 * 2 * 8 * 10 * 13 * 9)
 
     shapes = (2, 8, 5, 6), (8, ), (8, ), (3, 8, 1, 1), (3, )
     tensors = [torch.randn(shape, requires_grad=True) for shape in shapes]

@@ -81,7 +81,7 @@ def test_unet_bilinear_is_the_stock_decoder():
 
 
 @pytest.mark.parametrize('kind', ['nearest', 'bilinear', 'bicubic', 'deconv', 'pixel_shuffle',
-                                  'carafe', 'FreqFusion'])
+                                  'carafe', 'DySample', 'SAPA', 'IndexNet', 'A2U', 'FreqFusion'])
 @pytest.mark.parametrize('name', [*STOCK, 'unet'])
 def test_every_fusion_in_every_head(name, kind):
     cfg = SMALL if kind == 'FreqFusion' else dict(type=kind)
@@ -94,6 +94,28 @@ def test_every_fusion_in_every_head(name, kind):
     out.square().sum().backward()
     without = [key for key, value in head.named_parameters() if value.grad is None]
     assert not without
+
+
+@pytest.mark.parametrize('type_', ['DySample', 'FADE', 'SAPA'])
+def test_stagewise_segformer_upsamples_every_level_apart(type_):
+    head = build('segformer', upsample_cfg=dict(type=type_), stagewise=True, in_channels=[16] * 4).eval()
+    assert len(head.fusions) == 6
+    levels = pyramid(SIZES['odd'], channels=[16] * 4)
+    fused = []
+    head.fusion_conv.register_forward_pre_hook(lambda module, args: fused.append(args[0]))
+    head.convs = nn.ModuleList(nn.Identity() for _ in head.convs)
+    head(levels)
+    c1, c2, c3, c4 = levels
+    first, second, third, fourth, fifth, sixth = (fusion.upsampler for fusion in head.fusions)
+    deep = third(second(first(c4, c3), c2), c1)
+    assert torch.equal(fused[0], torch.cat([c1, sixth(c2, c1), fifth(fourth(c3, c2), c1), deep], 1))
+
+
+def test_stagewise_bilinear_is_the_stock_head():
+    plain = build('segformer', upsample_cfg=dict(type='bilinear')).eval()
+    stagewise = build('segformer', upsample_cfg=dict(type='bilinear'), stagewise=True).eval()
+    stagewise.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(pyramid(SIZES['odd'])), stagewise(pyramid(SIZES['odd'])))
 
 
 @pytest.mark.parametrize('name', STOCK)

@@ -112,12 +112,14 @@ def test_every_upsampler_behind_a_plain_transformer(name, strides):
     cfg = SMALL if name == 'ReSFU' else dict(type=name)
     if name in ('carafe', 'FreqFusion'):
         cfg['compressed_channels'] = 8
+    if name == 'FADE':
+        cfg['gated'] = False  # guide and map have channels of their own
     head = heads.ImageGuidedFCNHead(**PLAIN, upsample_cfg=cfg, guide_strides=strides)
     out = head(vit()(torch.randn(2, 3, 64, 48)))
     stride = strides[0] * strides[1]
     assert out.shape == (2, 3, 64 // stride, 48 // stride)
     out.square().sum().backward()
-    unused = ('deconv', 'pixel_shuffle', 'carafe')  # upsamplers with weights and without a guide
+    unused = ('deconv', 'pixel_shuffle', 'carafe', 'DySample')  # upsamplers with weights and without a guide
     assert not [key for key in without_gradient(head) if name not in unused or 'image_guide' not in key]
 
 

@@ -18,6 +18,8 @@ C = 16
 COARSE, FINE = (8, 10), (16, 20)
 CFGS = {name: dict(type=name) for name in UPSAMPLERS}
 CFGS['carafe'].update(compressed_channels=8)
+CFGS['FADE'].update(compressed_channels=8, gated=False)
+CFGS['SAPA'].update(embedding_channels=8)
 CFGS['FreqFusion'].update(compressed_channels=8)
 CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 DTYPES = [torch.bfloat16, torch.float16]

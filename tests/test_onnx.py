@@ -21,6 +21,8 @@ SPEC.loader.exec_module(export_onnx)
 
 CFGS = {name: dict(type=name) for name in UPSAMPLERS}
 CFGS['carafe'].update(compressed_channels=8)
+CFGS['FADE'].update(compressed_channels=8, gated=False)
+CFGS['SAPA'].update(embedding_channels=8)
 CFGS['FreqFusion'].update(compressed_channels=8)
 CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 TRACED = (5, 6), (11, 12)

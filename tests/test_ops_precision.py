@@ -4,7 +4,8 @@ import pytest
 import torch
 from plain_formulation import plain_operators
 
-from freqfusion_mm.ops import box_mean, carafe, fns_attention, hamming_window, neighbour_similarity, normalize_kernels
+from freqfusion_mm.ops import (box_mean, carafe, fns_attention, hamming_window, neighbour_similarity,
+                               normalize_kernels, window_similarity)
 from tools.benchmark import unfold_formulation
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.amp, 'is_autocast_available'),
@@ -31,6 +32,7 @@ OPS = {
         lambda logits: normalize_kernels(logits[:, :9], 3, hamming_window(3)),
         lambda logits: unfold_formulation.normalize_kernels(logits[:, :9], 3, hamming_window(3)), (FINE, ), ()),
     'neighbour_similarity': (neighbour_similarity, unfold_formulation.neighbour_similarity, (FINE, ), ()),
+    'window_similarity': (window_similarity, unfold_formulation.window_similarity, (FINE, COARSE), (3, )),
     'box_mean': (box_mean, unfold_formulation.box_mean, (FINE, ), (4, )),
 }
 

@@ -23,8 +23,10 @@ def small():
 @pytest.mark.parametrize('entry', [
     small(),
     entries.resfu((1, 64, 5, 6), (1, 32, 20, 24)),
-    entries.carafe((1, 16, 5, 6), (1, 8, 10, 12)),
+    entries.upsampler('carafe', (1, 16, 5, 6), (1, 8, 10, 12)),
+    entries.upsampler('SAPA', (1, 16, 5, 6), (1, 8, 10, 12)),
     entries._op('carafe', [(2, 8, 5, 7), (2, 18, 10, 14)], '', 3, 2),
+    entries._op('window_similarity', [(2, 8, 10, 14), (2, 8, 5, 7)], '', 3),
     entries._op('fns_attention', [(1, 9, 10, 14), (1, 4, 5, 7)], '', 3),
     entries._op('normalize_kernels', [(1, 18, 5, 7)], '', 3),
     entries._op('neighbour_similarity', [(1, 4, 5, 7)], ''),

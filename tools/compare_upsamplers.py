@@ -79,6 +79,8 @@ class Way(nn.Module):
             options = dict(scale_factor=ratio)
             if name == 'deconv':
                 options['kernel_size'] = 2 * ratio
+        if name == 'FADE':
+            options['gated'] = False  # the image is no map that could be mixed in
         self.fusion = build_fusion(dict(type=name, **options), channels, 3)
         self.ratios = [1] if direct else [2**k for k in reversed(range(ratio.bit_length() - 1))]
 

@@ -70,3 +70,44 @@ def concat_fuse(fusions: nn.ModuleList, levels: Sequence[Tensor]) -> Tensor:
         lr_up, hr_feat = fusion(fused, hr_feat)
         fused = interleave_concat(hr_feat, lr_up, fusion.resample_groups)
     return fused
+
+
+def build_stage_fusions(upsample_cfg: dict[str, Any], channels: Sequence[int],
+                        align_corners: bool) -> nn.ModuleList:
+    """The fusions that :func:`stage_fuse` needs, arguments as :func:`build_concat_fusions`.
+
+    Returns:
+        For each level, the deepest first, one fusion for every finer level; interpolations, one.
+    """
+    fine, *rest = channels
+    if build_head_fusion(upsample_cfg, rest[-1], fine, align_corners).any_ratio:
+        return build_concat_fusions(upsample_cfg, channels, align_corners)
+    pairs = [(channels[i], channels[j]) for i in reversed(range(len(channels)))
+             for j in reversed(range(i))]
+    return nn.ModuleList(
+        build_head_fusion(upsample_cfg, lr, hr, align_corners) for lr, hr in pairs)
+
+
+def stage_fuse(fusions: nn.ModuleList, levels: Sequence[Tensor]) -> Tensor:
+    """All levels at the finest one's size, each upsampled apart, concatenated fine to coarse.
+
+    Convention:
+        A level climbs one level a step, guided by the finer levels as they came: what a fusion
+        returns for its guide is dropped. Interpolations go straight to the finest size.
+
+    Args:
+        fusions: from :func:`build_stage_fusions`.
+        levels: fine to coarse, each [B, C_i, H_i, W_i].
+
+    Returns:
+        [B, sum of C_i, H_0, W_0].
+    """
+    if fusions[0].any_ratio:
+        return concat_fuse(fusions, levels)
+    steps, ups = iter(fusions), []
+    for i in reversed(range(1, len(levels))):
+        feat = levels[i]
+        for guide in reversed(levels[:i]):
+            feat, _ = next(steps)(feat, guide)
+        ups.append(feat)
+    return torch.cat([levels[0], *reversed(ups)], dim=1)

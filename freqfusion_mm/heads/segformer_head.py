@@ -15,7 +15,7 @@ from mmseg.models.decode_heads import SegformerHead
 from torch import Tensor
 
 from .checked_levels import CheckedLevels
-from .head_fusions import build_concat_fusions, concat_fuse
+from .head_fusions import build_concat_fusions, build_stage_fusions, concat_fuse, stage_fuse
 
 
 class FusionSegformerHead(CheckedLevels, SegformerHead):
@@ -25,9 +25,12 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
         Interpolations go straight to the finest level, as in the stock head; x2 fusions go from
         deep to shallow. With `dict(type='bilinear')` it is `SegformerHead`, same keys and numbers.
         `fusions` holds the fusions from deep to shallow.
+        `stagewise`, every level is upsampled apart, one level a step: six upsamplers for four
+        levels, the wiring of the SegFormer tables of FADE, SAPA and DySample.
 
     Args:
         upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        stagewise: see above; off, three fusions concatenate on their way, as FreqFusion does.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `channels, num_classes` and the
             others of mmsegmentation's decode heads; unknown ones are refused.
 
@@ -43,17 +46,21 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
         torch.Size([1, 3, 9, 7])
     """
 
-    def __init__(self, *, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs) -> None:
+    def __init__(self, *, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'),
+                 stagewise: bool = False, **kwargs) -> None:
         if 'interpolate_mode' in kwargs:
             raise ValueError(
                 'FusionSegformerHead: interpolate_mode is chosen by upsample_cfg; write '
                 f'upsample_cfg=dict(type={kwargs["interpolate_mode"]!r}) instead')
         super().__init__(**kwargs)
-        self.fusions = build_concat_fusions(
+        self.stagewise = stagewise
+        build_fusions = build_stage_fusions if stagewise else build_concat_fusions
+        self.fusions = build_fusions(
             upsample_cfg, [self.channels] * len(self.in_channels), self.align_corners)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         levels = self._transform_inputs(inputs)
         levels = [conv(level) for conv, level in zip(self.convs, levels)]  # [B, channels, ., .]
-        feat = self.fusion_conv(concat_fuse(self.fusions, levels))  # [B, channels, H, W]
+        fuse = stage_fuse if self.stagewise else concat_fuse
+        feat = self.fusion_conv(fuse(self.fusions, levels))  # [B, channels, H, W]
         return self.cls_seg(feat)

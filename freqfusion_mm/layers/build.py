@@ -5,11 +5,16 @@ from typing import Any
 
 from torch import nn
 
+from .a2u import A2U
+from .dysample import DySample
+from .fade import FADE
 from .fixed_ratio import CARAFE, Deconv, PixelShuffle
 from .freqfusion import FreqFusion
+from .indexnet import IndexNet
 from .interpolation import Bicubic, Bilinear, Nearest
 from .protocol import Fusion, UpsamplerFusion
 from .resfu import ReSFU
+from .sapa import SAPA
 
 #: Every name that `upsample_cfg=dict(type=...)` takes; a class is taken as well.
 UPSAMPLERS: dict[str, type[nn.Module]] = {
@@ -19,6 +24,11 @@ UPSAMPLERS: dict[str, type[nn.Module]] = {
     'deconv': Deconv,
     'pixel_shuffle': PixelShuffle,
     'carafe': CARAFE,
+    'IndexNet': IndexNet,
+    'A2U': A2U,
+    'FADE': FADE,
+    'SAPA': SAPA,
+    'DySample': DySample,
     'FreqFusion': FreqFusion,
     'ReSFU': ReSFU,
 }

@@ -36,8 +36,12 @@ class FixedRatioUpsampler(Upsampler):
         if hr_feat is None:
             return self.upsample(lr_feat)
         for size in step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:], self.scale_factor):
-            lr_feat = resize_nearest(self.upsample(lr_feat), size)
+            lr_feat = self.upsample_to(lr_feat, size)
         return lr_feat
+
+    def upsample_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
+        """One step: [N, C, h, w] -> [N, C, *size]."""
+        return resize_nearest(self.upsample(lr_feat), size)
 
 
 class Deconv(FixedRatioUpsampler):

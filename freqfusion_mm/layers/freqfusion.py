@@ -15,7 +15,7 @@ from .. import ops
 from ..ops import carafe, normalize_kernels, resize_nearest
 from .conv2d import Conv2d
 from .offset_generator import OffsetGenerator
-from .protocol import Fusion, check_pair, step_sizes
+from .protocol import Fusion, check_pair, step_guides
 from .reference import ReferenceNames
 
 
@@ -199,11 +199,9 @@ class FreqFusion(ReferenceNames, Fusion):
         return self._fuse(lr_feat, hr_feat)
 
     def _fuse(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
-        *steps, _ = step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:])
-        for size in steps:
-            lr_feat, *_ = self.fuse_step(lr_feat, F.adaptive_avg_pool2d(hr_feat, size))
-        lr_up, hr_feat, _ = self.fuse_step(lr_feat, hr_feat)
-        return lr_up, hr_feat
+        for guide in step_guides(lr_feat, hr_feat):
+            lr_feat, sharpened, _ = self.fuse_step(lr_feat, guide)
+        return lr_feat, sharpened
 
     def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [N, G*k*k, H, W]."""

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import neighbour_similarity, resize_nearest
-from ..ops.opaque import conv2d, grid_sample
+from ..ops.opaque import conv2d
 from .conv2d import Conv2d
+from .norms import group_norm
+from .point_sampling import sample_with_offsets
 from .reference import ReferenceNames
 
 
@@ -54,8 +56,9 @@ class OffsetGenerator(ReferenceNames):
         self.direction = direction
         offset_in, scale_in = (channels + 8, channels + 8) if direction == 'concat' else (8, channels)
         padding = kernel_size // 2
-        self.lr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
-        self.hr_norm = nn.GroupNorm(_norm_groups(channels), channels) if norm else nn.Identity()
+        # Eight channels a group, where that divides (the authors need a multiple of eight).
+        self.lr_norm = group_norm(channels, channels // 8) if norm else nn.Identity()
+        self.hr_norm = group_norm(channels, channels // 8) if norm else nn.Identity()
         self.lr_offset = Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
         self.hr_offset = Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
         self.lr_scale = Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
@@ -86,15 +89,8 @@ class OffsetGenerator(ReferenceNames):
 
     def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
         """Resample `features` [N, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
-        h, w = lr_compressed.shape[-2:]
-        height, width = features.shape[-2:]
-        dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
-        # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
-        offset = self.predict(lr_compressed, hr_compressed).to(dtype).nan_to_num()
-        x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / w)
-        y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / h)
-        grid = torch.stack([x, y], dim=-1)  # [N, groups, H, W, 2]
-        return grid_sample(features.to(dtype), grid).to(features.dtype)
+        offset = self.predict(lr_compressed, hr_compressed)
+        return sample_with_offsets(features, offset, lr_compressed.shape[-2:])
 
 
 def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,13 +98,3 @@ def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tup
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
     both = conv2d(features, weight, bias, padding=first.padding)
     return both.split((first.out_channels, second.out_channels), dim=1)
-
-
-def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Pixel centres in the normalised coordinates of `grid_sample(align_corners=False)`."""
-    return (2 * torch.arange(size, device=device, dtype=dtype) + 1) / size - 1
-
-
-def _norm_groups(channels: int) -> int:
-    """As near to eight channels a group as divides evenly (the authors need a multiple of eight)."""
-    return next(groups for groups in range(max(1, channels // 8), 0, -1) if channels % groups == 0)

@@ -4,7 +4,10 @@ An upsampler maps `(lr_feat, hr_feat=None)` to one tensor; a fusion maps `(lr_fe
 Both leave the channels as they are and return `lr_up` at the size of `hr_feat`, whatever the two sizes are.
 """
 
+from collections.abc import Iterator
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -65,8 +68,11 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     return torch.cat(grouped, dim=2).flatten(1, 2)
 
 
-def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:
+def check_pair(lr_feat: Tensor, hr_feat: Tensor | None, lr_channels: int, hr_channels: int) -> None:
     """One clear error for a pair of maps that no fusion can take."""
+    if hr_feat is None:
+        raise ValueError('this upsampler is guided and needs hr_feat, the map at the size to reach; for an upsampling '
+                         "without guide choose another, e.g. 'bilinear' or 'carafe'")
     for name, feat, channels in (('lr_feat', lr_feat, lr_channels), ('hr_feat', hr_feat, hr_channels)):
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
             raise ValueError(f'{name} must be a non-empty map [N, {channels}, H, W], got shape {tuple(feat.shape)}')
@@ -98,3 +104,12 @@ def step_sizes(coarse: tuple[int, int], fine: tuple[int, int], ratio: int = 2) -
         steps += 1
     sizes = [tuple(max(c, f // ratio**k) for c, f in zip(coarse, fine)) for k in range(steps - 1, 0, -1)]
     return [*sizes, tuple(fine)]
+
+
+def step_guides(lr_feat: Tensor, hr_feat: Tensor, ratio: int = 2) -> Iterator[Tensor]:
+    """`hr_feat` average-pooled to the size of each of `step_sizes`, itself last: what guides a layer that repeats
+    itself."""
+    *sizes, _ = step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:], ratio)
+    for size in sizes:
+        yield F.adaptive_avg_pool2d(hr_feat, size)
+    yield hr_feat

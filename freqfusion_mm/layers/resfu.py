@@ -15,6 +15,7 @@ from ..ops.opaque import conv2d, resize_bilinear
 from .conv2d import Conv2d
 from .guided_filter import GuidedFilter
 from .normalized_conv import normalized_conv
+from .norms import group_norm
 from .paired_difference import PairedDifferenceSimilarity, repeat_border
 from .protocol import Upsampler, check_pair
 from .reference import ReferenceNames
@@ -116,8 +117,8 @@ class ReSFU(ReferenceNames, Upsampler):
         self.lr_mult = lr_mult
         self.with_cp = with_cp
 
-        self.lr_norm = nn.GroupNorm(_norm_groups(lr_channels), lr_channels) if lr_norm else nn.Identity()
-        self.hr_norm = nn.GroupNorm(_norm_groups(hr_channels), hr_channels) if hr_norm else nn.Identity()
+        self.lr_norm = group_norm(lr_channels) if lr_norm else nn.Identity()
+        self.hr_norm = group_norm(hr_channels) if hr_norm else nn.Identity()
         self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1, bias=bias)
         self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
         self.register_buffer('blur', _gaussian(), persistent=False)
@@ -155,9 +156,6 @@ class ReSFU(ReferenceNames, Upsampler):
         Raises:
             ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
         """
-        if hr_feat is None:
-            raise ValueError('ReSFU is guided and needs hr_feat, the map at the size to reach; for an upsampling '
-                             "without guide choose another, e.g. 'bilinear' or 'carafe'")
         check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
         attn = self.attention(lr_feat, hr_feat)  # [N, k*k, H, W]
         return fns_attention(attn, lr_feat, self.kernel_size)  # [N, lr_channels, H, W]
@@ -207,11 +205,6 @@ class _ScaleGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         return grad * ctx.factor, None
-
-
-def _norm_groups(channels: int) -> int:
-    """32, or the largest number below that divides (the authors need a multiple of 32)."""
-    return next(groups for groups in range(min(32, channels), 0, -1) if channels % groups == 0)
 
 
 def _gaussian() -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from . import carafe, fns_attention, group_norm_conv  # noqa: F401  (registered by their import)
+from . import carafe, fns_attention, group_norm_conv, window_similarity  # noqa: F401  (registered by their import)
 from .library import CAN_REGISTER, NAMESPACE
 
 
@@ -23,6 +23,10 @@ def reassembly_multiply_adds(channels: int, fine: Sequence[int], taps: int) -> i
 
 def _carafe(features: Sequence[int], masks: Sequence[int], kernel_size: int) -> int:
     return reassembly_multiply_adds(features[1], (masks[0], *masks[-2:]), kernel_size**2)
+
+
+def _window_similarity(query: Sequence[int], key: Sequence[int], kernel_size: int) -> int:
+    return reassembly_multiply_adds(query[1], (query[0], *query[-2:]), kernel_size**2)
 
 
 def _fns_attention(attn: Sequence[int], value: Sequence[int], kernel_size: int) -> int:
@@ -42,6 +46,7 @@ def _convolution(features: Sequence[int], weight: Sequence[int]) -> int:
 MULTIPLY_ADDS: dict[str, Callable[[Sequence[int], Sequence[int], int], int]] = {
     'carafe': _carafe,
     'fns_attention': _fns_attention,
+    'window_similarity': _window_similarity,
 }
 
 

@@ -3,6 +3,8 @@
 See `freqfusion_mm.ops.carafe` for the contract.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,22 +38,32 @@ def _border_index(index: Tensor, size: int, padding: str) -> Tensor:
 def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
     """The definition, differentiable any number of times. It is also what ONNX gets, hence nothing but plain operators,
     and no number that would be fixed at the traced sizes."""
-    n, c, h, w = features.shape
+    n, c, _, _ = features.shape
     height, width = masks.shape[-2:]
-    radius, device = kernel_size // 2, features.device
-    masks = masks.view(n, groups, kernel_size, kernel_size, height, width)
+    masks = masks.view(n, groups, kernel_size**2, height, width)
     out = features.new_zeros(n, groups, c // groups, height, width)
-    row_taps, col_taps = ([_window_index(coarse, window_cells(coarse, kernel_size), fine, offset, padding, device)
-                           for offset in range(-radius, kernel_size - radius)]
-                          for coarse, fine in ((h, height), (w, width)))
-    for i, (rows, row_inside) in enumerate(row_taps):
-        strip = features.index_select(-2, rows)
-        for j, (cols, col_inside) in enumerate(col_taps):
-            neighbours = strip.index_select(-1, cols).reshape(n, groups, c // groups, height, width)
-            if padding == 'zeros':
-                neighbours = neighbours * (row_inside[:, None] & col_inside)
-            out = out + masks[:, :, None, i, j] * neighbours
+    for tap, neighbours in enumerate(_neighbours(features, (height, width), kernel_size, padding)):
+        out = out + masks[:, :, None, tap] * neighbours.reshape(n, groups, c // groups, height, width)
     return out.reshape(n, c, height, width).to(features.dtype)
+
+
+def correlate_reference(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
+    """The definition of `window_similarity`, as `reassemble_reference` is that of `carafe`."""
+    return torch.stack([(query * neighbours).sum(dim=1)
+                        for neighbours in _neighbours(key, query.shape[-2:], kernel_size, padding)], dim=1)
+
+
+def _neighbours(features: Tensor, size: tuple[int, int], kernel_size: int, padding: str) -> Iterator[Tensor]:
+    """The coarse pixel [N, C, H, W] that every fine pixel reads at each tap, row by row of the window."""
+    radius = kernel_size // 2
+    row_taps, col_taps = ([_window_index(coarse, window_cells(coarse, kernel_size), fine, offset, padding,
+                                         features.device) for offset in range(-radius, kernel_size - radius)]
+                          for coarse, fine in zip(features.shape[-2:], size))
+    for rows, row_inside in row_taps:
+        strip = features.index_select(-2, rows)
+        for cols, col_inside in col_taps:
+            neighbours = strip.index_select(-1, cols)
+            yield neighbours * (row_inside[:, None] & col_inside) if padding == 'zeros' else neighbours
 
 
 def pad_border(features: Tensor, radius: int, padding: str) -> Tensor:

@@ -114,9 +114,8 @@ def resfu(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
     return _module('ReSFU', 'layer', lambda: UPSAMPLERS['ReSFU'](lr[1], hr[1], **options), [lr, hr])
 
 
-def carafe(lr: tuple[int, ...], hr: tuple[int, ...]) -> Entry:
-    """The layer, which reads the size alone of `hr`."""
-    return _module('CARAFE', 'layer', lambda: UPSAMPLERS['carafe'](lr[1], hr[1]), [lr, hr])
+def upsampler(name: str, lr: tuple[int, ...], hr: tuple[int, ...]) -> Entry:
+    return _module(name.upper(), 'layer', lambda: UPSAMPLERS[name](lr[1], hr[1]), [lr, hr])
 
 
 PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
@@ -147,9 +146,10 @@ ENTRIES = [
     _op('carafe', [(1, 256, 8, 8), (1, 25, 16, 16)], 'x2 k5 small', 5, normalised=1),
     _op('fns_attention', [(1, 9, 128, 128), (1, 256, 32, 32)], 'x4 k3', 3, normalised=0),
     _op('fns_attention', [(1, 9, 128, 128), (1, 256, 64, 64)], 'x2 k3', 3, normalised=0),
+    _op('window_similarity', [(1, 32, 128, 128), (1, 32, 64, 64)], 'x2 k5', 5),
     _op('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
     _op('neighbour_similarity', [(1, 64, 128, 128)], ''),
-    carafe((1, 256, 64, 64), (1, 256, 128, 128)),
+    *(upsampler(name, (1, 256, 64, 64), (1, 256, 128, 128)) for name in ('carafe', 'FADE', 'SAPA')),
     fpn('FreqFusion'),
     fpn('ReSFU'),
     segformer('FreqFusion'),

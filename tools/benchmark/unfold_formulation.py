@@ -23,6 +23,14 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, s
     return (windows * masks.view(n, groups, 1, kernel_size**2, height, width)).sum(dim=3).view(n, c, height, width)
 
 
+def window_similarity(query: Tensor, key: Tensor, kernel_size: int) -> Tensor:
+    """Every window unfolded, repeated for every fine pixel that reads it, multiplied and summed over the channels."""
+    n, c, h, w = key.shape
+    windows = F.unfold(key, kernel_size, padding=kernel_size // 2).view(n, c * kernel_size**2, h, w)
+    windows = resize_nearest(windows, query.shape[-2:]).view(n, c, kernel_size**2, *query.shape[-2:])
+    return (windows * query[:, :, None]).sum(dim=1)
+
+
 def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> Tensor:
     """Softmax, times the window, divided by the sum."""
     kernels = logits.unflatten(1, (-1, kernel_size**2)).softmax(dim=2)
@@ -72,5 +80,5 @@ def fastest_layout(x: Tensor) -> Tensor:
 
 
 OPS = dict(carafe=carafe, normalize_kernels=normalize_kernels, neighbour_similarity=neighbour_similarity,
-           fns_attention=fns_attention, box_mean=box_mean, normalized_conv=normalized_conv,
-           fastest_layout=fastest_layout)
+           fns_attention=fns_attention, window_similarity=window_similarity, box_mean=box_mean,
+           normalized_conv=normalized_conv, fastest_layout=fastest_layout)

@@ -6,10 +6,13 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from freqfusion_mm.layers import fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu
+from freqfusion_mm.layers import (a2u, fade, fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference,
+                                  resfu, sapa)
 
 from . import unfold_formulation
 
+#: The layers that call ops.
+MODULES = a2u, fade, fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu, sapa
 WAYS = ('ours', 'unfold', 'mmcv', 'compiled')
 
 
@@ -44,7 +47,7 @@ def layers_use(way: str) -> Iterator[None]:
     """While it is open, the layers of the package call the ops of a way."""
     replaced = []
     try:
-        for module in (fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu):
+        for module in MODULES:
             for name, op in ops_of(way).items():
                 if hasattr(module, name):
                     replaced.append(patch.object(module, name, op))

@@ -1,0 +1,25 @@
+"""Maps of whole 2 x 2 squares, for layers with a stride of two, and the way back to the size that was given."""
+
+import torch
+from torch import Tensor
+
+
+def repeat_to_even(x: Tensor) -> Tensor:
+    """Repeat the last row and the last column once, each where their number is odd: a map of 2 x 2 squares."""
+    for dim in (-2, -1):
+        size = x.shape[dim]
+        if not isinstance(size, int):  # exporters pass symbols, any size later
+            x = x.index_select(dim, torch.arange(size + size % 2, device=x.device).clamp(max=size - 1))
+        elif size % 2:
+            x = torch.cat([x, x.narrow(dim, size - 1, 1)], dim)
+    return x
+
+
+def crop(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """The first rows and columns of a map of 2 x 2 squares: `size`, what `repeat_to_even` made it of."""
+    for dim, length in zip((-2, -1), size):
+        if not isinstance(length, int):  # of a slice, exporters would ask whether it is the whole
+            x = x.index_select(dim, torch.arange(length, device=x.device))
+        elif length != x.shape[dim]:
+            x = x.narrow(dim, 0, length)
+    return x
