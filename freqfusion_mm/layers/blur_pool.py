@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .border import repeat_border
+
 
 class BlurPool(nn.Module):
     """Blurs with the binomial filter of `kernel_size` taps and keeps every second pixel, after a dense maximum.
@@ -46,8 +48,9 @@ class BlurPool(nn.Module):
         if feat.dim() != 4 or feat.shape[1] != self.channels:
             raise ValueError(f'feat must be a map [N, {self.channels}, H, W], got shape {tuple(feat.shape)}')
         if self.maximum:
-            feat = F.max_pool2d(F.pad(feat, (0, 1, 0, 1), mode='replicate'), 2, stride=1)
+            feat = F.max_pool2d(repeat_border(feat, (0, 1, 0, 1)), 2, stride=1)
         reach = self.window.shape[-1] // 2
-        mode = 'reflect' if min(feat.shape[-2:]) > reach else 'replicate'
+        pad = (reach, ) * 4
+        feat = F.pad(feat, pad, mode='reflect') if min(feat.shape[-2:]) > reach else repeat_border(feat, pad)
         window = self.window.to(feat.dtype).expand(self.channels, 1, -1, -1)
-        return F.conv2d(F.pad(feat, (reach, ) * 4, mode=mode), window, stride=2, groups=self.channels)
+        return F.conv2d(feat, window, stride=2, groups=self.channels)

@@ -6,6 +6,8 @@ Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, writt
 
 from torch import Tensor, nn
 
+from .conv2d import Conv2d
+
 
 class ShallowImageGuide(nn.Sequential):
     """Two 3x3 convolutions on the image, GroupNorm of one group and ReLU between them.
@@ -30,10 +32,10 @@ class ShallowImageGuide(nn.Sequential):
             raise ValueError(f'strides must be two positive whole numbers, one a convolution, got {strides}')
         conv = dict(kernel_size=3, padding=1, padding_mode='replicate')
         super().__init__(
-            nn.Conv2d(in_channels, mid_channels, stride=strides[0], **conv),
+            Conv2d(in_channels, mid_channels, stride=strides[0], **conv),
             nn.GroupNorm(1, mid_channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(mid_channels, out_channels, stride=strides[1], **conv))
+            Conv2d(mid_channels, out_channels, stride=strides[1], **conv))
         self.out_channels = out_channels
         self.strides = strides
 

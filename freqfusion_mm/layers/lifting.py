@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .border import repeat_border
+
 #: variant -> groups of the two convolutions of a filter, as a function of the channels.
 VARIANTS = {
     'depthwise': lambda channels: (channels, channels),
@@ -60,7 +62,7 @@ class LiftFilter(nn.Module):
         pad = (reach, reach, 0, 0)
         if vertical:
             weight, pad = weight.transpose(-1, -2), (0, 0, reach, reach)
-        padded = F.pad(feat, pad) if self.border == 'zeros' else F.pad(feat, pad, mode='replicate')
+        padded = F.pad(feat, pad) if self.border == 'zeros' else repeat_border(feat, pad)
         out = F.conv2d(padded, weight, _cast(self.spatial.bias, feat), groups=self.spatial.groups)
         if self.pointwise is None:
             return out

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.opaque import conv2d
+from .border import repeat_border
 from .conv2d import Conv2d
 from .normalized_conv import normalized_conv
 from .reference import ReferenceNames
@@ -47,7 +48,8 @@ class PairedDifferenceConv(nn.Module):
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         """`key` and `query` [N, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
         key, query = fastest_layout(key), fastest_layout(query)
-        key = repeat_border(key, *(d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:])))
+        reach_y, reach_x = (d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:]))
+        key = repeat_border(key, (reach_x, reach_x, reach_y, reach_y))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
         out = conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
         return out.sub_(conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
@@ -56,15 +58,6 @@ class PairedDifferenceConv(nn.Module):
 def fastest_layout(x: Tensor) -> Tensor:
     """Channels last on a CPU: oneDNN's grouped convolutions, their backward passes above all, are faster so."""
     return x.contiguous(memory_format=torch.channels_last) if x.device.type == 'cpu' else x
-
-
-def repeat_border(x: Tensor, pad_y: int, pad_x: int) -> Tensor:
-    """`F.pad(mode='replicate')`, whose backward pass fails under `torch.compile` where gradients are channels last
-    (torch 2.13)."""
-    for dim, pad in ((-2, pad_y), (-1, pad_x)):
-        first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
-        x = torch.cat([first] * pad + [x] + [last] * pad, dim)
-    return x
 
 
 class PairedDifferenceSimilarity(ReferenceNames):

@@ -12,11 +12,12 @@ from torch.utils.checkpoint import checkpoint
 
 from ..ops import fns_attention
 from ..ops.opaque import conv2d, resize_bilinear
+from .border import repeat_border
 from .conv2d import Conv2d
 from .guided_filter import GuidedFilter
 from .normalized_conv import normalized_conv
 from .norms import group_norm
-from .paired_difference import PairedDifferenceSimilarity, repeat_border
+from .paired_difference import PairedDifferenceSimilarity
 from .protocol import Upsampler, check_pair
 from .reference import ReferenceNames
 
@@ -192,7 +193,7 @@ class ReSFU(ReferenceNames, Upsampler):
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
-        return conv2d(repeat_border(query, 1, 1), kernel, groups=channels)
+        return conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
 
 
 class _ScaleGradient(torch.autograd.Function):
