@@ -17,14 +17,14 @@ from ..ops.opaque import conv2d
 from .conv2d import Conv2d
 from .even_maps import crop, repeat_to_even
 from .norms import group_norm
-from .protocol import Upsampler, check_pair, step_guides
+from .protocol import GuidedUpsampler
 from .reference import ReferenceNames
 
 #: Samples that share one convolution, which multiplies each by the kernels of all: beyond, it takes longer than two.
 SHARING = 8
 
 
-class A2U(ReferenceNames, Upsampler):
+class A2U(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by kernels predicted from the affinity of `hr_feat` to itself.
 
     Convention:
@@ -58,13 +58,11 @@ class A2U(ReferenceNames, Upsampler):
     }
 
     def __init__(self, lr_channels: int, hr_channels: int, kernel_size: int = 3, encoder_kernel: int = 6) -> None:
-        super().__init__()
+        super().__init__(lr_channels, hr_channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         if encoder_kernel < 1:
             raise ValueError(f'encoder_kernel must be positive, got {encoder_kernel}')
-        self.lr_channels = lr_channels
-        self.hr_channels = hr_channels
         self.kernel_size = kernel_size
         self.encoder_kernel = encoder_kernel
         self.first_filter = Conv2d(hr_channels, 1, 1)
@@ -73,27 +71,13 @@ class A2U(ReferenceNames, Upsampler):
         self.second_norm = group_norm(hr_channels)
         self.tap_scales = Conv2d(hr_channels, 4 * kernel_size**2, 1)
 
-    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
-        """Upsample.
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        return carafe(lr_feat, self.kernels(guide).to(lr_feat.dtype), self.kernel_size)
 
-        Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: [N, hr_channels, H, W], at least as large. Needed: it is the guide.
-
-        Returns:
-            [N, lr_channels, H, W] in the dtype of `lr_feat`.
-
-        Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
-        """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
-        for guide in step_guides(lr_feat, hr_feat):
-            lr_feat = carafe(lr_feat, self.kernels(guide).to(lr_feat.dtype), self.kernel_size)
-        return lr_feat
-
-    def kernels(self, hr_feat: Tensor) -> Tensor:
-        """Reassembly kernels [N, k*k, H, W] of all pixels of `hr_feat`, at least float32; they sum to one."""
-        guide = hr_feat.to(torch.promote_types(hr_feat.dtype, torch.float32))  # the affinity is of the fourth order
+    def kernels(self, guide: Tensor) -> Tensor:
+        """Reassembly kernels [N, k*k, H, W] of all pixels of `guide`, at least float32; they sum to one."""
+        size = guide.shape[-2:]
+        guide = guide.to(torch.promote_types(guide.dtype, torch.float32))  # the affinity is of the fourth order
         with torch.autocast(guide.device.type, enabled=False):
             pooled = F.adaptive_avg_pool2d(guide, (self.encoder_kernel, self.encoder_kernel))
             maps = (repeat_to_even(guide), *(_conv(layer, pooled) for layer in (self.first_filter, self.second_filter)))
@@ -103,7 +87,7 @@ class A2U(ReferenceNames, Upsampler):
             affinity = torch.cat([self._affinity(*part) for part in parts])  # [N, 1, h, w]
             scales = _conv(self.tap_scales, guide.mean(dim=(-2, -1), keepdim=True))  # [N, 4*k*k, 1, 1]
             logits = F.pixel_shuffle((scales * affinity).sigmoid(), 2)  # [N, k*k, 2h, 2w]
-            return normalize_kernels(crop(logits, hr_feat.shape[-2:]), self.kernel_size)
+            return normalize_kernels(crop(logits, size), self.kernel_size)
 
     def _affinity(self, guide: Tensor, *filters: Tensor) -> Tensor:
         filtered = filter_samples(guide, *filters, self.encoder_kernel)

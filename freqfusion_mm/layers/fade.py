@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ..ops import carafe, normalize_kernels, resize_nearest
 from .conv2d import Conv2d
-from .protocol import Upsampler, check_pair, step_guides
+from .protocol import GuidedUpsampler
 from .reference import ReferenceNames
 
 
-class FADE(ReferenceNames, Upsampler):
+class FADE(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by kernels predicted from both maps, and mixes it with `hr_feat` by a gate.
 
     Convention:
@@ -38,6 +38,7 @@ class FADE(ReferenceNames, Upsampler):
 
     reference_args = {'in_channels_en': 'hr_channels', 'in_channels_de': 'lr_channels', 'up_kernel_size': 'kernel_size',
                       'gating': 'gated'}
+    reference_same = {'in_channels_de': 'in_channels_en'}
     reference_keys = {
         'gate_generator.conv': 'gate',
         'ker_generator.compressor_en': 'hr_compressor',
@@ -51,15 +52,13 @@ class FADE(ReferenceNames, Upsampler):
 
     def __init__(self, lr_channels: int, hr_channels: int, kernel_size: int = 5, encoder_kernel: int = 3,
                  compressed_channels: int = 64, lite: bool = False, gated: bool = True) -> None:
-        super().__init__()
+        super().__init__(lr_channels, hr_channels)
         for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
         if gated and lr_channels != hr_channels:
             raise ValueError(f'the gate adds both maps and needs as many channels in each, got lr_channels={lr_channels} '
                              f'and hr_channels={hr_channels}: set gated=False')
-        self.lr_channels = lr_channels
-        self.hr_channels = hr_channels
         self.kernel_size = kernel_size
         width = kernel_size**2 if lite else compressed_channels
         self.hr_compressor = Conv2d(hr_channels, width, 1)
@@ -72,31 +71,13 @@ class FADE(ReferenceNames, Upsampler):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    @classmethod
-    def from_reference(cls, **authors_kwargs):
-        """Build the layer from the arguments of the authors' class, with the authors' defaults."""
-        if authors_kwargs.get('in_channels_de') is None:
-            authors_kwargs['in_channels_de'] = authors_kwargs.get('in_channels_en')
-        return super().from_reference(**authors_kwargs)
-
-    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
-        """Upsample `lr_feat` [N, lr_channels, h, w] to the size of `hr_feat` [N, hr_channels, H, W], at least as large.
-
-        Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
-        """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
-        for guide in step_guides(lr_feat, hr_feat):
-            lr_feat = self._step(lr_feat, guide)
-        return lr_feat
-
-    def _step(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
-        size = hr_feat.shape[-2:]
-        logits = self.encoder(self.hr_compressor(hr_feat))  # [N, k*k, H, W]
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        size = guide.shape[-2:]
+        logits = self.encoder(self.hr_compressor(guide))  # [N, k*k, H, W]
         logits = logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), size)
         kernels = normalize_kernels(logits, self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)
         if self.gate is None:
             return lr_up
         gate = resize_nearest(self.gate(lr_feat).sigmoid(), size).to(lr_feat.dtype)
-        return lr_up + gate * (hr_feat - lr_up)
+        return lr_up + gate * (guide - lr_up)

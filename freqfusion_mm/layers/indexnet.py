@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from ..ops import resize_nearest
 from .conv2d import Conv2d
 from .even_maps import crop, repeat_to_even
-from .protocol import Upsampler, check_pair, step_guides
+from .protocol import GuidedUpsampler
 from .reference import ReferenceNames
 
 INDICES = ('holistic', 'm2o', 'o2o')
 
 
-class IndexNet(ReferenceNames, Upsampler):
+class IndexNet(ReferenceNames, GuidedUpsampler):
     """Repeats the pixels of `lr_feat` and multiplies them by an index map in (0, 1) that is predicted from `hr_feat`.
 
     Convention:
@@ -33,7 +33,8 @@ class IndexNet(ReferenceNames, Upsampler):
         lr_channels, hr_channels: channels of the two maps; equal for 'm2o' and 'o2o'.
         index: 'holistic': one index map for all channels. 'm2o': one a channel, each predicted from all channels of
             `hr_feat`. 'o2o': one a channel, predicted from that channel of `hr_feat` alone.
-        nonlinear: BatchNorm, ReLU6 and a 1x1 convolution follow the strided convolution.
+        nonlinear: BatchNorm, ReLU6 and a 1x1 convolution follow the strided convolution. BatchNorm needs two values a
+            channel in training: torch refuses a single sample of one square.
         context: the strided convolution sees 4 x 4 pixels; off, the square alone.
 
     Example:
@@ -45,14 +46,12 @@ class IndexNet(ReferenceNames, Upsampler):
 
     def __init__(self, lr_channels: int, hr_channels: int, index: str = 'holistic', nonlinear: bool = True,
                  context: bool = True) -> None:
-        super().__init__()
+        super().__init__(lr_channels, hr_channels)
         if index not in INDICES:
             raise ValueError(f'index must be one of {INDICES}, got {index!r}')
         if index != 'holistic' and lr_channels != hr_channels:
             raise ValueError(f'index={index!r} has an index map for each channel of hr_feat and needs as many in both '
                              f"maps, got lr_channels={lr_channels} and hr_channels={hr_channels}: use 'holistic'")
-        self.lr_channels = lr_channels
-        self.hr_channels = hr_channels
         self.index = index
         if index == 'holistic':
             self.blocks = nn.ModuleList([_block(hr_channels, 2 * hr_channels, 4, 1, nonlinear, context)])
@@ -61,34 +60,15 @@ class IndexNet(ReferenceNames, Upsampler):
             self.blocks = nn.ModuleList(_block(hr_channels, hr_channels, hr_channels, groups, nonlinear, context)
                                         for _ in range(4))
 
-    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
-        """Upsample.
-
-        Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: [N, hr_channels, H, W], at least as large. Needed: it is the guide.
-
-        Returns:
-            [N, lr_channels, H, W] in the dtype of `lr_feat`.
-
-        Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order;
-                in training with `nonlinear`, a single sample whose guide has but one square: BatchNorm needs two.
-        """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
-        for guide in step_guides(lr_feat, hr_feat):
-            lr_feat = self._step(lr_feat, guide)
-        return lr_feat
-
-    def predict(self, hr_feat: Tensor) -> Tensor:
+    def predict(self, guide: Tensor) -> Tensor:
         """Index of each 2 x 2 square, [N, 1 or hr_channels, 4, ceil(H/2), ceil(W/2)], in (0, 1)."""
-        hr_feat = repeat_to_even(hr_feat)
-        logits = [block(hr_feat) for block in self.blocks]
+        guide = repeat_to_even(guide)
+        logits = [block(guide) for block in self.blocks]
         return (logits[0][:, None] if self.index == 'holistic' else torch.stack(logits, dim=2)).sigmoid()
 
-    def _step(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
-        index = self.predict(hr_feat).to(lr_feat.dtype)
-        (h, w), (height, width) = lr_feat.shape[-2:], hr_feat.shape[-2:]
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        index = self.predict(guide).to(lr_feat.dtype)
+        (h, w), (height, width) = lr_feat.shape[-2:], guide.shape[-2:]
         known = all(isinstance(size, int) for size in (h, w, height, width))  # exporters pass symbols, any size later
         if known and index.shape[-2:] == (h, w):  # one square a pixel: the backward pass needs no map at the fine size
             squares = lr_feat[:, :, None] * index  # [N, C, 4, h, w]

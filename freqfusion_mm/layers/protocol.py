@@ -22,6 +22,40 @@ class Upsampler(nn.Module):
     any_ratio: bool = False
 
 
+class GuidedUpsampler(Upsampler):
+    """Base of the upsamplers of ratio 2 that `hr_feat` guides: `step` goes once up, to at most twice the size.
+
+    Ratios above 2 take several steps with the same weights, guided by `hr_feat` average-pooled to the size of each.
+    """
+
+    def __init__(self, lr_channels: int, hr_channels: int) -> None:
+        super().__init__()
+        self.lr_channels = lr_channels
+        self.hr_channels = hr_channels
+
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        """[N, lr_channels, h, w] to the size of `guide` [N, hr_channels, H, W]."""
+        raise NotImplementedError
+
+    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
+        """Upsample.
+
+        Args:
+            lr_feat: [N, lr_channels, h, w].
+            hr_feat: [N, hr_channels, H, W], at least as large. Needed: it is the guide.
+
+        Returns:
+            [N, lr_channels, H, W] in the dtype of `lr_feat`.
+
+        Raises:
+            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
+        """
+        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        for guide in step_guides(lr_feat, hr_feat):
+            lr_feat = self.step(lr_feat, guide)
+        return lr_feat
+
+
 class Fusion(nn.Module):
     """Base of the fusions: `forward(lr_feat, hr_feat) -> (lr_up, hr_feat)`.
 

@@ -10,17 +10,22 @@ class ReferenceNames(nn.Module):
 
     Attributes:
         reference_args: authors' argument -> ours. An argument that is not listed keeps its name.
+        reference_same: authors' argument -> the one it equals where it is not given.
         reference_defaults: our arguments whose default differs from the authors', with the authors' value.
         reference_keys: authors' state-dict key (or the module prefix of keys) -> ours; None drops the key.
     """
 
     reference_args: ClassVar[dict[str, str]] = {}
+    reference_same: ClassVar[dict[str, str]] = {}
     reference_defaults: ClassVar[dict[str, Any]] = {}
     reference_keys: ClassVar[dict[str, str | None]] = {}
 
     @classmethod
     def from_reference(cls, **authors_kwargs):
         """Build the layer from the arguments of the authors' class, with the authors' defaults."""
+        for name, other in cls.reference_same.items():
+            if authors_kwargs.get(name) is None:
+                authors_kwargs[name] = authors_kwargs.get(other)
         renamed = {cls.reference_args.get(name, name): value for name, value in authors_kwargs.items()}
         return cls(**{**cls.reference_defaults, **renamed})
 

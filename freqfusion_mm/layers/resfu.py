@@ -75,6 +75,7 @@ class ReSFU(ReferenceNames, Upsampler):
         'gn_dim': 'norm_groups',
         'gf_scale': 'subsample',
     }
+    reference_same = {'dim_x': 'dim_y'}
     reference_defaults = {'scale_factor': 4}
     reference_keys = {
         'norm_x': 'lr_norm',
@@ -136,13 +137,6 @@ class ReSFU(ReferenceNames, Upsampler):
                 nn.init.normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-
-    @classmethod
-    def from_reference(cls, **authors_kwargs):
-        """Build the layer from the arguments of the authors' class, with the authors' defaults."""
-        if authors_kwargs.get('dim_x') is None:
-            authors_kwargs['dim_x'] = authors_kwargs.get('dim_y')
-        return super().from_reference(**authors_kwargs)
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
         """Upsample.

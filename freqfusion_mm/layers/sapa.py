@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from ..ops import carafe, normalize_kernels, resize_nearest, window_similarity
 from .conv2d import Conv2d
 from .norms import ChannelNorm, group_norm
-from .protocol import Upsampler, check_pair, step_guides
+from .protocol import GuidedUpsampler
 from .reference import ReferenceNames
 
 
-class SAPA(ReferenceNames, Upsampler):
+class SAPA(ReferenceNames, GuidedUpsampler):
     """Each fine pixel becomes the mean of the k x k coarse pixels around it, weighted by how alike they are.
 
     Convention:
@@ -42,19 +42,18 @@ class SAPA(ReferenceNames, Upsampler):
 
     reference_args = {'dim_y': 'hr_channels', 'dim_x': 'lr_channels', 'up_kernel_size': 'kernel_size',
                       'embedding_dim': 'embedding_channels', 'qkv_bias': 'bias'}
+    reference_same = {'dim_x': 'dim_y'}
     reference_defaults = {'embedding_channels': 64}
     reference_keys = {'norm_y': 'hr_norm', 'norm_x': 'lr_norm', 'q': 'hr_query', 'qy': 'hr_query', 'qx': 'lr_query',
                       'k': 'key'}
 
     def __init__(self, lr_channels: int, hr_channels: int, kernel_size: int = 5, embedding_channels: int = 32,
                  gated: bool = False, norm: str | None = 'layer', bias: bool = True) -> None:
-        super().__init__()
+        super().__init__(lr_channels, hr_channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         if norm not in _NORMS:
             raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
-        self.lr_channels = lr_channels
-        self.hr_channels = hr_channels
         self.kernel_size = kernel_size
         self.lr_norm = _NORMS[norm](lr_channels)
         self.hr_norm = _NORMS[norm](hr_channels)
@@ -68,13 +67,6 @@ class SAPA(ReferenceNames, Upsampler):
                 if bias:
                     nn.init.zeros_(conv.bias)
 
-    @classmethod
-    def from_reference(cls, **authors_kwargs):
-        """Build the layer from the arguments of the authors' class, with the authors' defaults."""
-        if authors_kwargs.get('dim_x') is None:
-            authors_kwargs['dim_x'] = authors_kwargs.get('dim_y')
-        return super().from_reference(**authors_kwargs)
-
     def _load_from_state_dict(self, state_dict, prefix, *args):
         for name in ('q', 'qy', 'qx', 'k', 'gate'):  # linear layers there, 1x1 convolutions here
             weight = state_dict.get(f'{prefix}{name}.weight')
@@ -82,20 +74,9 @@ class SAPA(ReferenceNames, Upsampler):
                 state_dict[f'{prefix}{name}.weight'] = weight[..., None, None]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
-        """Upsample `lr_feat` [N, lr_channels, h, w] to the size of `hr_feat` [N, hr_channels, H, W], at least as large.
-
-        Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
-        """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
-        for guide in step_guides(lr_feat, hr_feat):
-            lr_feat = self._step(lr_feat, guide)
-        return lr_feat
-
-    def _step(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         normed = self.lr_norm(lr_feat)
-        query, key = self.hr_query(self.hr_norm(hr_feat)), self.key(normed)  # [N, C', H, W], [N, C', h, w]
+        query, key = self.hr_query(self.hr_norm(guide)), self.key(normed)  # [N, C', H, W], [N, C', h, w]
         if self.gate is not None:
             gate = resize_nearest(self.gate(normed).sigmoid(), query.shape[-2:])
             query = gate * query + (1 - gate) * resize_nearest(self.lr_query(lr_feat), query.shape[-2:])
