@@ -13,7 +13,7 @@ from .backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .datasets.dataset_check import DatasetCheck
 from .datasets.label_ignored import LabelIgnored
 from .evaluation.panoptic_quality import PanopticQuality
-from .layers import CARAFE, FreqFusion, ReSFU
+from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
 from .lift_regularization import LiftRegularization
 from .necks import FusionFPN
 from .ops.flops import jit_handlers
@@ -28,7 +28,7 @@ def _register(registry: Registry, *classes: type) -> None:
 _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
-_register(MODELS, CARAFE, FreqFusion, ReSFU)
+_register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, LiftRegularization)
 _register(METRICS, PanopticQuality)

@@ -149,3 +149,10 @@ def test_published_parameters(make, stages, published, digits):
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_mmcvs_builder_knows_them_by_name():
+    build = pytest.importorskip('mmcv.cnn').build_upsample_layer
+    pytest.importorskip('freqfusion_mm.registration')
+    layer = build(dict(type='DySample', lr_channels=8, style='pl'))
+    assert isinstance(layer, DySample) and layer(torch.zeros(1, 8, 3, 4)).shape == (1, 8, 6, 8)

@@ -28,11 +28,12 @@ from .resfu import ReSFU
 from .sapa import SAPA
 
 __all__ = [
-    'A2U', 'Bicubic', 'Bilinear', 'BlurPool', 'CARAFE', 'ConvNormAct', 'Deconv', 'DepthwisePyramidPool', 'DySample', 'EESP',
-    'EESPDown', 'ESP', 'EfficientPyramidPool', 'FADE', 'FixedRatioUpsampler', 'FreqFusion', 'Fusion', 'GatedSkip',
-    'GuidedFilter', 'HierarchicalFusion', 'IndexNet', 'LiftDownPool', 'LiftUpPool', 'Lifting', 'Nearest', 'NormAct',
-    'OffsetGenerator', 'POOLS', 'PairedDifferenceConv', 'PairedDifferenceSimilarity', 'PixelShuffle', 'ReSFU',
-    'ReferenceNames', 'SAPA', 'ShallowImageGuide', 'SubBands', 'UNPOOLS', 'UPSAMPLERS', 'Upsampler', 'UpsamplerFusion',
-    'build_fusion', 'build_pool', 'build_unpool', 'check_pair', 'eesp_dilations', 'gridding',
-    'hierarchical_fusion', 'interleave_concat', 'receptive_energy', 'shrink_image', 'split', 'step_sizes'
+    'A2U', 'Bicubic', 'Bilinear', 'BlurPool', 'CARAFE', 'ConvNormAct', 'Deconv', 'DepthwisePyramidPool', 'DySample',
+    'EESP', 'EESPDown', 'ESP', 'EfficientPyramidPool', 'FADE', 'FixedRatioUpsampler', 'FreqFusion', 'Fusion',
+    'GatedSkip', 'GuidedFilter', 'HierarchicalFusion', 'IndexNet', 'LiftDownPool', 'LiftUpPool', 'Lifting',
+    'Nearest', 'NormAct', 'OffsetGenerator', 'POOLS', 'PairedDifferenceConv', 'PairedDifferenceSimilarity',
+    'PixelShuffle', 'ReSFU', 'ReferenceNames', 'SAPA', 'ShallowImageGuide', 'SubBands', 'UNPOOLS', 'UPSAMPLERS',
+    'Upsampler', 'UpsamplerFusion', 'build_fusion', 'build_pool', 'build_unpool', 'check_pair', 'eesp_dilations',
+    'gridding', 'hierarchical_fusion', 'interleave_concat', 'receptive_energy', 'shrink_image', 'split',
+    'step_sizes'
 ]

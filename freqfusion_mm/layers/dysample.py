@@ -58,8 +58,8 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
         if style == 'pl' and lr_channels % scale_factor**2:
-            raise ValueError(f"style='pl' shuffles channels into pixels: scale_factor**2 = {scale_factor**2} must divide "
-                             f'lr_channels={lr_channels}')
+            raise ValueError("style='pl' shuffles channels into pixels: scale_factor**2 = "
+                             f'{scale_factor**2} must divide lr_channels={lr_channels}')
         self.style = style
         self.groups = groups
         shuffled = scale_factor**2 if style == 'pl' else 1

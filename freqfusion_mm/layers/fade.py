@@ -57,8 +57,8 @@ class FADE(ReferenceNames, GuidedUpsampler):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
         if gated and lr_channels != hr_channels:
-            raise ValueError(f'the gate adds both maps and needs as many channels in each, got lr_channels={lr_channels} '
-                             f'and hr_channels={hr_channels}: set gated=False')
+            raise ValueError('the gate adds both maps and needs as many channels in each, got lr_channels='
+                             f'{lr_channels} and hr_channels={hr_channels}: set gated=False')
         self.kernel_size = kernel_size
         width = kernel_size**2 if lite else compressed_channels
         self.hr_compressor = Conv2d(hr_channels, width, 1)

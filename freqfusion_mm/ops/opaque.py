@@ -45,7 +45,7 @@ def _sample(features: Tensor, grid: Tensor) -> Tensor:
     (n, c, h, w), groups = features.shape, grid.shape[1]
     grouped = features.reshape(n * groups, c // groups, h, w)
     moved = F.grid_sample(grouped, grid.flatten(0, 1), mode='bilinear', padding_mode='border', align_corners=False)
-    return moved.view(n, c, *moved.shape[-2:])
+    return moved.reshape(n, c, *moved.shape[-2:])
 
 
 def _sample_forward(features: Tensor, grid: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def _sample_backward(grad: Tensor, features: Tensor, grid: Tensor, needs: list[b
     grad, grouped = (tensor.reshape(-1, tensor.shape[1] // groups, *tensor.shape[2:]) for tensor in (grad, features))
     # 0, 1: the numbers of 'bilinear' and 'border'
     grads = torch.ops.aten.grid_sampler_2d_backward(grad, grouped, grid.flatten(0, 1), 0, 1, False, needs)
-    return [result.view(like.shape).contiguous(memory_format=layout(like))
+    return [result.reshape(like.shape).contiguous(memory_format=layout(like))
             for result, like, need in zip(grads, (features, grid), needs) if need]
 
 
