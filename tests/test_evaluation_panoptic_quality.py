@@ -252,6 +252,7 @@ for index in ((0, 2), (1, 0))[rank]:
     metric.process({}, [samples[index]])
 found = metric.evaluate(size=3)
 json.dump(found, open(f'{folder}/found{rank}', 'w'))
+dist.destroy_process_group()  # its threads must not outlive the interpreter
 """
 
 
