@@ -19,6 +19,8 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torc
 #: decides which slope a ReLU has there (ReSFU, compiled: in 3 of 4 draws); two right gradients then differ. A wrong
 #: one differs for all inputs.
 DRAWS = 16
+#: Of a fast function in one round.
+TURNS = 4
 
 
 def forward(case: Case, way: str) -> tuple[Tensor, ...]:
@@ -87,26 +89,38 @@ def _synchronize(device: torch.device) -> None:
 
 def times(functions: dict[str, Callable], device: torch.device, rounds: int,
           seconds: float) -> dict[str, list[tuple[float, float]]]:
-    """Wall and processor seconds of every function, in rounds that take each once, the first of a round changing.
+    """Wall and processor seconds of every function, in rounds that take each at least once, the first changing.
 
-    No round begins after `seconds`, but two are always taken, for the range between them.
+    Fast functions are taken up to `TURNS` times a round, one after the other, as often as fits into the slowest one's
+    time: between two of them that differ little it is often a slow one before that decides. No round begins after
+    `seconds`, but two are always taken, for the range between them.
     """
     taken = {name: [] for name in functions}
     names = list(functions)
-    for name in names:
-        functions[name]()
+    once = {}
+    for _ in range(2):  # the first time, libraries load and prepare
+        for name in names:
+            once[name] = _timed(functions[name], device)[0]
+    turns = {name: min(TURNS, int(max(once.values()) // once[name])) for name in names}
     begin = time.perf_counter()
     for index in range(rounds):
         if index > 1 and time.perf_counter() - begin > seconds:
             break
         shift = index % len(names)
-        for name in names[shift:] + names[:shift]:
-            _synchronize(device)
-            wall, processor = time.perf_counter(), time.process_time()
-            functions[name]()
-            _synchronize(device)
-            taken[name].append((time.perf_counter() - wall, time.process_time() - processor))
+        order = names[shift:] + names[:shift]
+        for turn in range(TURNS):
+            for name in order:
+                if turn < turns[name]:
+                    taken[name].append(_timed(functions[name], device))
     return taken
+
+
+def _timed(function: Callable, device: torch.device) -> tuple[float, float]:
+    _synchronize(device)
+    wall, processor = time.perf_counter(), time.process_time()
+    function()
+    _synchronize(device)
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def copy_of_the_bytes(case: Case, passes: str) -> Callable:
