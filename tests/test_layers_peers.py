@@ -143,8 +143,8 @@ def test_published_parameters(make, stages, published, digits):
     (lambda: FADE(8, 8, kernel_size=4), 'kernel_size must be odd'),
     (lambda: SAPA(8, 8, kernel_size=2), 'kernel_size must be odd'),
     (lambda: SAPA(8, 8, norm='batch'), "norm must be one of .*, got 'batch'"),
-    (lambda: SAPA(8, 8)(torch.zeros(1, 8, 2, 2)), 'is guided and needs hr_feat'),
-    (lambda: FADE(8, 8)(torch.zeros(1, 8, 2, 2)), 'is guided and needs hr_feat'),
+    (lambda: SAPA(8, 8)(torch.zeros(1, 8, 2, 2)), 'SAPA is guided and needs hr_feat'),
+    (lambda: FADE(8, 8)(torch.zeros(1, 8, 2, 2)), 'FADE is guided and needs hr_feat'),
 ])
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):

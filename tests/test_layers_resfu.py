@@ -117,7 +117,7 @@ def test_checkpointing_changes_nothing(assert_same):
 
 
 def test_without_a_guide_the_message_names_the_remedy():
-    with pytest.raises(ValueError, match='is guided and needs hr_feat'):
+    with pytest.raises(ValueError, match='ReSFU is guided and needs hr_feat'):
         ReSFU(16, 8, **SMALL)(torch.zeros(1, 16, 4, 4))
 
 

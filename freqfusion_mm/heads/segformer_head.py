@@ -15,7 +15,7 @@ from mmseg.models.decode_heads import SegformerHead
 from torch import Tensor
 
 from .checked_levels import CheckedLevels
-from .head_fusions import build_concat_fusions, build_stage_fusions, concat_fuse, stage_fuse
+from .head_fusions import build_concat_fusions, concat_fuse
 
 
 class FusionSegformerHead(CheckedLevels, SegformerHead):
@@ -54,13 +54,12 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
                 f'upsample_cfg=dict(type={kwargs["interpolate_mode"]!r}) instead')
         super().__init__(**kwargs)
         self.stagewise = stagewise
-        build_fusions = build_stage_fusions if stagewise else build_concat_fusions
-        self.fusions = build_fusions(
-            upsample_cfg, [self.channels] * len(self.in_channels), self.align_corners)
+        self.fusions = build_concat_fusions(
+            upsample_cfg, [self.channels] * len(self.in_channels), self.align_corners, stagewise)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         levels = self._transform_inputs(inputs)
         levels = [conv(level) for conv, level in zip(self.convs, levels)]  # [B, channels, ., .]
-        fuse = stage_fuse if self.stagewise else concat_fuse
-        feat = self.fusion_conv(fuse(self.fusions, levels))  # [B, channels, H, W]
+        feat = concat_fuse(self.fusions, levels, self.stagewise)
+        feat = self.fusion_conv(feat)  # [B, channels, H, W]
         return self.cls_seg(feat)

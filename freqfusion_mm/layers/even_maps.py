@@ -3,15 +3,16 @@
 import torch
 from torch import Tensor
 
+from .border import repeat_border
+
 
 def repeat_to_even(x: Tensor) -> Tensor:
     """Repeat the last row and the last column once, each where their number is odd: a map of 2 x 2 squares."""
-    for dim in (-2, -1):
-        size = x.shape[dim]
-        if not isinstance(size, int):  # exporters pass symbols, any size later
-            x = x.index_select(dim, torch.arange(size + size % 2, device=x.device).clamp(max=size - 1))
-        elif size % 2:
-            x = torch.cat([x, x.narrow(dim, size - 1, 1)], dim)
+    height, width = x.shape[-2:]
+    if isinstance(height, int) and isinstance(width, int):
+        return repeat_border(x, (0, width % 2, 0, height % 2))
+    for dim, size in ((-2, height), (-1, width)):  # exporters pass symbols, any size later
+        x = x.index_select(dim, torch.arange(size + size % 2, device=x.device).clamp(max=size - 1))
     return x
 
 

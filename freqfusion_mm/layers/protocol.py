@@ -23,9 +23,11 @@ class Upsampler(nn.Module):
 
 
 class GuidedUpsampler(Upsampler):
-    """Base of the upsamplers of ratio 2 that `hr_feat` guides: `step` goes once up, to at most twice the size.
+    """Base of the upsamplers that `hr_feat` guides.
 
-    Ratios above 2 take several steps with the same weights, guided by `hr_feat` average-pooled to the size of each.
+    A layer of the ratio 2 defines `step`, which goes once up, to at most twice the size. Ratios above take several
+    steps with the same weights, guided by `hr_feat` average-pooled to the size of each. One that reaches any ratio
+    defines `upsample`.
     """
 
     def __init__(self, lr_channels: int, hr_channels: int) -> None:
@@ -50,7 +52,14 @@ class GuidedUpsampler(Upsampler):
         Raises:
             ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
         """
+        if hr_feat is None:
+            raise ValueError(f'{type(self).__name__} is guided and needs hr_feat, the map at the size to reach; for an '
+                             "upsampling without guide choose another, e.g. 'bilinear' or 'carafe'")
         check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        return self.upsample(lr_feat, hr_feat)
+
+    def upsample(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
+        """`forward` without its checks."""
         for guide in step_guides(lr_feat, hr_feat):
             lr_feat = self.step(lr_feat, guide)
         return lr_feat
@@ -102,11 +111,8 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     return torch.cat(grouped, dim=2).flatten(1, 2)
 
 
-def check_pair(lr_feat: Tensor, hr_feat: Tensor | None, lr_channels: int, hr_channels: int) -> None:
+def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:
     """One clear error for a pair of maps that no fusion can take."""
-    if hr_feat is None:
-        raise ValueError('this upsampler is guided and needs hr_feat, the map at the size to reach; for an upsampling '
-                         "without guide choose another, e.g. 'bilinear' or 'carafe'")
     for name, feat, channels in (('lr_feat', lr_feat, lr_channels), ('hr_feat', hr_feat, hr_channels)):
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
             raise ValueError(f'{name} must be a non-empty map [N, {channels}, H, W], got shape {tuple(feat.shape)}')

@@ -18,11 +18,11 @@ from .guided_filter import GuidedFilter
 from .normalized_conv import normalized_conv
 from .norms import group_norm
 from .paired_difference import PairedDifferenceSimilarity
-from .protocol import Upsampler, check_pair
+from .protocol import GuidedUpsampler
 from .reference import ReferenceNames
 
 
-class ReSFU(ReferenceNames, Upsampler):
+class ReSFU(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by attention over the k x k samples around each fine pixel, one coarse pixel apart.
 
     Convention:
@@ -103,7 +103,7 @@ class ReSFU(ReferenceNames, Upsampler):
                  subsample: int = 2,
                  lr_mult: float = 1.,
                  with_cp: bool = False) -> None:
-        super().__init__()
+        super().__init__(lr_channels, hr_channels)
         if not compress_hr and hr_channels != compressed_channels:
             raise ValueError(f'without compress_hr, hr_feat is the query and needs compressed_channels='
                              f'{compressed_channels} channels, got hr_channels={hr_channels}')
@@ -112,8 +112,6 @@ class ReSFU(ReferenceNames, Upsampler):
         if scale_factor is not None and (len(scale_factor) != 2 or min(scale_factor) < 1):
             raise ValueError('scale_factor must be None, a positive whole number or a pair of them, '
                              f'got {scale_factor}')
-        self.lr_channels = lr_channels
-        self.hr_channels = hr_channels
         self.kernel_size = kernel_size
         self.scale_factor = scale_factor
         self.lr_mult = lr_mult
@@ -138,20 +136,7 @@ class ReSFU(ReferenceNames, Upsampler):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
-        """Upsample.
-
-        Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: [N, hr_channels, H, W], at least as large. Needed: it is the guide.
-
-        Returns:
-            [N, lr_channels, H, W] in the dtype of `lr_feat`.
-
-        Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
-        """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+    def upsample(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         attn = self.attention(lr_feat, hr_feat)  # [N, k*k, H, W]
         return fns_attention(attn, lr_feat, self.kernel_size)  # [N, lr_channels, H, W]
 

@@ -45,7 +45,7 @@ def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
     walls, processors = ([1000 * value for value in column] for column in zip(*samples))
     low, _, high = statistics.quantiles(walls, n=4)
     return dict(median_ms=f'{statistics.median(walls):.4g}', iqr_ms=f'{high - low:.3g}',
-                cpu_ms=f'{statistics.median(processors):.4g}', rounds=str(len(samples)))
+                cpu_ms=f'{statistics.median(processors):.4g}', runs=str(len(samples)))
 
 
 def checked(case: Case, way: str) -> tuple[str | None, dict[str, float]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / 'results'
-FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'rounds',
+FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'runs',
           'compile_s')
 SCALING_FIELDS = ('what', 'value', 'pass', 'median_ms', 'iqr_ms', 'extra_mib')
 
