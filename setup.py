@@ -1,10 +1,11 @@
 """What setup.cfg cannot say: a wheel carries configs, tools and the model index where mim looks.
 
 mim and mmengine search `<package>/.mim/{configs,tools,model-index.yml}`. An editable install needs no
-such folder: onedl-mim and `freqfusion_mm.config` look in the checkout itself. It must not even have
+such folder: onedl-mim and `freqfusion_mm.apis.config` look in the checkout itself. It must not even have
 a second set of configs, as a link or as a left-over build folder: mim searches by base name, through
 links too, and refuses a name that it finds twice.
 """
+
 from pathlib import Path
 from shutil import copy2, copytree, ignore_patterns
 from tempfile import TemporaryDirectory

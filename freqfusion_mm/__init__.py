@@ -4,7 +4,8 @@ Importing the package imports nothing but the standard library; `freqfusion_mm.o
 `freqfusion_mm.layers` need torch alone; `freqfusion_mm.registration` needs mmengine and registers
 every class under its plain name.
 """
-from .config import config_path
+
+from .apis.config import config_path
 
 __version__ = '0.1.0'
 __all__ = ['__version__', 'config_path']

@@ -2,11 +2,12 @@
 
 It needs neither mim nor a checkout: an installed package carries the tools inside.
 """
+
 import runpy
 import sys
 from pathlib import Path
 
-from .config import config_path, config_root
+from .apis.config import config_path, config_root
 
 USAGE = """python -m freqfusion_mm train CONFIG [options]             train; -h shows the options
 python -m freqfusion_mm test CONFIG CHECKPOINT [options]   evaluate; -h shows the options
@@ -27,7 +28,8 @@ def main() -> None:
         except ValueError as error:
             raise SystemExit(f'error: {error}') from None
     elif command == 'doctor' and not arguments:
-        from .doctor import main as doctor
+        from .cli.doctor import main as doctor
+
         raise SystemExit(doctor())
     else:
         raise SystemExit(f'wanted:\n{USAGE}')

@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
-from .backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
-from .datasets.dataset_check import DatasetCheck
-from .datasets.label_ignored import LabelIgnored
-from .evaluation.panoptic_quality import PanopticQuality
+from .datasets.transforms.label_ignored import LabelIgnored
+from .engine.hooks.dataset_check import DatasetCheck
+from .engine.hooks.lift_regularization import LiftRegularization
+from .engine.schedulers.sawtooth_lr import SawtoothLR
+from .evaluation.metrics.panoptic_quality import PanopticQuality
 from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
-from .lift_regularization import LiftRegularization
-from .necks import FusionFPN
+from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
+from .models.necks import FusionFPN
 from .ops.flops import jit_handlers
-from .sawtooth_lr import SawtoothLR
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -36,10 +36,21 @@ _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
 
 if find_spec('mmseg'):
-    from .backbones.vit_with_image import VisionTransformerWithImage
-    from .heads import (EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head, FusionDepthHead, FusionHamHead,
-                        FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead,
-                        ImageGuidedFCNHead, UnpoolASPPHead)
+    from .models.backbones.vit_with_image import VisionTransformerWithImage
+    from .models.decode_heads import (
+        EESPNetSegHead,
+        ESPNetCHead,
+        ESPNetHead,
+        ESPNetV2Head,
+        FusionDepthHead,
+        FusionHamHead,
+        FusionSegformerHead,
+        FusionSemanticFPNHead,
+        FusionUNetHead,
+        FusionUPerHead,
+        ImageGuidedFCNHead,
+        UnpoolASPPHead,
+    )
 
     _register(MODELS, VisionTransformerWithImage)
     _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
@@ -47,10 +58,13 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
-    from .datasets.load_panoptic import LoadPanopticSegments
-    from .evaluation.panoptic_visualizer import PanopticVisualizer
-    from .pixel_decoders import (FusionMSDeformAttnPixelDecoder, FusionPixelDecoder,
-                                 FusionTransformerEncoderPixelDecoder)
+    from .datasets.transforms.load_panoptic import LoadPanopticSegments
+    from .models.pixel_decoders import (
+        FusionMSDeformAttnPixelDecoder,
+        FusionPixelDecoder,
+        FusionTransformerEncoderPixelDecoder,
+    )
+    from .visualization.panoptic_visualizer import PanopticVisualizer
 
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)

@@ -17,8 +17,9 @@ def _assert_close(table):
 
     def assert_close(actual, expected, what=''):
         tolerance = table[expected.dtype]
-        torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance,
-                                   msg=lambda message: f'{what}: {message}')
+        torch.testing.assert_close(
+            actual, expected, rtol=tolerance, atol=tolerance, msg=lambda message: f'{what}: {message}'
+        )
 
     return assert_close
 

@@ -3,6 +3,7 @@
 `Replaced(WRITTEN_OUT)` puts plain formulations in the place of torch's own functions, `plain_operators()` in the place
 of the package's operators. The layers that compute in another way than they are defined have their formula below.
 """
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from freqfusion_mm.layers import LiftDownPool, LiftUpPool
-
 from tools.benchmark.ways import layers_use
 
 
@@ -31,8 +31,9 @@ class Replaced(TorchFunctionMode):
 # ---------------------------------------------------------------- torch's functions
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
-           groups: int = 1) -> Tensor:
+def conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1, groups: int = 1
+) -> Tensor:
     """Windows unfolded, times a matrix."""
     size = F.conv2d(x[:1, :1], weight[:1, :1].to(x), None, stride, padding, dilation).shape[-2:]
     columns = F.unfold(x, weight.shape[-2:], dilation, padding, stride).unflatten(1, (groups, -1))
@@ -41,17 +42,26 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padd
     return out if bias is None else out + bias.to(out.dtype)[:, None, None]
 
 
-def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor, stride, padding, output_padding, groups: int,
-                     dilation) -> Tensor:
+def conv_transpose2d(
+    x: Tensor, weight: Tensor, bias: Tensor, stride, padding, output_padding, groups: int, dilation
+) -> Tensor:
     """A matrix times the pixels, folded to overlapping windows."""
-    size = [(n - 1) * s - 2 * p + k + extra for n, s, p, k, extra
-            in zip(x.shape[-2:], stride, padding, weight.shape[-2:], output_padding)]
+    size = [
+        (n - 1) * s - 2 * p + k + extra
+        for n, s, p, k, extra in zip(x.shape[-2:], stride, padding, weight.shape[-2:], output_padding)
+    ]
     columns = weight.flatten(1).T @ x.flatten(2)
     return F.fold(columns, size, weight.shape[-2:], dilation, padding, stride) + bias.to(columns.dtype)[:, None, None]
 
 
-def avg_pool2d(x: Tensor, kernel_size: int, stride: int | None = None, padding: int = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Tensor:
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
     """Windows unfolded, and their mean; for sizes that the windows fill."""
     stride = stride or kernel_size
     windows = F.unfold(x, kernel_size, padding=padding, stride=stride).unflatten(1, (x.shape[1], -1))
@@ -63,8 +73,10 @@ def by_matrices(resize: Callable) -> Callable:
 
     def plain(x, size=None, scale_factor=None, **options):
         size = size or [int(n * scale_factor) for n in x.shape[-2:]]
-        rows, cols = (resize(torch.eye(n, dtype=torch.float64).view(1, n, n, 1), (fine, 1), **options)[0, ..., 0].T
-                      for n, fine in zip(x.shape[-2:], (size, size) if isinstance(size, int) else size))
+        rows, cols = (
+            resize(torch.eye(n, dtype=torch.float64).view(1, n, n, 1), (fine, 1), **options)[0, ..., 0].T
+            for n, fine in zip(x.shape[-2:], (size, size) if isinstance(size, int) else size)
+        )
         with torch.autocast('cpu', enabled=False):
             return rows.to(x.dtype) @ x @ cols.to(x.dtype).T
 
@@ -112,7 +124,7 @@ def plain_operators() -> Iterator[None]:
 def paired_difference(layer: nn.Module, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
     """Every difference, then the weights."""
     n, c, height, width = key.shape
-    padded = F.pad(key, (dilation[1], ) * 2 + (dilation[0], ) * 2, mode='replicate')
+    padded = F.pad(key, (dilation[1],) * 2 + (dilation[0],) * 2, mode='replicate')
     windows = F.unfold(padded, 3, dilation=dilation).unflatten(1, (c, 9)).unflatten(-1, (height, width))
     differences = (windows - query[:, :, None]).reshape(n, layer.groups, -1, height * width)
     out = layer.weight.flatten(1).unflatten(0, (layer.groups, -1)) @ differences
@@ -131,8 +143,9 @@ def guided_filter(layer: nn.Module, guide: Tensor, target: Tensor) -> Tensor:
     mean_guide, mean_target = mean(coarse_guide), mean(coarse_target)
     variance = mean(coarse_guide * coarse_guide) - mean_guide * mean_guide
     slope = (mean(coarse_guide * coarse_target) - mean_guide * mean_target) / (variance + layer.eps)
-    slope, intercept = (F.interpolate(mean(x), guide.shape[-2:], mode='bilinear')
-                        for x in (slope, mean_target - slope * mean_guide))
+    slope, intercept = (
+        F.interpolate(mean(x), guide.shape[-2:], mode='bilinear') for x in (slope, mean_target - slope * mean_guide)
+    )
     return slope * guide + intercept
 
 

@@ -7,6 +7,7 @@ guide, and drawn: in one direct step, and by repeated steps of x2. Colours are t
 the fine map. Rows are upsamplers, columns are ratios; the number in a cell is the error of the reconstruction relative
 to the map's variance.
 """
+
 from argparse import ArgumentParser
 from inspect import signature
 from pathlib import Path
@@ -31,8 +32,14 @@ def parser() -> ArgumentParser:
     parser.add_argument('--ratios', type=int, nargs='+', default=[2, 4, 8, 16], help='powers of 2')
     parser.add_argument('--size', type=int, default=256, help='side of the square that is cut from the image')
     parser.add_argument('--steps', type=int, default=300, help='of the fit; 0 draws the upsamplers as they start')
-    parser.add_argument('--only', nargs='+', choices=list(UPSAMPLERS), default=list(UPSAMPLERS), metavar='NAME',
-                        help='upsamplers to draw')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=list(UPSAMPLERS),
+        default=list(UPSAMPLERS),
+        metavar='NAME',
+        help='upsamplers to draw',
+    )
     parser.add_argument('--seed', type=int, default=0)
     return parser
 
@@ -45,7 +52,9 @@ def read_image(path: str, size: int) -> Tensor:
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    picture = cv2.resize(picture[top:top + side, left:left + side, ::-1], (size, size), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(
+        picture[top : top + side, left : left + side, ::-1], (size, size), interpolation=cv2.INTER_AREA
+    )
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
 
 
@@ -56,8 +65,10 @@ def cluster_map(image: Tensor, clusters: int = CLUSTERS, rounds: int = 15) -> Te
     texture = (edges[..., 2:, 1:-1] - edges[..., :-2, 1:-1]).abs()
     texture = texture + (edges[..., 1:-1, 2:] - edges[..., 1:-1, :-2]).abs()
     near, far = max(1, image.shape[-1] // 64), max(1, image.shape[-1] // 32)
-    parts = [F.avg_pool2d(image, 2 * near + 1, 1, near, count_include_pad=False),
-             F.avg_pool2d(texture, 2 * far + 1, 1, far, count_include_pad=False)]
+    parts = [
+        F.avg_pool2d(image, 2 * near + 1, 1, near, count_include_pad=False),
+        F.avg_pool2d(texture, 2 * far + 1, 1, far, count_include_pad=False),
+    ]
     points = torch.cat(parts, dim=1)[0].flatten(1).t()  # [H * W, 4]
     points = (points - points.mean(dim=0)) / (points.std(dim=0) + 1e-6)
     centres = points[torch.randperm(len(points))[:clusters]]
@@ -143,14 +154,18 @@ def compare(image: Tensor, fine: Tensor, names: list[str], ratios: list[int], st
         y, x = TITLE + row * (side + TITLE + GAP), LABEL + column * (side + GAP)
         write(sheet, text, x, y + TITLE - 6)
         if cell is not None:
-            sheet[y + TITLE:y + TITLE + side, x:x + side] = cell
+            sheet[y + TITLE : y + TITLE + side, x : x + side] = cell
 
     write(sheet, 'input', 4, 2 * TITLE + side // 2)
     put(0, 0, (255 * image[0].permute(1, 2, 0)).round().byte().numpy()[..., ::-1], 'image')
     for column, (ratio, direct) in enumerate(columns, start=1):
         coarse = palette.draw(F.avg_pool2d(fine, ratio))
-        put(0, column, np.kron(coarse, np.ones((ratio, ratio, 1), np.uint8)),
-            f'/ {ratio}: {"one step" if direct else "steps of 2"}')
+        put(
+            0,
+            column,
+            np.kron(coarse, np.ones((ratio, ratio, 1), np.uint8)),
+            f'/ {ratio}: {"one step" if direct else "steps of 2"}',
+        )
     for row, name in enumerate(names, start=1):
         write(sheet, name, 4, TITLE + row * (side + TITLE + GAP) + TITLE + side // 2)
         if row == 1:

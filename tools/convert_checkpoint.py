@@ -4,6 +4,7 @@
 The names are mapped by the modules themselves, so one tool serves every method: the config says which model the file
 is for, every tensor must find its place, and what is written loads with tools/test.py and mmengine alike.
 """
+
 import hashlib
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.dataset_meta import dataset_meta
-from freqfusion_mm.launch import load_config, plain_errors
-from freqfusion_mm.reference_checkpoint import reference_format, with_our_paths
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.dataset_meta import dataset_meta
+from freqfusion_mm.apis.launch import load_config, plain_errors
+from freqfusion_mm.apis.reference_checkpoint import reference_format, with_our_paths
 
 
 def parser() -> ArgumentParser:
@@ -40,7 +41,8 @@ def convert(config: str, file: str, out: str, source: str | None = None) -> dict
         config=Path(config).name.removesuffix('.py'),
         format=reference_format(state_dict),
         source=source or Path(file).name,
-        sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest())
+        sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+    )
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(meta=meta, state_dict=model.state_dict()), out)
     return meta
@@ -50,8 +52,10 @@ def main() -> None:
     args = parser().parse_args()
     with plain_errors(args.traceback, while_building=True):
         meta = convert(args.config, args.file, args.out, args.source)
-    print(f'{args.out}: {meta["format"]} weights for {meta["config"]}, {len(meta["dataset_meta"]["classes"])} classes, '
-          f'sha256 of the source {meta["sha256"][:8]}...')
+    print(
+        f'{args.out}: {meta["format"]} weights for {meta["config"]}, {len(meta["dataset_meta"]["classes"])} classes, '
+        f'sha256 of the source {meta["sha256"][:8]}...'
+    )
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 
 python tools/count_parameters.py configs/freqfusion/metafile.yml
 """
+
 from argparse import ArgumentParser
 from pathlib import Path
 

@@ -4,6 +4,7 @@
 Input [N, 3, H, W] is the image as the network sees it, normalised; output the logits [N, classes, H, W], or with
 --labels the class numbers [N, H, W]. Batch and size are free, unless --fixed. See projects/deployment/README.md.
 """
+
 import contextlib
 import copy
 import warnings
@@ -13,21 +14,27 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 
-from mmengine.registry import MODELS, init_default_scope
-
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.launch import load_config, plain_errors
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.launch import load_config, plain_errors
 from freqfusion_mm.layers import ReSFU
 
 OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; torch's older exporter knows no opset above 20
 DYNAMO_OPSETS = range(18, 21)  # the newer one writes 18; below, it converts, which fails for some operators
 
 
-def export(model: nn.Module, inputs: tuple[Tensor, ...], file: str | Path, opset: int = 17, dynamic: bool = True,
-           input_names: Sequence[str] = ('input', ), output_names: Sequence[str] = ('output', ),
-           dynamo: bool = False) -> None:
+def export(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    file: str | Path,
+    opset: int = 17,
+    dynamic: bool = True,
+    input_names: Sequence[str] = ('input',),
+    output_names: Sequence[str] = ('output',),
+    dynamo: bool = False,
+) -> None:
     """Export a module for other sizes than those of its example inputs.
 
     Convention:
@@ -62,8 +69,15 @@ def export(model: nn.Module, inputs: tuple[Tensor, ...], file: str | Path, opset
             options.update(dynamo=False)
     with symbolic_pooling(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # it says of every check of sizes that it is done once, and that it is old
-        torch.onnx.export(model, inputs, str(file), opset_version=opset, input_names=list(input_names),
-                          output_names=list(output_names), **options)
+        torch.onnx.export(
+            model,
+            inputs,
+            str(file),
+            opset_version=opset,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            **options,
+        )
 
 
 def fix_dilations(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -83,8 +97,7 @@ def fix_dilations(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 
 @contextlib.contextmanager
 def symbolic_pooling() -> Iterator[None]:
-    """Lets adaptive average pooling be exported for any sizes: as two matrix products, which average rows and columns.
-    """
+    """Lets adaptive average pooling be exported for any sizes: as two matrix products, which average rows and columns."""
 
     def matrix(size: Tensor, out: Tensor | int, like: Tensor) -> Tensor:
         index = torch.arange(out, device=like.device)[:, None]
@@ -116,8 +129,9 @@ class Logits(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         logits = self.segmentor(image, mode='tensor')
-        logits = F.interpolate(logits, image.shape[-2:], mode='bilinear',
-                               align_corners=self.segmentor.decode_head.align_corners)
+        logits = F.interpolate(
+            logits, image.shape[-2:], mode='bilinear', align_corners=self.segmentor.decode_head.align_corners
+        )
         return logits.argmax(dim=1) if self.labels else logits
 
 
@@ -155,8 +169,16 @@ def main() -> None:
     with plain_errors(args.traceback, while_building=True):
         model = Logits(build_segmentor(args.config, args.weights), args.labels)
         example = torch.randn(1, 3, *args.size)
-        export(model, (example, ), args.out, opset, not args.fixed, ['image'],
-               ['labels' if args.labels else 'logits'], args.dynamo)
+        export(
+            model,
+            (example,),
+            args.out,
+            opset,
+            not args.fixed,
+            ['image'],
+            ['labels' if args.labels else 'logits'],
+            args.dynamo,
+        )
     print(f'{args.out}: opset {opset}, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
 
 

@@ -4,7 +4,7 @@
 python tools/feature_similarity.py --model CONFIG CHECKPOINT [--model CONFIG CHECKPOINT ...] --layer LAYER [...]
 
 These are the measures of FreqFusion's Table I, over the whole image and over the band along class boundaries; their
-definitions stand in freqfusion_mm/evaluation/feature_similarity.py. Any mmsegmentation config does; data set, test
+definitions stand in freqfusion_mm/evaluation/analysis/feature_similarity.py. Any mmsegmentation config does; data set, test
 pipeline and batch size are the config's own. The network sees each image whole, also where the config slides a
 window. LAYER is the name of a module of the model, as model.named_modules() gives it:
 
@@ -16,6 +16,7 @@ window. LAYER is the name of a module of the model, as model.named_modules() giv
 All models are measured at the same layers: those that stand for the same thing in each. A markdown table is printed;
 the CSV file has the classes too. Shapes' 100 images take some ten seconds of one core for a model at two layers.
 """
+
 import csv
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -29,9 +30,9 @@ from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.evaluation.feature_similarity import INTER, FeatureSimilarity
-from freqfusion_mm.launch import check_data, load_config, plain_errors
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.launch import check_data, load_config, plain_errors
+from freqfusion_mm.evaluation.analysis.feature_similarity import INTER, FeatureSimilarity
 
 METRICS = ('IntraSim', 'InterSim', 'SimMargin', 'SimAcc', 'mSimAcc')
 
@@ -43,15 +44,32 @@ def parser() -> ArgumentParser:
     parser.add_argument('--layer', action='append', required=True, help='NAME, NAME:INDEX, NAME:in or NAME:in:INDEX')
     parser.add_argument('--split', choices=['test', 'val'], default='test', help='whose data loader; default: test')
     parser.add_argument('--images', type=int, help='the first so many images; default: all')
-    parser.add_argument('--size', nargs=2, type=int, metavar=('H', 'W'),
-                        help="resize labels (nearest) to it; default: the label's own. The authors' is 256 512")
-    parser.add_argument('--edge', type=int, default=5,
-                        help='side of the square around a boundary pixel, odd; default: 5; 0: whole images only')
-    parser.add_argument('--inter', choices=INTER, default='mean',
-                        help="InterSim to the other classes' centres, their mean (default) or the nearest of them, or "
-                             "centers: between centres, as the authors' script has it")
-    parser.add_argument('--interpolation', choices=['bilinear', 'nearest'], default='bilinear',
-                        help="of the features to the label's size; default: bilinear")
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help="resize labels (nearest) to it; default: the label's own. The authors' is 256 512",
+    )
+    parser.add_argument(
+        '--edge',
+        type=int,
+        default=5,
+        help='side of the square around a boundary pixel, odd; default: 5; 0: whole images only',
+    )
+    parser.add_argument(
+        '--inter',
+        choices=INTER,
+        default='mean',
+        help="InterSim to the other classes' centres, their mean (default) or the nearest of them, or "
+        "centers: between centres, as the authors' script has it",
+    )
+    parser.add_argument(
+        '--interpolation',
+        choices=['bilinear', 'nearest'],
+        default='bilinear',
+        help="of the features to the label's size; default: bilinear",
+    )
     parser.add_argument('--out', default='work_dirs/feature_similarity.csv', help='file to write')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--traceback', action='store_true', help='on an error, show where it arose')
@@ -76,8 +94,9 @@ class Probe:
         self._kept: list[Tensor] = []
         module = find_module(model, name)
         if given:
-            module.register_forward_pre_hook(lambda module, args, named: self._keep((*args, *named.values())),
-                                             with_kwargs=True)
+            module.register_forward_pre_hook(
+                lambda module, args, named: self._keep((*args, *named.values())), with_kwargs=True
+            )
         else:
             module.register_forward_hook(lambda module, args, returned: self._keep(returned))
 
@@ -101,8 +120,10 @@ class Probe:
         """The map [B, C, h, w] of the run since the last call."""
         kept, self._kept = self._kept, []
         if len(kept) != 1:
-            raise ValueError(f'--layer {self.layer} must run once a batch, it ran {len(kept)} times (mmseg calls a '
-                             "decode head's methods, not the module): name a layer inside it, or before it")
+            raise ValueError(
+                f'--layer {self.layer} must run once a batch, it ran {len(kept)} times (mmseg calls a '
+                "decode head's methods, not the module): name a layer inside it, or before it"
+            )
         return kept[0]
 
 
@@ -121,7 +142,7 @@ def find_module(model: nn.Module, name: str) -> nn.Module:
         children = dict(module.named_children())
         if part not in children:
             place = f'under {".".join(path)}' if path else 'in the model'
-            known = [".".join([*path, child]) for child in children]
+            known = ['.'.join([*path, child]) for child in children]
             raise ValueError(f'--layer: the model has no layer {name}; {place} there is {", ".join(known) or "none"}')
         module = children[part]
         path.append(part)
@@ -135,8 +156,9 @@ def label_of(sample: Any, size: list[int] | None, ignore_index: int) -> Tensor:
     feature map spans.
     """
     if 'gt_sem_seg' not in sample:
-        raise ValueError('the pipeline must load labels (LoadAnnotations before PackSegInputs): its samples have no '
-                         'gt_sem_seg')
+        raise ValueError(
+            'the pipeline must load labels (LoadAnnotations before PackSegInputs): its samples have no gt_sem_seg'
+        )
     label = sample.gt_sem_seg.data[0].long()
     if size:
         label = F.interpolate(label[None, None].double(), size, mode='nearest')[0, 0].long()
@@ -168,9 +190,13 @@ def measure(config: str, checkpoint: str, args: Namespace) -> tuple[Measured, li
     classes = list(loader.dataset.metainfo['classes'])
     ignore_index = getattr(loader.dataset, 'ignore_index', 255)
     regions = {'whole image': 0, **({f'boundary band ({args.edge})': args.edge} if args.edge else {})}
-    measured = {(layer, region): FeatureSimilarity(len(classes), edge_k=edge_k, inter=args.inter,
-                                                   interpolation=args.interpolation, ignore_index=ignore_index)
-                for layer in args.layer for region, edge_k in regions.items()}
+    measured = {
+        (layer, region): FeatureSimilarity(
+            len(classes), edge_k=edge_k, inter=args.inter, interpolation=args.interpolation, ignore_index=ignore_index
+        )
+        for layer in args.layer
+        for region, edge_k in regions.items()
+    }
     left = min(len(loader.dataset), args.images or len(loader.dataset))
     for batch in loader:
         with torch.no_grad():
@@ -196,8 +222,9 @@ def write(results: dict[str, tuple[Measured, list[str]]], out: Path) -> None:
             for (layer, region), similarity in measured.items():
                 rows = {'all': similarity.compute()}
                 columns = similarity.per_class()
-                rows |= {name: {key: values[i].item() for key, values in columns.items()}
-                         for i, name in enumerate(classes)}
+                rows |= {
+                    name: {key: values[i].item() for key, values in columns.items()} for i, name in enumerate(classes)
+                }
                 for name, row in rows.items():
                     numbers = [f'{row[metric]:.6f}' if metric in row else '' for metric in METRICS]
                     table.writerow([title, layer, region, name, int(row['pixels']), *numbers])
@@ -219,7 +246,7 @@ def main() -> None:
     with plain_errors(args.traceback, while_building=True):
         if args.images is not None and args.images < 1 or min(args.size or [1]) < 1:
             raise ValueError(f'--images and --size want positive numbers, got {args.images} and {args.size}')
-        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title):]]
+        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title) :]]
         if len(set(titles)) < len(titles):
             raise ValueError(f'each model needs a name of its own, got {", ".join(titles)}: give each a --title')
         results = {title: measure(*pair, args) for title, pair in zip(titles, args.model)}

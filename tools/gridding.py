@@ -4,6 +4,7 @@
 Without --model: one ESP and one EESP block of random weights (mean over --seeds). With --model and --weights: every
 block of stride 1 in the backbone (mean over the blocks), with its fusion and, by the same weights, without.
 """
+
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import matplotlib
 import torch
 from torch import Tensor
 
-from freqfusion_mm.launch import plain_errors
-from freqfusion_mm.layers import EESP, ESP, gridding, receptive_energy
+from freqfusion_mm.apis.launch import plain_errors
+from freqfusion_mm.evaluation.analysis import gridding
+from freqfusion_mm.layers import EESP, ESP, receptive_energy
 
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
@@ -33,8 +35,10 @@ def parser() -> ArgumentParser:
 
 def random_blocks(channels: int, seeds: int) -> dict[str, Blocks]:
     if channels < 80 or channels % 80 or seeds < 1:
-        raise ValueError(f'--channels wants a multiple of 80 (ESP divides by 5, EESP by 16) and --seeds 1 or more, got '
-                         f'{channels} and {seeds}')
+        raise ValueError(
+            f'--channels wants a multiple of 80 (ESP divides by 5, EESP by 16) and --seeds 1 or more, got '
+            f'{channels} and {seeds}'
+        )
     torch.manual_seed(0)
     return {
         'ESP': [ESP(channels, channels) for _ in range(seeds)],
@@ -46,9 +50,9 @@ def trained_blocks(config: str, weights: str) -> dict[str, Blocks]:
     """The blocks of a backbone, grouped by their dilations."""
     from mmengine.registry import MODELS, init_default_scope
 
-    from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-    from freqfusion_mm.launch import load_config
-    from freqfusion_mm.reference_checkpoint import with_our_paths
+    from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+    from freqfusion_mm.apis.launch import load_config
+    from freqfusion_mm.apis.reference_checkpoint import with_our_paths
 
     cfg = load_config(Namespace(config=config, launcher='none', local_rank=0, cfg_options=None, work_dir=None))
     init_default_scope(cfg.get('default_scope', 'mmengine'))
@@ -79,8 +83,9 @@ def measure(blocks: Blocks, chain: str) -> list[tuple[int, Tensor, float]]:
 
 def draw(results: dict[str, list[tuple[int, Tensor, float]]], out: str) -> None:
     columns = max(len(rows) for rows in results.values())
-    figure, axes = pyplot.subplots(len(results), columns, figsize=(2.1 * columns, 2.4 * len(results)), squeeze=False,
-                                   layout='constrained')
+    figure, axes = pyplot.subplots(
+        len(results), columns, figsize=(2.1 * columns, 2.4 * len(results)), squeeze=False, layout='constrained'
+    )
     for line, (label, rows) in zip(axes, results.items()):
         for cell in line:
             cell.axis('off')
@@ -111,8 +116,11 @@ def main() -> None:
         draw(results, args.out)
     for label, rows in results.items():
         dilated = [number for dilation, _, number in rows if dilation > 1]
-        print(f'{label:28s} ' + '  '.join(f'd{dilation} {number:.3f}' for dilation, _, number in rows)
-              + f'  mean of dilated {sum(dilated) / len(dilated):.3f}')
+        print(
+            f'{label:28s} '
+            + '  '.join(f'd{dilation} {number:.3f}' for dilation, _, number in rows)
+            + f'  mean of dilated {sum(dilated) / len(dilated):.3f}'
+        )
     print(f'{args.out}: 1 is a bare lattice, 0 an even field')
 
 

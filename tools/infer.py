@@ -4,6 +4,7 @@
 For each image it writes NAME_labels.png (class numbers, at the size that the network sees) and NAME_overlay.png
 (colours over the image, with a legend), and prints the shares of the classes. The weights may be ours or the author's.
 """
+
 import time
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -17,10 +18,10 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import ProgressBar
 from PIL import Image, ImageDraw, ImageFont
 
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.dataset_meta import dataset_meta
-from freqfusion_mm.launch import load_config, plain_errors
-from freqfusion_mm.reference_checkpoint import with_our_paths
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.dataset_meta import dataset_meta
+from freqfusion_mm.apis.launch import load_config, plain_errors
+from freqfusion_mm.apis.reference_checkpoint import with_our_paths
 
 # mmseg says so of every network that aligns corners, as the author's do
 warnings.filterwarnings('ignore', 'When align_corners=True')
@@ -62,16 +63,22 @@ class Segmenter:
     """A model with the test pipeline and the classes of its config."""
 
     def __init__(self, config: str, weights: str, device: str) -> None:
-        cfg: Config = load_config(Namespace(config=config, launcher='none', local_rank=0, cfg_options=None,
-                                            work_dir=None))
+        cfg: Config = load_config(
+            Namespace(config=config, launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+        )
         if cfg.get('default_scope') != 'mmseg':
             raise ValueError(f'{config} is no config of semantic segmentation (default_scope mmseg)')
         init_default_scope('mmseg')
         checkpoint = read_checkpoint(weights)
         self.model = MODELS.build(cfg.model).to(device).eval()
         load_strictly(self.model, dict(state_dict=with_our_paths(checkpoint.get('state_dict', checkpoint))), weights)
-        self.pipeline = Compose([step for step in cfg.test_dataloader.dataset.pipeline
-                                 if step.type not in ('LoadAnnotations', 'LabelIgnored')])
+        self.pipeline = Compose(
+            [
+                step
+                for step in cfg.test_dataloader.dataset.pipeline
+                if step.type not in ('LoadAnnotations', 'LabelIgnored')
+            ]
+        )
         self.meta = (checkpoint.get('meta') or {}).get('dataset_meta') or dataset_meta(cfg)
 
     @torch.no_grad()
@@ -101,8 +108,12 @@ def overlay(image: Image.Image, labels: np.ndarray, meta: dict, opacity: float) 
     for i, (number, share) in enumerate(entries):
         x, y = 14 * unit * (i % columns) + unit // 2, 2 * unit * (i // columns) + unit // 2
         draw.rectangle((x, y, x + unit, y + unit), fill=tuple(map(int, palette[number])), outline='black')
-        draw.text((x + 3 * unit // 2, y - unit // 8), f'{meta["classes"][number]} {100 * share:.1f} %', fill='black',
-                  font=font)
+        draw.text(
+            (x + 3 * unit // 2, y - unit // 8),
+            f'{meta["classes"][number]} {100 * share:.1f} %',
+            fill='black',
+            font=font,
+        )
     whole = Image.new('RGB', (picture.width, picture.height + legend.height))
     whole.paste(picture, (0, 0))
     whole.paste(legend, (0, picture.height))
@@ -134,12 +145,19 @@ def main() -> None:
             Image.fromarray(labels).save(out / f'{file.stem}_labels.png')
             overlay(image, labels, segmenter.meta, args.opacity).save(out / f'{file.stem}_overlay.png')
             seconds.append(taken)
-            lines.append(f'{file.name}: ' + ', '.join(f'{segmenter.meta["classes"][number]} {100 * share:.1f} %'
-                                                      for number, share in shares(labels, segmenter.meta)))
+            lines.append(
+                f'{file.name}: '
+                + ', '.join(
+                    f'{segmenter.meta["classes"][number]} {100 * share:.1f} %'
+                    for number, share in shares(labels, segmenter.meta)
+                )
+            )
             progress.update()
     print('\n' + '\n'.join(lines))
-    print(f'{len(files)} images in {out}; network {1000 * float(np.median(seconds)):.0f} ms an image (median) at '
-          f'{labels.shape[1]}x{labels.shape[0]} on {args.device}')
+    print(
+        f'{len(files)} images in {out}; network {1000 * float(np.median(seconds)):.0f} ms an image (median) at '
+        f'{labels.shape[1]}x{labels.shape[0]} on {args.device}'
+    )
 
 
 if __name__ == '__main__':

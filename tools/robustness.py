@@ -12,6 +12,7 @@ computed once for all models. Written are robustness.csv (every number), robustn
 robustness.png (a plot) and corruptions.png (what an image looks like). Shapes' 100 images take 60 to 80 seconds of one
 core a model, of which the corruptions' 20 serve all models together.
 """
+
 import csv
 import json
 import warnings
@@ -31,9 +32,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS, DefaultScope, init_default_scope
 
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.evaluation.image_changes import Corruption, Shift, corruption_names
-from freqfusion_mm.launch import check_data, load_config, plain_errors
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.launch import check_data, load_config, plain_errors
+from freqfusion_mm.evaluation.analysis.image_changes import Corruption, Shift, corruption_names
 
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
@@ -48,11 +49,22 @@ def parser() -> ArgumentParser:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', nargs=2, action='append', required=True, metavar=('CONFIG', 'CHECKPOINT'))
     parser.add_argument('--title', action='append', default=[], help='of each --model; default: the config name')
-    parser.add_argument('--corruptions', nargs='*', default=['common'],
-                        help='names, or groups of them: common (the 15 of ImageNet-C, the default), noise, blur, '
-                             'weather, digital, validation, all')
-    parser.add_argument('--severities', nargs='+', type=int, default=[1, 3, 5], choices=range(1, 6), metavar='1..5',
-                        help='default: 1 3 5')
+    parser.add_argument(
+        '--corruptions',
+        nargs='*',
+        default=['common'],
+        help='names, or groups of them: common (the 15 of ImageNet-C, the default), noise, blur, '
+        'weather, digital, validation, all',
+    )
+    parser.add_argument(
+        '--severities',
+        nargs='+',
+        type=int,
+        default=[1, 3, 5],
+        choices=range(1, 6),
+        metavar='1..5',
+        help='default: 1 3 5',
+    )
     parser.add_argument('--shifts', nargs='*', type=int, default=SHIFTS, metavar='PIXELS', help='default: 1 to 8')
     parser.add_argument('--images', type=int, help='the first so many images of the test set; default: all')
     parser.add_argument('--out', default='work_dirs/robustness', help='folder to write')
@@ -65,8 +77,9 @@ class Model:
 
     def __init__(self, title: str, config: str, checkpoint: str, images: int | None) -> None:
         self.title = title
-        self.cfg: Config = load_config(Namespace(config=config, launcher='none', local_rank=0, cfg_options=None,
-                                                 work_dir=None))
+        self.cfg: Config = load_config(
+            Namespace(config=config, launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+        )
         check_data(self.cfg, 'test_dataloader')
         self._enter_scope()
         self.dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
@@ -74,9 +87,11 @@ class Model:
         steps = self.dataset.pipeline.transforms
         loading = [i for i, step in enumerate(steps) if type(step).__name__.startswith('LoadImage')]
         if not loading:
-            raise ValueError(f'{config}: the test pipeline must load an image (LoadImageFromFile), its steps are '
-                             f'{", ".join(type(step).__name__ for step in steps)}')
-        self._before, self._after = steps[:loading[0] + 1], steps[loading[0] + 1:]
+            raise ValueError(
+                f'{config}: the test pipeline must load an image (LoadImageFromFile), its steps are '
+                f'{", ".join(type(step).__name__ for step in steps)}'
+            )
+        self._before, self._after = steps[: loading[0] + 1], steps[loading[0] + 1 :]
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self.model = MODELS.build(self.cfg.model).eval()
         load_strictly(self.model, read_checkpoint(checkpoint), checkpoint)
@@ -88,7 +103,7 @@ class Model:
 
     def _batches(self) -> Iterator[list[int]]:
         size = self.cfg.test_dataloader.get('batch_size', 1)
-        return (list(self.numbers[start:start + size]) for start in range(0, len(self.numbers), size))
+        return (list(self.numbers[start : start + size]) for start in range(0, len(self.numbers), size))
 
     def _predict(self, numbers: list[int], step: Step | None) -> tuple[dict, list]:
         """The images of these numbers, changed by `step`: the batch, and what the model makes of it."""
@@ -109,8 +124,9 @@ class Model:
         for metric, key in METRICS.items():
             if key in values:
                 return metric, float(values[key])
-        raise ValueError(f'{self.title}: the test_evaluator must give {" or ".join(METRICS.values())}, it gives '
-                         f'{", ".join(values)}')
+        raise ValueError(
+            f'{self.title}: the test_evaluator must give {" or ".join(METRICS.values())}, it gives {", ".join(values)}'
+        )
 
     def consistency(self, distances: list[int]) -> dict[int, float]:
         """Distance -> share of predictions, in percent, that a diagonal shift leaves as they are."""
@@ -131,8 +147,10 @@ def labels(sample: Any) -> np.ndarray:
         if key in sample:
             value = sample.get(key)
             return value.data[0].cpu().numpy() if key == 'pred_sem_seg' else value.cpu().numpy()
-    raise ValueError('shifts are measured for classifiers and segmentors: the model must predict pred_label or '
-                     f'pred_sem_seg, it predicts {", ".join(sample.keys())}')
+    raise ValueError(
+        'shifts are measured for classifiers and segmentors: the model must predict pred_label or '
+        f'pred_sem_seg, it predicts {", ".join(sample.keys())}'
+    )
 
 
 class Results:
@@ -145,16 +163,22 @@ class Results:
 
     def mean(self, title: str, kind: str, name: str | None = None, strength: int | None = None) -> float | None:
         """Over all numbers of a model and a kind, or of one change, or of one strength; None where there are none."""
-        found = [value for key, value in self.values.items() if key[:2] == (title, kind)
-                 and name in (None, key[2]) and strength in (None, key[3])]
+        found = [
+            value
+            for key, value in self.values.items()
+            if key[:2] == (title, kind) and name in (None, key[2]) and strength in (None, key[3])
+        ]
         return mean(found) if found else None
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Title -> the three numbers that stand for a model, by the names that a metafile gives them."""
         rows = {}
         for title in self.titles:
-            row = {self.metric: self.mean(title, 'clean'), f'corrupted {self.metric}': self.mean(title, 'corruption'),
-                   'shift consistency': self.mean(title, 'shift')}
+            row = {
+                self.metric: self.mean(title, 'clean'),
+                f'corrupted {self.metric}': self.mean(title, 'corruption'),
+                'shift consistency': self.mean(title, 'shift'),
+            }
             rows[title] = {name: round(value, 2) for name, value in row.items() if value is not None}
         return rows
 
@@ -164,8 +188,10 @@ class Results:
 
     def column(self, title: str, kind: str) -> list[float]:
         """One value for each of `names(kind)`."""
-        return [self.mean(title, kind, name=name) if kind == 'corruption' else self.mean(title, kind, strength=name)
-                for name in self.names(kind)]
+        return [
+            self.mean(title, kind, name=name) if kind == 'corruption' else self.mean(title, kind, strength=name)
+            for name in self.names(kind)
+        ]
 
 
 def markdown(results: Results, severities: list[int]) -> str:
@@ -174,8 +200,10 @@ def markdown(results: Results, severities: list[int]) -> str:
     heads = list(next(iter(summary.values())))
     parts = [_table(['model', *heads], [[title, *row.values()] for title, row in summary.items()])]
     of = f'{results.metric} by corruption, mean of the severities {", ".join(map(str, severities))}'
-    for kind, caption, head in (('corruption', of, 'corruption'),
-                                ('shift', 'Predictions that a shift leaves as they are', 'pixels')):
+    for kind, caption, head in (
+        ('corruption', of, 'corruption'),
+        ('shift', 'Predictions that a shift leaves as they are', 'pixels'),
+    ):
         names = results.names(kind)
         if names:
             columns = [results.column(title, kind) for title in results.titles]
@@ -194,8 +222,9 @@ def plot(results: Results, out: Path) -> None:
     """By corruption, and by distance: a mark or a line a model."""
     kinds = [kind for kind in ('corruption', 'shift') if results.names(kind)]
     ratios = [3 if kind == 'corruption' else 2 for kind in kinds]
-    figure, axes = pyplot.subplots(1, len(kinds), figsize=(3 * sum(ratios), 4.8), squeeze=False, width_ratios=ratios,
-                                   layout='constrained')
+    figure, axes = pyplot.subplots(
+        1, len(kinds), figsize=(3 * sum(ratios), 4.8), squeeze=False, width_ratios=ratios, layout='constrained'
+    )
     for axis, kind in zip(axes[0], kinds):
         names = results.names(kind)
         for number, title in enumerate(results.titles):
@@ -225,8 +254,9 @@ def draw_corruptions(image: np.ndarray, names: list[str], severity: int, out: Pa
     pictures = {'clean': image, **{name: Corruption(name, severity).corrupt(image) for name in names}}
     columns = min(8, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(1.6 * columns, 1.85 * rows), squeeze=False,
-                                   layout='constrained')
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(1.6 * columns, 1.85 * rows), squeeze=False, layout='constrained'
+    )
     for axis in axes.flat:
         axis.axis('off')
     for axis, (name, picture) in zip(axes.flat, pictures.items()):
@@ -277,7 +307,7 @@ def main() -> None:
         names = corruption_names(args.corruptions) if args.corruptions else []
         if any(distance < 1 for distance in args.shifts) or args.images is not None and args.images < 1:
             raise ValueError(f'--shifts and --images want positive numbers, got {list(args.shifts)} and {args.images}')
-        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title):]]
+        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title) :]]
         if len(set(titles)) < len(titles):
             raise ValueError(f'each model needs a name of its own, got {", ".join(titles)}: give each a --title')
         models = [Model(title, *pair, args.images) for title, pair in zip(titles, args.model)]

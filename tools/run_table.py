@@ -3,6 +3,7 @@
 
 python tools/run_table.py configs/shapes/metafile.yml [--seeds 0 1] [--only NAME ...]
 """
+
 import json
 import platform
 import statistics
@@ -54,14 +55,18 @@ def run(config: str, seed: int, work_dir: Path, robustness: bool) -> tuple[dict[
     seconds = round(monotonic() - began)
     checkpoint = (ROOT / work_dir / 'last_checkpoint').read_text().strip()
     test_dir = work_dir / 'test'
-    subprocess.run([sys.executable, 'tools/test.py', config, checkpoint, '--work-dir', str(test_dir)], cwd=ROOT,
-                   check=True)
+    subprocess.run(
+        [sys.executable, 'tools/test.py', config, checkpoint, '--work-dir', str(test_dir)], cwd=ROOT, check=True
+    )
     log = max((ROOT / test_dir).glob('*/*.json'))  # folders and files are named by time
     metrics = json.loads(log.read_text().splitlines()[-1])
     if robustness:
         out = ROOT / work_dir / 'robustness'
-        subprocess.run([sys.executable, 'tools/robustness.py', '--model', config, checkpoint, '--out', str(out)],
-                       cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, 'tools/robustness.py', '--model', config, checkpoint, '--out', str(out)],
+            cwd=ROOT,
+            check=True,
+        )
         [summary] = json.loads((out / 'summary.json').read_text()).values()
         metrics.update(summary)
     return metrics, seconds
@@ -80,15 +85,19 @@ def record(metafile: Path, name: str, log: dict[str, float], seed: int, seconds:
         runs = result.get('Runs', {})
         runs[seed] = {metric: round(log[METRICS[metric][0]] * METRICS[metric][1], 2) for metric in result['Metrics']}
         result['Runs'] = dict(sorted(runs.items()))
-        result['Metrics'] = {metric: round(statistics.mean(values[metric] for values in runs.values()), 2)
-                             for metric in result['Metrics']}
+        result['Metrics'] = {
+            metric: round(statistics.mean(values[metric] for values in runs.values()), 2)
+            for metric in result['Metrics']
+        }
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True)
-    model['Metadata'].update({
-        'Training Resources': _hardware(),
-        'Training Seconds': seconds,
-        'Commit': commit.stdout.strip(),
-        'Torch': str(torch.__version__),
-    })
+    model['Metadata'].update(
+        {
+            'Training Resources': _hardware(),
+            'Training Seconds': seconds,
+            'Commit': commit.stdout.strip(),
+            'Torch': str(torch.__version__),
+        }
+    )
     metafile.write_text(yaml.safe_dump(meta, sort_keys=False, width=120))
 
 

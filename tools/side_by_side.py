@@ -3,6 +3,7 @@
 
 python tools/side_by_side.py --model CONFIG CHECKPOINT [--model CONFIG CHECKPOINT ...] --out PICTURE.png
 """
+
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,8 @@ from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope, init_
 from mmengine.visualization import Visualizer
 from PIL import Image
 
-from freqfusion_mm.checkpoint import load_strictly, read_checkpoint
-from freqfusion_mm.launch import check_data, load_config, plain_errors
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.launch import check_data, load_config, plain_errors
 
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
@@ -25,8 +26,14 @@ from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', nargs=2, action='append', required=True, metavar=('CONFIG', 'CHECKPOINT'),
-                        help='a column; all models are shown the pictures of the first one')
+    parser.add_argument(
+        '--model',
+        nargs=2,
+        action='append',
+        required=True,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a column; all models are shown the pictures of the first one',
+    )
     parser.add_argument('--title', action='append', default=[], help='of each --model; default: the config name')
     parser.add_argument('--images', nargs='+', type=int, default=[0, 1, 2, 3], help='numbers in the test set')
     parser.add_argument('--score-thr', type=float, default=0.3, help='detections below it are not drawn')
@@ -40,8 +47,9 @@ class Model:
     """A trained model with the test set and the visualizer of its config."""
 
     def __init__(self, config: str, checkpoint: str) -> None:
-        self.cfg: Config = load_config(Namespace(config=config, launcher='none', local_rank=0, cfg_options=None,
-                                                 work_dir=None))
+        self.cfg: Config = load_config(
+            Namespace(config=config, launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+        )
         check_data(self.cfg, 'test_dataloader')
         self._enter_scope()
         self.dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
@@ -83,8 +91,9 @@ class Model:
 def save(columns: list[tuple[str, list[np.ndarray]]], out: str) -> None:
     """Write the columns, each a title and one picture a row."""
     rows = len(columns[0][1])
-    figure, axes = pyplot.subplots(rows, len(columns), figsize=(2.4 * len(columns), 2.5 * rows), squeeze=False,
-                                   layout='constrained')
+    figure, axes = pyplot.subplots(
+        rows, len(columns), figsize=(2.4 * len(columns), 2.5 * rows), squeeze=False, layout='constrained'
+    )
     for axis, (title, pictures) in zip(axes.T, columns):
         axis[0].set_title(title, fontsize=10)
         for cell, picture in zip(axis, pictures):
@@ -102,7 +111,7 @@ def main() -> None:
         wrong = [n for n in args.images if not 0 <= n < len(models[0].dataset)]
         if wrong:
             raise ValueError(f'--images wants numbers from 0 to {len(models[0].dataset) - 1}, got {wrong}')
-        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title):]]
+        titles = args.title + [Path(config).stem for config, _ in args.model[len(args.title) :]]
     columns = []
     for title, model in zip(titles, models):
         images, truths, predictions = zip(*model.rows(args.images, args.score_thr, args.labels))

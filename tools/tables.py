@@ -5,6 +5,7 @@ A table stands between `<!-- begin table: METAFILE -->` and `<!-- end table -->`
 repository's root. A number that nobody has measured is null in the metafile and "not run" in the table. Several seeds
 stand there as `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are.
 """
+
 import re
 from argparse import ArgumentParser
 from pathlib import Path
@@ -44,7 +45,7 @@ def table(task: str, dataset: str, rows: list[tuple[dict, dict]], folder: Path) 
     published = any(result.get('Published') for _, result in rows)
     head = ['config', 'parameters (M)', *(f'{name}, published' for name in names if published), *names]
     if published:
-        head[-len(names):] = [f'{name}, ours' for name in names]
+        head[-len(names) :] = [f'{name}, ours' for name in names]
     lines = [f'**{task}, {dataset}**', '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
     for model, result in rows:
         link = Path(*['..'] * len(folder.relative_to(ROOT).parts), model['Config']).as_posix()

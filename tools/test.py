@@ -1,29 +1,40 @@
 #!/usr/bin/env python
 """Evaluates a checkpoint of any framework: python tools/test.py CONFIG CHECKPOINT [--show-dir FOLDER]"""
+
 from argparse import ArgumentParser
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 
-from freqfusion_mm.launch import (StrictLoading, add_arguments, build_runner, check_data, load_config,
-                                  plain_errors, save_pictures)
+from freqfusion_mm.apis.launch import (
+    StrictLoading,
+    add_arguments,
+    build_runner,
+    check_data,
+    load_config,
+    plain_errors,
+    save_pictures,
+)
 
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(description='Evaluate a model; mmseg, mmdet and mmpretrain configs alike.')
     add_arguments(parser)
     parser.add_argument('checkpoint', help='a .pth file of this very model')
-    parser.add_argument('--out', help='keep the predictions: a .pkl file, or for semantic segmentation '
-                                      'a folder of label maps')
+    parser.add_argument(
+        '--out', help='keep the predictions: a .pkl file, or for semantic segmentation a folder of label maps'
+    )
     parser.add_argument('--show-dir', help='draw every prediction into this folder')
     return parser
 
 
 def keep_label_maps(cfg: Config, folder: str) -> None:
     if cfg.get('default_scope') != 'mmseg':
-        raise ValueError(f'--out wants a .pkl file, but got {folder}; a folder of label maps is for '
-                         'semantic segmentation (default_scope mmseg)')
+        raise ValueError(
+            f'--out wants a .pkl file, but got {folder}; a folder of label maps is for '
+            'semantic segmentation (default_scope mmseg)'
+        )
     cfg.test_evaluator['output_dir'] = folder
     cfg.test_evaluator['keep_results'] = True
 

@@ -1,20 +1,25 @@
 #!/usr/bin/env python
 """Trains a model of any framework: python tools/train.py CONFIG [--resume] [--cfg-options KEY=VALUE ...]"""
+
 from argparse import ArgumentParser
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
-from freqfusion_mm.launch import (StrictLoading, add_arguments, build_runner, check_data, load_config,
-                                  plain_errors)
+from freqfusion_mm.apis.launch import StrictLoading, add_arguments, build_runner, check_data, load_config, plain_errors
 
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(description='Train a model; mmseg, mmdet and mmpretrain configs alike.')
     add_arguments(parser)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from this checkpoint, or from the newest in the work dir')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, or from the newest in the work dir',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a CUDA device)')
     return parser
 
@@ -23,8 +28,9 @@ def switch_on_amp(cfg: Config) -> None:
     if not torch.cuda.is_available():
         raise ValueError('--amp needs a CUDA device, and torch sees none here; leave it out')
     if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp needs an optim_wrapper of type OptimWrapper, but the config has '
-                         f'{cfg.optim_wrapper.type}')
+        raise ValueError(
+            f'--amp needs an optim_wrapper of type OptimWrapper, but the config has {cfg.optim_wrapper.type}'
+        )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 

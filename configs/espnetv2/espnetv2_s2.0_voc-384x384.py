@@ -2,9 +2,10 @@
 # It starts from the first stage (load_from=FILE) with frozen BatchNorm statistics; the recipe freezes the decoder's
 # too.
 _base_ = [
-    '../_base_/models/espnetv2.py', '../_base_/datasets/voc_edgenets.py', '../_base_/schedules/edgenets_100e.py',
-    '../_base_/default_runtime_epochs.py'
+    '../_base_/models/espnetv2.py',
+    '../_base_/datasets/voc_edgenets.py',
+    '../_base_/schedules/edgenets_100e.py',
+    '../_base_/default_runtime_epochs.py',
 ]
-model = dict(
-    data_preprocessor=dict(size=(384, 384)), backbone=dict(norm_eval=True), decode_head=dict(num_classes=21))
+model = dict(data_preprocessor=dict(size=(384, 384)), backbone=dict(norm_eval=True), decode_head=dict(num_classes=21))
 optim_wrapper = dict(optimizer=dict(lr=0.005))

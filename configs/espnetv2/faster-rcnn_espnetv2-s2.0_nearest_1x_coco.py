@@ -7,4 +7,5 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(_delete_=True, type='ESPNetV2', scale=2.0, out_indices=(1, 2, 3, 4)),
-    neck=dict(in_channels=[128, 256, 512, 1024]))
+    neck=dict(in_channels=[128, 256, 512, 1024]),
+)

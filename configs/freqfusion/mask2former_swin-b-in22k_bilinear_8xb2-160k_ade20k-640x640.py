@@ -1,7 +1,9 @@
 # FreqFusion (TPAMI 2024), Mask2Former table, row Bilinear, Swin-B: ADE20K mIoU 53.9.
 _base_ = [
-    '../_base_/models/mask2former_r50_semantic.py', '../_base_/datasets/ade20k_640x640.py',
-    '../_base_/schedules/mask2former_160k.py', '../_base_/default_runtime.py'
+    '../_base_/models/mask2former_r50_semantic.py',
+    '../_base_/datasets/ade20k_640x640.py',
+    '../_base_/schedules/mask2former_160k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(size=(640, 640)),
@@ -17,8 +19,11 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/swin/'
-            'swin_base_patch4_window12_384_22k_20220317-e5c09f74.pth')),
-    decode_head=dict(in_channels=[128, 256, 512, 1024]))
+            'swin_base_patch4_window12_384_22k_20220317-e5c09f74.pth',
+        ),
+    ),
+    decode_head=dict(in_channels=[128, 256, 512, 1024]),
+)
 # No weight decay in the backbone's norms and position tables, on top of its lr x0.1.
 no_decay = dict(lr_mult=0.1, decay_mult=0.0)
 optim_wrapper = dict(
@@ -33,4 +38,6 @@ optim_wrapper = dict(
             '.downsample.norm': no_decay,
             'absolute_pos_embed': no_decay,
             'relative_position_bias_table': no_decay,
-        }))
+        }
+    )
+)

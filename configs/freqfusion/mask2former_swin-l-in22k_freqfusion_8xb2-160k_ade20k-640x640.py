@@ -6,8 +6,8 @@ model = dict(
         pixel_decoder=dict(
             fuse_inputs=True,
             upsample_cfg=dict(
-                type='FreqFusion',
-                compressed_channels=64,
-                hamming_window=False,
-                resample_groups=4,
-                resample_norm=False))))
+                type='FreqFusion', compressed_channels=64, hamming_window=False, resample_groups=4, resample_norm=False
+            ),
+        )
+    )
+)

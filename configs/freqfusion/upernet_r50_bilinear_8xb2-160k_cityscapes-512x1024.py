@@ -1,10 +1,11 @@
 # FreqFusion (TPAMI 2024), Table IV, row UPerNet, Cityscapes. The paper's schedule (AdamW 6e-5, 160k
 # iterations); backbone, crop and batch size are not stated in public: mmsegmentation's are taken.
 _base_ = [
-    '../_base_/models/upernet_r50.py', '../_base_/datasets/cityscapes_512x1024.py',
-    '../_base_/schedules/seg_adamw_160k.py', '../_base_/default_runtime.py'
+    '../_base_/models/upernet_r50.py',
+    '../_base_/datasets/cityscapes_512x1024.py',
+    '../_base_/schedules/seg_adamw_160k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(size=(512, 1024)),
-    decode_head=dict(num_classes=19),
-    auxiliary_head=dict(num_classes=19))
+    data_preprocessor=dict(size=(512, 1024)), decode_head=dict(num_classes=19), auxiliary_head=dict(num_classes=19)
+)

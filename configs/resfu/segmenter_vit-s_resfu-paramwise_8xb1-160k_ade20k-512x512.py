@@ -3,5 +3,5 @@
 _base_ = './segmenter_vit-s_bilinear_8xb1-160k_ade20k-512x512.py'
 model = dict(decode_head=dict(upsample_cfg=dict(type='ReSFU')))
 optim_wrapper = dict(
-    paramwise_cfg=dict(
-        custom_keys=dict(semantic_scores=dict(lr_mult=500), detail_scores=dict(lr_mult=500))))
+    paramwise_cfg=dict(custom_keys=dict(semantic_scores=dict(lr_mult=500), detail_scores=dict(lr_mult=500)))
+)

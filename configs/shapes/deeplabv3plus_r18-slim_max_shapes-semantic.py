@@ -1,8 +1,10 @@
 # Shapes, semantic segmentation: a narrow DeepLabV3+, sized for a CPU core; the baseline, max pooling and strided
 # convolutions.
 _base_ = [
-    '../_base_/models/deeplabv3plus_r50_pooled.py', '../_base_/datasets/shapes_semantic.py',
-    '../_base_/schedules/seg_shapes_1500.py', '../_base_/default_runtime.py'
+    '../_base_/models/deeplabv3plus_r50_pooled.py',
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1500.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[64.0, 64.0, 64.0], size=(128, 128)),
@@ -15,5 +17,7 @@ model = dict(
         c1_channels=16,
         dropout_ratio=0.0,
         num_classes=12,
-        norm_cfg=dict(type='BN')))
+        norm_cfg=dict(type='BN'),
+    ),
+)
 train_dataloader = dict(batch_size=4)

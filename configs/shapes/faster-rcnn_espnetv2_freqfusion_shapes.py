@@ -2,4 +2,5 @@
 _base_ = './faster-rcnn_r18_freqfusion_shapes.py'
 model = dict(
     backbone=dict(_delete_=True, type='ESPNetV2', scale=0.5, out_indices=(1, 2, 3, 4)),
-    neck=dict(in_channels=[32, 64, 128, 256]))
+    neck=dict(in_channels=[32, 64, 128, 256]),
+)

@@ -1,8 +1,9 @@
 # Shapes, semantic segmentation: SegFormer's head on a narrow ResNet-18, sized for two CPU cores;
 # the baseline.
 _base_ = [
-    '../_base_/datasets/shapes_semantic.py', '../_base_/schedules/seg_shapes_1500.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1500.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     type='EncoderDecoder',
@@ -13,7 +14,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(128, 128)),
+        size=(128, 128),
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=18,
@@ -23,7 +25,8 @@ model = dict(
         out_indices=(0, 1, 2, 3),
         norm_cfg=dict(type='BN'),
         norm_eval=False,
-        style='pytorch'),
+        style='pytorch',
+    ),
     decode_head=dict(
         type='FusionSegformerHead',
         upsample_cfg=dict(type='bilinear'),
@@ -34,6 +37,8 @@ model = dict(
         num_classes=12,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

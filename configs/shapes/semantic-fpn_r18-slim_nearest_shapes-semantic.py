@@ -1,7 +1,8 @@
 # Shapes, semantic segmentation: a narrow Semantic FPN, sized for two CPU cores; the baseline.
 _base_ = [
-    '../_base_/datasets/shapes_semantic.py', '../_base_/schedules/seg_shapes_1500.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1500.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     type='EncoderDecoder',
@@ -12,7 +13,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(128, 128)),
+        size=(128, 128),
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=18,
@@ -22,13 +24,11 @@ model = dict(
         out_indices=(0, 1, 2, 3),
         norm_cfg=dict(type='BN'),
         norm_eval=False,
-        style='pytorch'),
+        style='pytorch',
+    ),
     neck=dict(
-        type='FusionFPN',
-        upsample_cfg=dict(type='nearest'),
-        in_channels=[16, 32, 64, 128],
-        out_channels=48,
-        num_outs=4),
+        type='FusionFPN', upsample_cfg=dict(type='nearest'), in_channels=[16, 32, 64, 128], out_channels=48, num_outs=4
+    ),
     decode_head=dict(
         type='FusionSemanticFPNHead',
         upsample_cfg=dict(type='bilinear'),
@@ -40,6 +40,8 @@ model = dict(
         num_classes=12,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -1,8 +1,5 @@
 # Shapes, semantic segmentation: a narrow ViT/16, x4 to 1/4 before the classifier; the baseline.
-_base_ = [
-    '../_base_/datasets/shapes_semantic.py', '../_base_/schedules/seg_shapes.py',
-    '../_base_/default_runtime.py'
-]
+_base_ = ['../_base_/datasets/shapes_semantic.py', '../_base_/schedules/seg_shapes.py', '../_base_/default_runtime.py']
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -12,7 +9,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(128, 128)),
+        size=(128, 128),
+    ),
     backbone=dict(
         type='VisionTransformerWithImage',
         img_size=(128, 128),
@@ -25,7 +23,8 @@ model = dict(
         final_norm=True,
         norm_cfg=dict(type='LN', eps=1e-6),
         with_cls_token=True,
-        interpolate_mode='bicubic'),
+        interpolate_mode='bicubic',
+    ),
     decode_head=dict(
         type='ImageGuidedFCNHead',
         upsample_cfg=dict(type='bilinear'),
@@ -37,6 +36,8 @@ model = dict(
         dropout_ratio=0.0,
         num_classes=12,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -48,16 +48,12 @@ def read_manifest(root: PathLike) -> dict:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DatasetError(f"'{path}' is not valid JSON ({error})") from None
     wanted = {'version': str, 'arguments': dict, 'files': dict}
-    if not isinstance(manifest, dict) or any(
-            not isinstance(manifest.get(key), kind) for key, kind in wanted.items()):
+    if not isinstance(manifest, dict) or any(not isinstance(manifest.get(key), kind) for key, kind in wanted.items()):
         raise DatasetError(f"'{path}' is not a manifest: it wants the keys {', '.join(wanted)}")
     return manifest
 
 
-def check_dataset(root: PathLike,
-                  required: Sequence[str] = (),
-                  version: str | None = None,
-                  remedy: str = '') -> None:
+def check_dataset(root: PathLike, required: Sequence[str] = (), version: str | None = None, remedy: str = '') -> None:
     """Refuse a data folder that is missing, half-written or changed.
 
     Convention:
@@ -108,8 +104,10 @@ def _check_required(root: Path, name: str) -> None:
             file.seek(max(path.stat().st_size - 64, 0))
             end = file.read().rstrip()[-1:]
         if start + end != b'{}':
-            raise DatasetError(f"'{name}' is corrupt: a JSON object begins with '{{' and ends with "
-                               f"'}}', this file with {start!r} and {end!r}")
+            raise DatasetError(
+                f"'{name}' is corrupt: a JSON object begins with '{{' and ends with "
+                f"'}}', this file with {start!r} and {end!r}"
+            )
 
 
 def _check_manifest(root: Path, version: str) -> None:
@@ -135,7 +133,8 @@ def _list_files(root: Path) -> list:
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith('.')]
         names += [
-            Path(folder, name).relative_to(root).as_posix() for name in files
+            Path(folder, name).relative_to(root).as_posix()
+            for name in files
             if not name.startswith('.') and Path(folder, name) != root / MANIFEST
         ]
     return sorted(names)

@@ -19,8 +19,7 @@ def colours_to_ids(colours: np.ndarray) -> np.ndarray:
         array([[197121,      0]], dtype=int32)
     """
     if colours.ndim != 3 or colours.shape[2] != 3 or colours.dtype != np.uint8:
-        raise ValueError(
-            f'a panoptic PNG wants uint8 [H, W, 3], got {colours.dtype} {list(colours.shape)}')
+        raise ValueError(f'a panoptic PNG wants uint8 [H, W, 3], got {colours.dtype} {list(colours.shape)}')
     return colours.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
 
 
@@ -33,11 +32,11 @@ def read_panoptic_png(path: str, backend_args: dict | None = None) -> np.ndarray
     try:
         content = mmengine.fileio.get(path, backend_args=backend_args)
     except FileNotFoundError:
-        raise RuntimeError(f"the panoptic label '{path}' is missing; check data_root and "
-                           "data_prefix['seg']") from None
+        raise RuntimeError(f"the panoptic label '{path}' is missing; check data_root and data_prefix['seg']") from None
     # BGR: asked for RGB, mmcv fails on a broken image instead of returning None.
     colours = mmcv.imfrombytes(content, flag='color') if content else None
     if colours is None:
-        raise RuntimeError(f"the panoptic label '{path}' is not an image ({len(content)} bytes); "
-                           'write or download it again')
+        raise RuntimeError(
+            f"the panoptic label '{path}' is not an image ({len(content)} bytes); write or download it again"
+        )
     return colours_to_ids(colours[..., ::-1])

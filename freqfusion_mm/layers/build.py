@@ -5,16 +5,16 @@ from typing import Any
 
 from torch import nn
 
-from .a2u import A2U
-from .dysample import DySample
-from .fade import FADE
-from .fixed_ratio import CARAFE, Deconv, PixelShuffle
-from .freqfusion import FreqFusion
-from .indexnet import IndexNet
-from .interpolation import Bicubic, Bilinear, Nearest
 from .protocol import Fusion, UpsamplerFusion
-from .resfu import ReSFU
-from .sapa import SAPA
+from .upsamplers.a2u import A2U
+from .upsamplers.dysample import DySample
+from .upsamplers.fade import FADE
+from .upsamplers.fixed_ratio import CARAFE, Deconv, PixelShuffle
+from .upsamplers.freqfusion import FreqFusion
+from .upsamplers.indexnet import IndexNet
+from .upsamplers.interpolation import Bicubic, Bilinear, Nearest
+from .upsamplers.resfu import ReSFU
+from .upsamplers.sapa import SAPA
 
 #: Every name that `upsample_cfg=dict(type=...)` takes; a class is taken as well.
 UPSAMPLERS: dict[str, type[nn.Module]] = {

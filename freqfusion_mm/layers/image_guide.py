@@ -26,8 +26,9 @@ class ShallowImageGuide(nn.Sequential):
         torch.Size([1, 32, 16, 13])
     """
 
-    def __init__(self, in_channels: int = 3, mid_channels: int = 64, out_channels: int = 32,
-                 strides: tuple[int, int] = (2, 2)) -> None:
+    def __init__(
+        self, in_channels: int = 3, mid_channels: int = 64, out_channels: int = 32, strides: tuple[int, int] = (2, 2)
+    ) -> None:
         if len(strides) != 2 or min(strides) < 1:
             raise ValueError(f'strides must be two positive whole numbers, one a convolution, got {strides}')
         conv = dict(kernel_size=3, padding=1, padding_mode='replicate')
@@ -35,7 +36,8 @@ class ShallowImageGuide(nn.Sequential):
             Conv2d(in_channels, mid_channels, stride=strides[0], **conv),
             nn.GroupNorm(1, mid_channels),
             nn.ReLU(inplace=True),
-            Conv2d(mid_channels, out_channels, stride=strides[1], **conv))
+            Conv2d(mid_channels, out_channels, stride=strides[1], **conv),
+        )
         self.out_channels = out_channels
         self.strides = strides
 

@@ -53,8 +53,10 @@ class GuidedUpsampler(Upsampler):
             ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
         """
         if hr_feat is None:
-            raise ValueError(f'{type(self).__name__} is guided and needs hr_feat, the map at the size to reach; for an '
-                             "upsampling without guide choose another, e.g. 'bilinear' or 'carafe'")
+            raise ValueError(
+                f'{type(self).__name__} is guided and needs hr_feat, the map at the size to reach; for an '
+                "upsampling without guide choose another, e.g. 'bilinear' or 'carafe'"
+            )
         check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
         return self.upsample(lr_feat, hr_feat)
 
@@ -104,8 +106,10 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
         [N, C1 + C2, H, W].
     """
     if hr_feat.shape[1] % groups or lr_up.shape[1] % groups:
-        raise ValueError(f'groups must divide both channel numbers, got groups={groups} for {hr_feat.shape[1]} and '
-                         f'{lr_up.shape[1]} channels')
+        raise ValueError(
+            f'groups must divide both channel numbers, got groups={groups} for {hr_feat.shape[1]} and '
+            f'{lr_up.shape[1]} channels'
+        )
     n, _, height, width = hr_feat.shape  # not unflatten, which fixes the sizes in ONNX
     grouped = [feat.reshape(n, groups, -1, height, width) for feat in (hr_feat, lr_up)]
     return torch.cat(grouped, dim=2).flatten(1, 2)
@@ -117,13 +121,17 @@ def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: 
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
             raise ValueError(f'{name} must be a non-empty map [N, {channels}, H, W], got shape {tuple(feat.shape)}')
         if feat.shape[1] != channels:
-            raise ValueError(f'{name} must have {channels} channels, got {feat.shape[1]} (shape {tuple(feat.shape)}); '
-                             'the order of the arguments is (lr_feat, hr_feat), low resolution first')
+            raise ValueError(
+                f'{name} must have {channels} channels, got {feat.shape[1]} (shape {tuple(feat.shape)}); '
+                'the order of the arguments is (lr_feat, hr_feat), low resolution first'
+            )
     if lr_feat.shape[0] != hr_feat.shape[0]:
         raise ValueError(f'lr_feat and hr_feat must have one batch size, got {lr_feat.shape[0]} and {hr_feat.shape[0]}')
     if hr_feat.shape[-2] < lr_feat.shape[-2] or hr_feat.shape[-1] < lr_feat.shape[-1]:
-        raise ValueError(f'hr_feat must be at least as large as lr_feat, got {tuple(hr_feat.shape[-2:])} and '
-                         f'{tuple(lr_feat.shape[-2:])}; the order of the arguments is (lr_feat, hr_feat)')
+        raise ValueError(
+            f'hr_feat must be at least as large as lr_feat, got {tuple(hr_feat.shape[-2:])} and '
+            f'{tuple(lr_feat.shape[-2:])}; the order of the arguments is (lr_feat, hr_feat)'
+        )
 
 
 def step_sizes(coarse: tuple[int, int], fine: tuple[int, int], ratio: int = 2) -> list[tuple[int, int]]:
@@ -148,7 +156,8 @@ def step_sizes(coarse: tuple[int, int], fine: tuple[int, int], ratio: int = 2) -
 
 def step_guides(lr_feat: Tensor, hr_feat: Tensor, ratio: int = 2) -> Iterator[Tensor]:
     """`hr_feat` average-pooled to the size of each of `step_sizes`, itself last: what guides a layer that repeats
-    itself."""
+    itself.
+    """
     *sizes, _ = step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:], ratio)
     for size in sizes:
         yield F.adaptive_avg_pool2d(hr_feat, size)

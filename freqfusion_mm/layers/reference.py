@@ -31,11 +31,11 @@ class ReferenceNames(nn.Module):
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         for key in [key for key in state_dict if key.startswith(prefix)]:
-            name = key[len(prefix):]
+            name = key[len(prefix) :]
             for theirs, ours in self.reference_keys.items():
                 if name == theirs or name.startswith(theirs + '.'):
                     value = state_dict.pop(key)
                     if ours is not None:
-                        state_dict[prefix + ours + name[len(theirs):]] = value
+                        state_dict[prefix + ours + name[len(theirs) :]] = value
                     break
         super()._load_from_state_dict(state_dict, prefix, *args)

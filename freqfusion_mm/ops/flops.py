@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from . import carafe, fns_attention, group_norm_conv, window_similarity  # noqa: F401  (registered by their import)
+from . import group_norm_conv  # noqa: F401  (registered by their import)
 from .library import CAN_REGISTER, NAMESPACE
 
 
@@ -32,8 +32,10 @@ def _window_similarity(query: Sequence[int], key: Sequence[int], kernel_size: in
 def _fns_attention(attn: Sequence[int], value: Sequence[int], kernel_size: int) -> int:
     # (k+1)^2 pixels, and k samples of k split in two along one axis, then along the other
     smear = 2 * kernel_size * kernel_size + 2 * kernel_size * (kernel_size + 1)
-    return (reassembly_multiply_adds(value[1], (attn[0], *attn[-2:]), (kernel_size + 1)**2)
-            + prod((attn[0], *attn[-2:])) * smear)
+    return (
+        reassembly_multiply_adds(value[1], (attn[0], *attn[-2:]), (kernel_size + 1) ** 2)
+        + prod((attn[0], *attn[-2:])) * smear
+    )
 
 
 def _convolution(features: Sequence[int], weight: Sequence[int]) -> int:

@@ -33,10 +33,18 @@ def resize_bilinear(features: Tensor, size: tuple[int, int]) -> Tensor:
     return _resize_bilinear(features, *size) if _keep(features) else _resize(features, *size)
 
 
-def conv2d(features: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sequence[int] = (1, 1),
-           padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1), groups: int = 1) -> Tensor:
+def conv2d(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
     """`F.conv2d`. Around a convolution that it sees, inductor copies the maps of a whole graph to channels last, those
-    of our operators too, and back again."""
+    of our operators too, and back again.
+    """
     convolve = _conv2d if _keep(features) else F.conv2d
     return convolve(features, weight, bias, stride, padding, dilation, groups)
 
@@ -57,8 +65,11 @@ def _sample_backward(grad: Tensor, features: Tensor, grid: Tensor, needs: list[b
     grad, grouped = (tensor.reshape(-1, tensor.shape[1] // groups, *tensor.shape[2:]) for tensor in (grad, features))
     # 0, 1: the numbers of 'bilinear' and 'border'
     grads = torch.ops.aten.grid_sampler_2d_backward(grad, grouped, grid.flatten(0, 1), 0, 1, False, needs)
-    return [result.reshape(like.shape).contiguous(memory_format=layout(like))
-            for result, like, need in zip(grads, (features, grid), needs) if need]
+    return [
+        result.reshape(like.shape).contiguous(memory_format=layout(like))
+        for result, like, need in zip(grads, (features, grid), needs)
+        if need
+    ]
 
 
 def _sample_fake(features: Tensor, grid: Tensor) -> Tensor:
@@ -88,24 +99,53 @@ def _resize_fake(features: Tensor, height: int, width: int) -> Tensor:
 _resize_bilinear = register('resize_bilinear', _resize_forward, _resize_backward, _resize, _resize_fake, maps=1)
 
 
-def _conv_forward(features: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
-                  dilation: Sequence[int], groups: int) -> Tensor:
+def _conv_forward(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
     out = F.conv2d(features, weight, bias, stride, padding, dilation, groups)
     return out.contiguous(memory_format=layout(features))
 
 
-def _conv_backward(grad: Tensor, features: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int],
-                   padding: Sequence[int], dilation: Sequence[int], groups: int, needs: list[bool]) -> list[Tensor]:
-    grads = torch.ops.aten.convolution_backward(grad, features, weight, weight.shape[:1], stride, padding, dilation,
-                                                False, [0, 0], groups, needs)
-    return [result.contiguous(memory_format=layout(like))
-            for result, like, need in zip(grads, (features, weight, bias), needs) if need]
+def _conv_backward(
+    grad: Tensor,
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    needs: list[bool],
+) -> list[Tensor]:
+    grads = torch.ops.aten.convolution_backward(
+        grad, features, weight, weight.shape[:1], stride, padding, dilation, False, [0, 0], groups, needs
+    )
+    return [
+        result.contiguous(memory_format=layout(like))
+        for result, like, need in zip(grads, (features, weight, bias), needs)
+        if need
+    ]
 
 
-def _conv_fake(features: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
-               dilation: Sequence[int], groups: int) -> Tensor:
-    size = ((size + 2 * pad - step * (kernel - 1) - 1) // move + 1 for size, kernel, move, pad, step in
-            zip(features.shape[2:], weight.shape[2:], stride, padding, dilation))
+def _conv_fake(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    size = (
+        (size + 2 * pad - step * (kernel - 1) - 1) // move + 1
+        for size, kernel, move, pad, step in zip(features.shape[2:], weight.shape[2:], stride, padding, dilation)
+    )
     return empty_map(features, (features.shape[0], weight.shape[0], *size))
 
 

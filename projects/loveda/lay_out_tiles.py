@@ -16,12 +16,17 @@ def parse_args(argv: list | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Lay out a folder of tiles (img_*.png) and their annotations (ann_*.png) as '
         'mmseg wants LoveDA: OUT/{img_dir,ann_dir}/{train,val}.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('tiles', help='folder with the tiles')
     parser.add_argument('out', nargs='?', default='data/loveDA', help='folder to write')
-    parser.add_argument('--split', choices=('halves', 'tiles'), default='halves',
-                        help='halves: left half of each tile to train, right half to validate; '
-                        'tiles: the last tile to validate, the others to train')
+    parser.add_argument(
+        '--split',
+        choices=('halves', 'tiles'),
+        default='halves',
+        help='halves: left half of each tile to train, right half to validate; '
+        'tiles: the last tile to validate, the others to train',
+    )
     parser.add_argument('--image-prefix', default='img_', help='of the tiles')
     parser.add_argument('--label-prefix', default='ann_', help='of the annotations')
     return parser.parse_args(argv)
@@ -31,7 +36,7 @@ def read_tiles(folder: Path, image_prefix: str, label_prefix: str) -> dict:
     """Map from a tile's name to (image [H, W, 3], annotation [H, W])."""
     tiles = {}
     for path in sorted(folder.glob(f'{image_prefix}*.png')):
-        name = path.stem[len(image_prefix):]
+        name = path.stem[len(image_prefix) :]
         label_path = folder / f'{label_prefix}{name}.png'
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         label = cv2.imread(str(label_path), cv2.IMREAD_UNCHANGED) if label_path.exists() else None
@@ -43,7 +48,8 @@ def read_tiles(folder: Path, image_prefix: str, label_prefix: str) -> dict:
             raise ValueError(
                 f"'{label_path}' wants uint8 {list(image.shape[:2])} with values 0 to "
                 f'{NUM_VALUES - 1}, got {label.dtype} {list(label.shape)} with values up to '
-                f'{label.max()}')
+                f'{label.max()}'
+            )
         tiles[name] = image, label
     if not tiles:
         raise ValueError(f"'{folder}' holds no '{image_prefix}*.png'")
@@ -70,8 +76,7 @@ def lay_out(args: argparse.Namespace) -> str:
     out = Path(args.out)
     if out.exists():
         raise ValueError(f"'{out}' exists; remove it or name another folder")
-    pieces = split_tiles(
-        read_tiles(Path(args.tiles), args.image_prefix, args.label_prefix), args.split)
+    pieces = split_tiles(read_tiles(Path(args.tiles), args.image_prefix, args.label_prefix), args.split)
     out.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and renamed when whole.
     unfinished = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))

@@ -21,7 +21,8 @@ VERSION = 'shapes-classification-1'  # a change that changes any file changes th
 def parse_args(argv: list | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Cut every thing out of the images of Shapes, one picture a thing, one folder a class.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('root', nargs='?', default='data/shapes-classification', help='folder to write')
     parser.add_argument('--source', default='data/shapes', help='a folder that make_shapes.py wrote')
     parser.add_argument('--size', type=int, default=48, help='of a picture, in pixels')
@@ -47,7 +48,7 @@ def cut_out(image: np.ndarray, box: list[int], size: int, margin: float) -> np.n
     side = min(round(max(width, height) * (1 + 2 * margin)), *image.shape[:2])
     left = np.clip(x + (width - side) // 2, 0, image.shape[1] - side)
     top = np.clip(y + (height - side) // 2, 0, image.shape[0] - side)
-    square = image[top:top + side, left:left + side]
+    square = image[top : top + side, left : left + side]
     return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
 
 
@@ -63,19 +64,27 @@ def write_pictures(source: Path, size: int, margin: float, arguments: dict, root
             picture = cut_out(images[thing['image_id']], thing['bbox'], size, margin)
             path = root / split / THINGS[thing['category_id'] - 1] / f'{thing["id"]:06d}.png'
             path.write_bytes(cv2.imencode('.png', picture)[1].tobytes())
-    return write_manifest(root, VERSION, arguments,
-                          facts=dict(classes=THINGS, numpy=np.__version__, opencv=cv2.__version__))
+    return write_manifest(
+        root, VERSION, arguments, facts=dict(classes=THINGS, numpy=np.__version__, opencv=cv2.__version__)
+    )
 
 
 def make_classification(args: argparse.Namespace) -> str:
     """Write the folder that `args` ask for unless it is there; returns a line to print."""
     source = Path(args.source)
-    check_dataset(source, version=SHAPES_VERSION,
-                  remedy=f'Write it with: python projects/shapes/make_shapes.py {source}')
+    check_dataset(
+        source, version=SHAPES_VERSION, remedy=f'Write it with: python projects/shapes/make_shapes.py {source}'
+    )
     options = dict(size=args.size, margin=args.margin)
     arguments = dict(options, source=read_manifest(source)['arguments'])
-    return make_folder(Path(args.root), VERSION, arguments, SPLITS, args.overwrite,
-                       partial(write_pictures, source, *options.values(), arguments))
+    return make_folder(
+        Path(args.root),
+        VERSION,
+        arguments,
+        SPLITS,
+        args.overwrite,
+        partial(write_pictures, source, *options.values(), arguments),
+    )
 
 
 def main(argv: list | None = None) -> int:

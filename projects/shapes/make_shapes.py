@@ -26,7 +26,8 @@ SMALLEST = 48
 def parse_args(argv: list | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write the Shapes data set: images, semantic, instance and panoptic labels.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('root', nargs='?', default='data/shapes', help='folder to write')
     parser.add_argument('--height', type=int, default=128, help='of an image, in pixels')
     parser.add_argument('--width', type=int, default=128, help='of an image, in pixels')
@@ -37,8 +38,7 @@ def parse_args(argv: list | None = None) -> argparse.Namespace:
     parser.add_argument('--overwrite', action='store_true', help='replace an older Shapes folder')
     args = parser.parse_args(argv)
     if min(args.height, args.width) < SMALLEST:
-        parser.error(f'--height and --width must be at least {SMALLEST}, '
-                     f'got {args.height} and {args.width}')
+        parser.error(f'--height and --width must be at least {SMALLEST}, got {args.height} and {args.width}')
     if min(args.train, args.val, args.workers) < 1 or args.seed < 0:
         parser.error('--train, --val and --workers must be positive and --seed not negative')
     return args
@@ -63,23 +63,23 @@ def write_image(root: Path, height: int, width: int, seed: int, job: tuple) -> d
 def write_annotations(root: Path, split: str, records: list) -> None:
     """Write the two COCO files of a split."""
     images = [record['image'] for record in records]
-    instances = [
-        dict(image_id=record['image']['id'], **thing) for record in records
-        for thing in record['instances']
-    ]
+    instances = [dict(image_id=record['image']['id'], **thing) for record in records for thing in record['instances']]
     for number, thing in enumerate(instances, start=1):
         thing['id'] = number
     panoptic = [record['panoptic'] for record in records]
-    for kind, annotations, names in (('instances', instances, THINGS),
-                                     ('panoptic', panoptic, CLASSES)):
-        coco = dict(info=dict(description=f'Shapes, {kind}', version=VERSION), licenses=[],
-                    images=images, annotations=annotations, categories=categories(names))
+    for kind, annotations, names in (('instances', instances, THINGS), ('panoptic', panoptic, CLASSES)):
+        coco = dict(
+            info=dict(description=f'Shapes, {kind}', version=VERSION),
+            licenses=[],
+            images=images,
+            annotations=annotations,
+            categories=categories(names),
+        )
         path = root / 'annotations' / f'{kind}_{split}.json'
         path.write_text(json.dumps(coco, sort_keys=True))
 
 
-def write_dataset(root: Path, height: int, width: int, train: int, val: int, seed: int,
-                  workers: int) -> dict:
+def write_dataset(root: Path, height: int, width: int, train: int, val: int, seed: int, workers: int) -> dict:
     """Write all files of the data set into the empty folder ``root``; returns its manifest."""
     for folder in FOLDERS:
         for split in SPLITS if folder != 'annotations' else ('',):
@@ -95,16 +95,24 @@ def write_dataset(root: Path, height: int, width: int, train: int, val: int, see
     write_annotations(root, 'train', records[:train])
     write_annotations(root, 'val', records[train:])
     return write_manifest(
-        root, VERSION,
+        root,
+        VERSION,
         arguments=dict(height=height, width=width, train=train, val=val, seed=seed),
-        facts=dict(classes=CLASSES, numpy=np.__version__, opencv=cv2.__version__))
+        facts=dict(classes=CLASSES, numpy=np.__version__, opencv=cv2.__version__),
+    )
 
 
 def make_shapes(args: argparse.Namespace) -> str:
     """Write the folder that ``args`` ask for unless it is there; returns a line to print."""
     wanted = {key: getattr(args, key) for key in ('height', 'width', 'train', 'val', 'seed')}
-    return make_folder(Path(args.root), VERSION, wanted, FOLDERS, args.overwrite,
-                       partial(write_dataset, workers=args.workers, **wanted))
+    return make_folder(
+        Path(args.root),
+        VERSION,
+        wanted,
+        FOLDERS,
+        args.overwrite,
+        partial(write_dataset, workers=args.workers, **wanted),
+    )
 
 
 def main(argv: list | None = None) -> int:

@@ -66,8 +66,12 @@ class EncoderDecoder(nn.Module):
 def _conv(in_channels: int, out_channels: int, last: bool = False) -> nn.Sequential:
     """Two convolutions, each with BatchNorm and ReLU; the network's last is plain."""
     middle = in_channels if last else out_channels
-    layers = [nn.Conv2d(in_channels, middle, 3, padding=1, bias=False), nn.BatchNorm2d(middle), nn.ReLU(),
-              nn.Conv2d(middle, out_channels, 3, padding=1, bias=last)]
+    layers = [
+        nn.Conv2d(in_channels, middle, 3, padding=1, bias=False),
+        nn.BatchNorm2d(middle),
+        nn.ReLU(),
+        nn.Conv2d(middle, out_channels, 3, padding=1, bias=last),
+    ]
     return nn.Sequential(*layers, *([] if last else [nn.BatchNorm2d(out_channels), nn.ReLU()]))
 
 
@@ -89,10 +93,10 @@ def train(model: nn.Module, images: Tensor, sigma: float, iterations: int, seed:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=iterations)
     height, width = images.shape[-2:]
     for _ in range(iterations):
-        chosen = torch.randint(len(images), (BATCH, ), generator=generator)
+        chosen = torch.randint(len(images), (BATCH,), generator=generator)
         top = int(torch.randint(height - CROP + 1, (), generator=generator))
         left = int(torch.randint(width - CROP + 1, (), generator=generator))
-        clean = images[chosen, :, top:top + CROP, left:left + CROP]
+        clean = images[chosen, :, top : top + CROP, left : left + CROP]
         loss = F.mse_loss(model(add_noise(clean, sigma, generator)), clean)
         optimizer.zero_grad()
         loss.backward()
@@ -122,13 +126,14 @@ def table(runs: dict[str, list[dict]]) -> str:
 
 def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) -> None:
     """The middles of the first images, one a row; a column for each entry."""
-    figure, axes = pyplot.subplots(rows, len(pictures), figsize=(1.7 * len(pictures), 1.75 * rows + 0.2), squeeze=False,
-                                   layout='constrained')
+    figure, axes = pyplot.subplots(
+        rows, len(pictures), figsize=(1.7 * len(pictures), 1.75 * rows + 0.2), squeeze=False, layout='constrained'
+    )
     for column, (title, images) in zip(axes.T, pictures.items()):
         column[0].set_title(title.replace(', ', ',\n'), fontsize=9)
         for axis, image in zip(column, images):
             top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
-            middle = image[:, top:top + size, left:left + size].clamp(0, 1)
+            middle = image[:, top : top + size, left : left + size].clamp(0, 1)
             axis.imshow(middle.permute(1, 2, 0).numpy(), interpolation='nearest')
             axis.axis('off')
     figure.savefig(out, dpi=110)
@@ -151,8 +156,12 @@ def compare(args: argparse.Namespace) -> dict[str, list[dict]]:
             model.eval()
             with torch.no_grad():
                 outputs = torch.cat([model(part) for part in noisy.split(25)])
-            result = dict(score(outputs, held_out), seed=seed, seconds=round(seconds, 1),
-                          parameters=sum(weight.numel() for weight in model.parameters()))
+            result = dict(
+                score(outputs, held_out),
+                seed=seed,
+                seconds=round(seconds, 1),
+                parameters=sum(weight.numel() for weight in model.parameters()),
+            )
             print(f'seed {seed}, {row}: {result["psnr"]:.2f} dB, SSIM {result["ssim"]:.3f}, {seconds:.0f} s')
             runs.setdefault(row, []).append(result)
             if seed == args.seeds[0]:
@@ -165,8 +174,9 @@ def compare(args: argparse.Namespace) -> dict[str, list[dict]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split(':')[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.split(':')[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument('--data', default='data/shapes', help='a folder that make_shapes.py wrote')
     parser.add_argument('--sigma', type=float, default=0.2, help='of the Gaussian noise; images are 0..1')
     parser.add_argument('--iterations', type=int, default=300)

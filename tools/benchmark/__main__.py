@@ -3,6 +3,7 @@
 `--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores.
 Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
 """
+
 import os
 import statistics
 from argparse import ArgumentParser
@@ -18,18 +19,23 @@ from .ways import why_not
 
 
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(prog='python -m tools.benchmark',
-                            description='Measure ours against the unfold formulation, mmcv, and a copy of the bytes.')
+    parser = ArgumentParser(
+        prog='python -m tools.benchmark',
+        description='Measure ours against the unfold formulation, mmcv, and a copy of the bytes.',
+    )
     parser.add_argument('--goals', action='store_true', help='only the two layers and sizes of the goals')
     parser.add_argument('--only', nargs='+', metavar='NAME', help='entries whose names hold one of these')
-    parser.add_argument('--compile', action='store_true',
-                        help='layers under torch.compile(fullgraph=True) too, compiled anew: a minute each')
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='layers under torch.compile(fullgraph=True) too, compiled anew: a minute each',
+    )
     parser.add_argument('--scaling', action='store_true', help='time and memory against pixels, channels, ... instead')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32', choices=['float64', 'float32', 'float16', 'bfloat16'])
     parser.add_argument('--threads', type=int, default=2, help='of the CPU')
     parser.add_argument('--rounds', type=int, default=11, help='of interleaved runs, 2 or more')
-    parser.add_argument('--seconds', type=float, default=30., help='after which a pass begins no further round')
+    parser.add_argument('--seconds', type=float, default=30.0, help='after which a pass begins no further round')
     return parser
 
 
@@ -44,8 +50,12 @@ def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
     """Median and interquartile range of the wall clock, and the median of processor time, in milliseconds."""
     walls, processors = ([1000 * value for value in column] for column in zip(*samples))
     low, _, high = statistics.quantiles(walls, n=4)
-    return dict(median_ms=f'{statistics.median(walls):.4g}', iqr_ms=f'{high - low:.3g}',
-                cpu_ms=f'{statistics.median(processors):.4g}', runs=str(len(samples)))
+    return dict(
+        median_ms=f'{statistics.median(walls):.4g}',
+        iqr_ms=f'{high - low:.3g}',
+        cpu_ms=f'{statistics.median(processors):.4g}',
+        runs=str(len(samples)),
+    )
 
 
 def checked(case: Case, way: str) -> tuple[str | None, dict[str, float]]:
@@ -60,8 +70,9 @@ def checked(case: Case, way: str) -> tuple[str | None, dict[str, float]]:
     return reason and f'parity failed: {reason}', seconds
 
 
-def measured(entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
-             seconds: float = 30.) -> list[dict]:
+def measured(
+    entry: Entry, device: torch.device, dtype: torch.dtype, threads: int, rounds: int, seconds: float = 30.0
+) -> list[dict]:
     """The rows of an entry; without times where a way is not available or does not agree."""
     print(f'{entry.name}: parity', flush=True)
     case = entry.make(device, dtype)
@@ -102,10 +113,12 @@ def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
             memory = measure.extra_memory(entry, 'ours', device, dtype, threads)
             for name, run in measure.RUNS.items():
                 taken = measure.times({'ours': lambda: run(case, 'ours')}, device, rounds, seconds)
-                times = {field: text for field, text in summary(taken['ours']).items()
-                         if field in report.SCALING_FIELDS}
-                rows.append({'what': what, 'value': str(value), 'pass': name, **times,
-                             'extra_mib': f'{memory[name]:.4g}'})
+                times = {
+                    field: text for field, text in summary(taken['ours']).items() if field in report.SCALING_FIELDS
+                }
+                rows.append(
+                    {'what': what, 'value': str(value), 'pass': name, **times, 'extra_mib': f'{memory[name]:.4g}'}
+                )
                 print(*rows[-1].values(), flush=True)
     return rows
 
@@ -131,8 +144,9 @@ def main() -> None:
     if not entries:
         raise SystemExit(f'--only {args.only}: no such entry; there are {[entry.name for entry in ENTRIES]}')
     if args.compile:
-        entries = [replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry
-                   for entry in entries]
+        entries = [
+            replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry for entry in entries
+        ]
     order = [entry.name for entry in ENTRIES]
     with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache  # nothing compiled in it; the processes for memory share it

@@ -1,4 +1,5 @@
 """What is measured: one entry for every op, layer, neck and model."""
+
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from freqfusion_mm import ops
 from freqfusion_mm.layers import UPSAMPLERS
-from freqfusion_mm.ops import reassembly_matmul
+from freqfusion_mm.ops.reassembly import matmul as reassembly_matmul
 
 from .ways import layers_use, ops_of
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @dataclass
 class Case:
     """An entry, made on a device. `run(way)` computes it; gradients are those of `inputs` and `parameters`."""
+
     run: Callable[[str], tuple[Tensor, ...]]
     inputs: list[Tensor]
     parameters: list[Tensor]
@@ -43,8 +45,14 @@ def _tensors(shapes: list[tuple[int, ...]], device: torch.device, dtype: torch.d
     return [torch.randn(shape, generator=generator).to(device, dtype).requires_grad_() for shape in shapes]
 
 
-def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised: int | None = None,
-        setting: Callable[[], AbstractContextManager] = nullcontext) -> Entry:
+def _op(
+    name: str,
+    shapes: list[tuple[int, ...]],
+    label: str,
+    *args,
+    normalised: int | None = None,
+    setting: Callable[[], AbstractContextManager] = nullcontext,
+) -> Entry:
     """An op over tensors of these shapes; `normalised`: the argument that is a kernel and sums to one."""
 
     def make(device: torch.device, dtype: torch.dtype) -> Case:
@@ -53,7 +61,7 @@ def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised:
             inputs[normalised] = inputs[normalised].detach().softmax(dim=1).requires_grad_()
 
         def run(way: str) -> tuple[Tensor, ...]:
-            return (ops_of(way).get(name, getattr(ops, name))(*inputs, *args), )
+            return (ops_of(way).get(name, getattr(ops, name))(*inputs, *args),)
 
         return Case(run, inputs, [], setting=setting)
 
@@ -61,8 +69,13 @@ def _op(name: str, shapes: list[tuple[int, ...]], label: str, *args, normalised:
     return Entry(f'{name} {label}'.strip(), 'op', ', '.join('x'.join(map(str, shape)) for shape in shapes), make, ways)
 
 
-def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[tuple[int, ...]],
-            call: Callable[[nn.Module, list[Tensor]], object] | None = None) -> Entry:
+def _module(
+    name: str,
+    kind: str,
+    build: Callable[[], nn.Module],
+    shapes: list[tuple[int, ...]],
+    call: Callable[[nn.Module, list[Tensor]], object] | None = None,
+) -> Entry:
 
     def make(device: torch.device, dtype: torch.dtype) -> Case:
         torch.manual_seed(0)
@@ -76,7 +89,7 @@ def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[t
         def run(way: str) -> tuple[Tensor, ...]:
             with layers_use(way):
                 out = call(module_of(way), inputs) if call else module_of(way)(*inputs)
-            return tuple(out) if isinstance(out, (tuple, list)) else (out, )
+            return tuple(out) if isinstance(out, (tuple, list)) else (out,)
 
         return Case(run, inputs, [p for p in module.parameters() if p.requires_grad])
 
@@ -85,7 +98,8 @@ def _module(name: str, kind: str, build: Callable[[], nn.Module], shapes: list[t
 
 
 def _neck(upsampler: str, **options) -> nn.Module:
-    from freqfusion_mm.necks import FusionFPN
+    from freqfusion_mm.models.necks import FusionFPN
+
     return FusionFPN([256, 512, 1024, 2048], 256, 4, upsample_cfg=dict(type=upsampler, **options))
 
 
@@ -95,6 +109,7 @@ def _model(config: str, **options) -> nn.Module:
     from mmengine.registry import MODELS, init_default_scope
 
     import freqfusion_mm.registration  # noqa: F401
+
     cfg = Config.fromfile(ROOT / 'configs' / config)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
@@ -122,15 +137,21 @@ PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8
 
 
 def fpn(upsampler: str, **options) -> Entry:
-    return _module(f'FusionFPN {upsampler}', 'neck', lambda: _neck(upsampler, **options), PYRAMID,
-                   lambda neck, maps: neck(maps))
+    return _module(
+        f'FusionFPN {upsampler}', 'neck', lambda: _neck(upsampler, **options), PYRAMID, lambda neck, maps: neck(maps)
+    )
 
 
 def segformer(upsampler: str, **options) -> Entry:
     name = upsampler.lower()
     config = f'{name}/segformer_mit-b1_{name}_8xb2-160k_ade20k-512x512.py'
-    return _module(f'SegFormer-B1 {upsampler}', 'model', lambda: _model(config, **options), [(1, 3, 256, 256)],
-                   lambda model, images: model(images[0], mode='tensor'))
+    return _module(
+        f'SegFormer-B1 {upsampler}',
+        'model',
+        lambda: _model(config, **options),
+        [(1, 3, 256, 256)],
+        lambda model, images: model(images[0], mode='tensor'),
+    )
 
 
 #: The shapes of the CPU goals.
@@ -159,8 +180,9 @@ ENTRIES = [
 
 #: What grows, and FreqFusion at every step of it; the rest stays at 64 channels, 32x32 to 64x64, batch 1, k=5.
 SCALING = {
-    'pixels': [(4 * side**2, freqfusion((1, 64, side, side), (1, 64, 2 * side, 2 * side)))
-               for side in (16, 32, 64, 128)],
+    'pixels': [
+        (4 * side**2, freqfusion((1, 64, side, side), (1, 64, 2 * side, 2 * side))) for side in (16, 32, 64, 128)
+    ],
     'channels': [(c, freqfusion((1, c, 32, 32), (1, c, 64, 64), compressed_channels=16)) for c in (32, 64, 128, 256)],
     'kernel': [(k, freqfusion((1, 64, 32, 32), (1, 64, 64, 64), lowpass_kernel=k)) for k in (3, 5, 7, 9)],
     'batch': [(n, freqfusion((n, 64, 32, 32), (n, 64, 64, 64))) for n in (1, 2, 4, 8)],
@@ -170,15 +192,22 @@ SCALING = {
 def _stepped(mib: float) -> Entry:
     """Reassembly through so many channels at a time that their float32 windows take this much, at least one channel."""
     step = dict(_STEP_ELEMENTS=int(mib * 2**18), _STEP_CHANNELS=1)
-    return _op('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1,
-               setting=lambda: patch.multiple(reassembly_matmul, **step))
+    return _op(
+        'carafe',
+        [(1, 256, 64, 64), (1, 25, 128, 128)],
+        'x2 k5',
+        5,
+        normalised=1,
+        setting=lambda: patch.multiple(reassembly_matmul, **step),
+    )
 
 
 #: What trades memory for time: channels taken a few at a time, and activations computed again in the backward pass.
 TRADES = {
-    'carafe, MiB a step': [(mib, _stepped(mib)) for mib in (.0625, .25, 1, 4, 16)],
-    'one fusion, with_cp': [(with_cp, freqfusion((1, 64, 64, 64), (1, 64, 128, 128), with_cp=bool(with_cp)))
-                            for with_cp in (0, 1)],
+    'carafe, MiB a step': [(mib, _stepped(mib)) for mib in (0.0625, 0.25, 1, 4, 16)],
+    'one fusion, with_cp': [
+        (with_cp, freqfusion((1, 64, 64, 64), (1, 64, 128, 128), with_cp=bool(with_cp))) for with_cp in (0, 1)
+    ],
     'FusionFPN, with_cp': [(with_cp, fpn('FreqFusion', with_cp=bool(with_cp))) for with_cp in (0, 1)],
     'SegFormer-B1, with_cp': [(with_cp, segformer('FreqFusion', with_cp=bool(with_cp))) for with_cp in (0, 1)],
 }

@@ -1,4 +1,5 @@
 """Parity, time and memory of the ways to compute one entry."""
+
 import ctypes
 import os
 import subprocess
@@ -87,8 +88,9 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def times(functions: dict[str, Callable], device: torch.device, rounds: int,
-          seconds: float) -> dict[str, list[tuple[float, float]]]:
+def times(
+    functions: dict[str, Callable], device: torch.device, rounds: int, seconds: float
+) -> dict[str, list[tuple[float, float]]]:
     """Wall and processor seconds of every function, in rounds that take each at least once, the first changing.
 
     Fast functions are taken up to `TURNS` times a round, one after the other, as often as fits into the slowest one's
@@ -125,7 +127,8 @@ def _timed(function: Callable, device: torch.device) -> tuple[float, float]:
 
 def copy_of_the_bytes(case: Case, passes: str) -> Callable:
     """A copy that moves what a pass must at least read and write: inputs, outputs and parameters once, and in a
-    backward pass their gradients."""
+    backward pass their gradients.
+    """
     tensors = [*forward(case, 'ours'), *case.inputs, *case.parameters]
     moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     moved *= 1 if passes == 'forward' else 2
@@ -147,8 +150,9 @@ def extra_memory(entry: Entry, way: str, device: torch.device, dtype: torch.dtyp
         return _extra_on_cuda(entry, way, device, dtype)
     command = [sys.executable, '-m', f'{__package__}.measure', entry.name, way, str(dtype).split('.')[-1], str(threads)]
     environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_='65536', MALLOC_TRIM_THRESHOLD_='65536')
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False,
-                            cwd=Path(__file__).resolve().parents[2])
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, cwd=Path(__file__).resolve().parents[2]
+    )
     if result.returncode:
         raise RuntimeError(f'measuring the memory of {entry.name}, {way}, failed:\n{result.stderr[-2000:]}')
     return dict(zip(PASSES, map(float, result.stdout.split()[-2:])))

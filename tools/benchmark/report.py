@@ -1,11 +1,24 @@
 """Results as CSV, and the table and plots that are made of it."""
+
 import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / 'results'
-FIELDS = ('entry', 'kind', 'shape', 'pass', 'way', 'status', 'median_ms', 'iqr_ms', 'cpu_ms', 'extra_mib', 'runs',
-          'compile_s')
+FIELDS = (
+    'entry',
+    'kind',
+    'shape',
+    'pass',
+    'way',
+    'status',
+    'median_ms',
+    'iqr_ms',
+    'cpu_ms',
+    'extra_mib',
+    'runs',
+    'compile_s',
+)
 SCALING_FIELDS = ('what', 'value', 'pass', 'median_ms', 'iqr_ms', 'extra_mib')
 
 
@@ -56,22 +69,34 @@ def _times(value: float | None) -> str:
 
 def table(rows: list[dict], environment: str) -> str:
     lines = [
-        f'# {environment}', '',
+        f'# {environment}',
+        '',
         'Milliseconds, median (interquartile range) of interleaved runs in one process. "Faster": unfold formulation, '
         'or mmcv, over ours; below 1 is a loss. "Compiled": ours under `torch.compile(fullgraph=True)`, without the '
         'compilation; "than eager": ours over it. "Over a copy": ours over a copy of the bytes that must at least be '
-        'moved, the memory limit. "Memory": peak beyond inputs and parameters, MiB, and that of unfold over ours.', '',
+        'moved, the memory limit. "Memory": peak beyond inputs and parameters, MiB, and that of unfold over ours.',
+        '',
         '| entry | pass | ours | unfold | faster | compiled | than eager | mmcv | faster | copy | over a copy '
-        '| memory, ours | unfold | less |', '|' + ' --- |' * 14
+        '| memory, ours | unfold | less |',
+        '|' + ' --- |' * 14,
     ]
     for (entry, passes), ways in _groups(rows).items():
         memory = [ways.get(way, {}).get('extra_mib', '') for way in ('ours', 'unfold')]
-        cells = [entry, passes, _time(ways.get('ours')), _time(ways.get('unfold')),
-                 _times(ratio(ways, 'unfold', 'ours')), _time(ways.get('compiled')),
-                 _times(ratio(ways, 'ours', 'compiled')), _time(ways.get('mmcv')), _times(ratio(ways, 'mmcv', 'ours')),
-                 _time(ways.get('copy')), _times(ratio(ways, 'ours', 'copy')),
-                 *(value and f'{float(value):.3g}' for value in memory),
-                 _times(ratio(ways, 'unfold', 'ours', 'extra_mib'))]
+        cells = [
+            entry,
+            passes,
+            _time(ways.get('ours')),
+            _time(ways.get('unfold')),
+            _times(ratio(ways, 'unfold', 'ours')),
+            _time(ways.get('compiled')),
+            _times(ratio(ways, 'ours', 'compiled')),
+            _time(ways.get('mmcv')),
+            _times(ratio(ways, 'mmcv', 'ours')),
+            _time(ways.get('copy')),
+            _times(ratio(ways, 'ours', 'copy')),
+            *(value and f'{float(value):.3g}' for value in memory),
+            _times(ratio(ways, 'unfold', 'ours', 'extra_mib')),
+        ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
 
@@ -79,16 +104,17 @@ def table(rows: list[dict], environment: str) -> str:
 def plot(rows: list[dict], environment: str, path: Path) -> None:
     """Speed-up and memory saving of every entry over the unfold formulation, losses left of 1."""
     from matplotlib.figure import Figure
+
     groups = {key: ways for key, ways in _groups(rows).items() if ratio(ways, 'unfold', 'ours')}
     names = [f'{entry}, {passes}' for entry, passes in groups]
-    figure = Figure(figsize=(9, 1.5 + .3 * len(names)), layout='constrained')
+    figure = Figure(figsize=(9, 1.5 + 0.3 * len(names)), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)
     for ax, field, title in zip(axes, ('median_ms', 'extra_mib'), ('times faster than unfold', 'times less memory')):
         values = [ratio(ways, 'unfold', 'ours', field) or 1 for ways in groups.values()]
         ax.barh(names, values, color=['tab:green' if value >= 1 else 'tab:red' for value in values])
         ax.axvline(1, color='black', linewidth=1)
         ax.set(xscale='log', xlabel=title)
-        ax.grid(axis='x', alpha=.3)
+        ax.grid(axis='x', alpha=0.3)
     axes[0].invert_yaxis()
     figure.suptitle(environment)
     figure.savefig(path, dpi=100)
@@ -96,8 +122,10 @@ def plot(rows: list[dict], environment: str, path: Path) -> None:
 
 def plot_scaling(rows: list[dict], trades: Collection[str], environment: str, path: Path) -> None:
     """Time and memory of FreqFusion against what grows, where the dotted line is proportional growth; and of `trades`
-    memory against time."""
+    memory against time.
+    """
     from matplotlib.figure import Figure
+
     curves: dict[str, dict[str, list[dict]]] = {}
     for row in rows:
         curves.setdefault(row['what'], {}).setdefault(row['pass'], []).append(row)
@@ -117,16 +145,16 @@ def plot_scaling(rows: list[dict], trades: Collection[str], environment: str, pa
             ax.set(xscale='log', yscale='log', xlabel=what, ylabel=label)
             ax.set_xticks(values, [f'{x:g}' for x in values])
             ax.minorticks_off()
-    free = list(axes[:, len(growing):].T.flat)
+    free = list(axes[:, len(growing) :].T.flat)
     for ax, what in zip(free, traded):
         for passes, steps in curves[what].items():
             points = [(float(row['median_ms']), float(row['extra_mib'])) for row in steps]
             ax.plot(*zip(*points), marker='o', label=passes)
             for row, point in zip(steps, points):
                 ax.annotate(f'{float(row["value"]):g}', point, (4, 4), textcoords='offset points')
-        ax.margins(.15)
+        ax.margins(0.15)
         ax.set(title=what, xlabel='ms', ylabel='extra MiB', xlim=(0, None), ylim=(0, None))
-    for ax in free[len(traded):]:
+    for ax in free[len(traded) :]:
         ax.axis('off')
     axes[0, 0].legend(loc='upper left', fontsize='small')
     figure.suptitle(f'FreqFusion, {environment}')

@@ -4,6 +4,7 @@ Values and gradients are those of the package; what differs is time and memory. 
 package's own module with these in the place of its ops; the convolutions and norms are shared, one after the other and in
 the layout that the maps come in, as the authors write them.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,8 +12,15 @@ from torch import Tensor, nn
 from freqfusion_mm.ops import resize_nearest
 
 
-def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, scale_factor: int | None = None, *,
-           padding: str = 'zeros') -> Tensor:
+def carafe(
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    groups: int = 1,
+    scale_factor: int | None = None,
+    *,
+    padding: str = 'zeros',
+) -> Tensor:
     """Every window unfolded, repeated for every fine pixel that reads it, multiplied and summed."""
     if padding != 'zeros':
         raise ValueError(f"the baseline knows padding='zeros' alone, got {padding!r}")
@@ -54,8 +62,10 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     (n, _, height, width), (h, w) = attn.shape, value.shape[-2:]
     options = dict(device=attn.device, dtype=attn.dtype)
     offsets = torch.arange(kernel_size, **options)[:, None] - kernel_size // 2
-    rows, cols = ((2 * torch.arange(fine, **options) + 1) / fine - 1 + 2 * offsets / coarse
-                  for fine, coarse in ((height, h), (width, w)))  # [k, H] and [k, W]
+    rows, cols = (
+        (2 * torch.arange(fine, **options) + 1) / fine - 1 + 2 * offsets / coarse
+        for fine, coarse in ((height, h), (width, w))
+    )  # [k, H] and [k, W]
     grid = torch.stack(torch.broadcast_tensors(cols[None, :, None], rows[:, None, :, None]), dim=-1)
     grid = grid.reshape(1, kernel_size**2 * height, width, 2).expand(n, -1, -1, -1)
     samples = F.grid_sample(value, grid, padding_mode='border', align_corners=False)
@@ -79,6 +89,13 @@ def fastest_layout(x: Tensor) -> Tensor:
     return x
 
 
-OPS = dict(carafe=carafe, normalize_kernels=normalize_kernels, neighbour_similarity=neighbour_similarity,
-           fns_attention=fns_attention, window_similarity=window_similarity, box_mean=box_mean,
-           normalized_conv=normalized_conv, fastest_layout=fastest_layout)
+OPS = dict(
+    carafe=carafe,
+    normalize_kernels=normalize_kernels,
+    neighbour_similarity=neighbour_similarity,
+    fns_attention=fns_attention,
+    window_similarity=window_similarity,
+    box_mean=box_mean,
+    normalized_conv=normalized_conv,
+    fastest_layout=fastest_layout,
+)

@@ -1,4 +1,5 @@
 """The ways to compute an entry: ours, the unfold formulation, mmcv's op, and ours under `torch.compile`."""
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -6,8 +7,17 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from freqfusion_mm.layers import (a2u, fade, fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference,
-                                  resfu, sapa)
+from freqfusion_mm.layers.upsamplers import (
+    a2u,
+    fade,
+    fixed_ratio,
+    freqfusion,
+    guided_filter,
+    offset_generator,
+    paired_difference,
+    resfu,
+    sapa,
+)
 
 from . import unfold_formulation
 
@@ -29,9 +39,16 @@ def why_not(way: str, device: torch.device) -> str | None:
     return None
 
 
-def mmcv_carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, scale_factor: int | None = None,
-                padding: str = 'zeros') -> Tensor:
+def mmcv_carafe(
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    groups: int = 1,
+    scale_factor: int | None = None,
+    padding: str = 'zeros',
+) -> Tensor:
     from mmcv.ops import carafe
+
     if padding != 'zeros':
         raise ValueError(f"mmcv's op knows padding='zeros' alone, got {padding!r}")
     return carafe(features, masks, kernel_size, groups, masks.shape[-1] // features.shape[-1])

@@ -2,8 +2,20 @@
 data_root = 'data/camvid/'
 metainfo = dict(
     classes=('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car', 'pedestrian', 'bicyclist'),
-    palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222], [128, 128, 0],
-             [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0], [0, 128, 192]])
+    palette=[
+        [128, 128, 128],
+        [128, 0, 0],
+        [192, 192, 128],
+        [128, 64, 128],
+        [60, 40, 222],
+        [128, 128, 0],
+        [192, 128, 128],
+        [64, 64, 128],
+        [64, 0, 128],
+        [64, 64, 0],
+        [0, 128, 192],
+    ],
+)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadAnnotations'),
@@ -11,16 +23,17 @@ train_pipeline = [
         type='RandomChoiceResize',
         scales=[(720, 540), (600, 450), (240, 180), (360, 270), (480, 360)],
         keep_ratio=False,
-        resize_type='Resize'),
+        resize_type='Resize',
+    ),
     dict(type='RandomCrop', crop_size=(360, 480)),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='Resize', scale=(480, 360), keep_ratio=False),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
     batch_size=6,
@@ -36,7 +49,10 @@ train_dataloader = dict(
             data_prefix=dict(img_path='train', seg_map_path='trainannot'),
             img_suffix='.png',
             metainfo=metainfo,
-            pipeline=train_pipeline)))
+            pipeline=train_pipeline,
+        ),
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
@@ -48,8 +64,10 @@ val_dataloader = dict(
         data_prefix=dict(img_path='test', seg_map_path='testannot'),
         img_suffix='.png',
         metainfo=metainfo,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
-data_help = 'put train, trainannot, test and testannot of the SegNet tutorial\'s CamVid into data/camvid'
+data_help = "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid"

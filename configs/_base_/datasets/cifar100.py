@@ -13,15 +13,17 @@ train_dataloader = dict(
         pipeline=[
             dict(type='RandomCrop', crop_size=32, padding=4),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 val_dataloader = dict(
     batch_size=128,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CIFAR100', data_root=data_root, split='test', download=True, pipeline=[dict(type='PackInputs')]))
+    dataset=dict(type='CIFAR100', data_root=data_root, split='test', download=True, pipeline=[dict(type='PackInputs')]),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -10,16 +10,17 @@ train_pipeline = [
         type='RandomChoiceResize',
         scales=[(1536, 768), (1280, 720), (512, 256), (768, 384), (1024, 512)],
         keep_ratio=False,
-        resize_type='Resize'),
+        resize_type='Resize',
+    ),
     dict(type='RandomCrop', crop_size=(512, 1024)),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='Resize', scale=(1024, 512), keep_ratio=False),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
     batch_size=12,
@@ -32,6 +33,9 @@ train_dataloader = dict(
             type='CityscapesDataset',
             data_root=_base_.data_root,
             data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
-            pipeline=train_pipeline)))
+            pipeline=train_pipeline,
+        ),
+    ),
+)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

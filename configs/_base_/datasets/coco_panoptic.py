@@ -7,7 +7,7 @@ train_pipeline = [
     dict(type='LoadPanopticSegments'),
     dict(type='Resize', scale=(1333, 800), keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs')
+    dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -15,8 +15,8 @@ test_pipeline = [
     dict(type='LoadPanopticSegments'),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'seg_map_path',
-                   'segments_info'))
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'seg_map_path', 'segments_info'),
+    ),
 ]
 train_dataloader = dict(
     batch_size=2,
@@ -30,7 +30,9 @@ train_dataloader = dict(
         ann_file='annotations/panoptic_train2017.json',
         data_prefix=dict(img='train2017/', seg='annotations/panoptic_train2017/'),
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
@@ -43,7 +45,9 @@ val_dataloader = dict(
         ann_file='annotations/panoptic_val2017.json',
         data_prefix=dict(img='val2017/', seg='annotations/panoptic_val2017/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='PanopticQuality')
 test_evaluator = val_evaluator
@@ -52,6 +56,6 @@ custom_hooks = [
         type='DatasetCheck',
         data_root=data_root,
         required=['val2017', 'annotations/panoptic_val2017.json', 'annotations/panoptic_val2017'],
-        remedy='Download train2017, val2017 and the annotations of COCO 2017, unpack or link them '
-        'there')
+        remedy='Download train2017, val2017 and the annotations of COCO 2017, unpack or link them there',
+    )
 ]

@@ -13,8 +13,10 @@ train_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(type='RandomResizedCrop', scale=224),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=5,
@@ -28,8 +30,10 @@ val_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(type='ResizeEdge', scale=256, edge='short'),
             dict(type='CenterCrop', crop_size=224),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -5,13 +5,14 @@ metainfo = dict(
     classes=_base_.thing_classes + _base_.stuff_classes,
     thing_classes=_base_.thing_classes,
     stuff_classes=_base_.stuff_classes,
-    palette=_base_.thing_palette + _base_.stuff_palette)
+    palette=_base_.thing_palette + _base_.stuff_palette,
+)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadPanopticSegments'),
     dict(type='Resize', scale_factor=1.0),  # images of any size stay as they are
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs')
+    dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -19,8 +20,8 @@ test_pipeline = [
     dict(type='LoadPanopticSegments'),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'seg_map_path',
-                   'segments_info'))
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'seg_map_path', 'segments_info'),
+    ),
 ]
 train_dataloader = dict(
     batch_size=4,
@@ -34,7 +35,9 @@ train_dataloader = dict(
         data_prefix=dict(img='images/train/', seg='panoptic/train/'),
         filter_cfg=dict(filter_empty_gt=True),
         metainfo=metainfo,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=4,
     num_workers=1,
@@ -47,7 +50,9 @@ val_dataloader = dict(
         data_prefix=dict(img='images/val/', seg='panoptic/val/'),
         metainfo=metainfo,
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='PanopticQuality', classwise=True)
 test_evaluator = val_evaluator

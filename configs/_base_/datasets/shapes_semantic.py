@@ -2,19 +2,15 @@
 _base_ = ['./shapes_classes.py']
 data_root = _base_.data_root
 metainfo = dict(
-    classes=_base_.thing_classes + _base_.stuff_classes,
-    palette=_base_.thing_palette + _base_.stuff_palette)
+    classes=_base_.thing_classes + _base_.stuff_classes, palette=_base_.thing_palette + _base_.stuff_palette
+)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
-]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
@@ -26,7 +22,9 @@ train_dataloader = dict(
         data_prefix=dict(img_path='images/train', seg_map_path='semantic/train'),
         img_suffix='.png',
         metainfo=metainfo,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=4,
     num_workers=1,
@@ -38,7 +36,9 @@ val_dataloader = dict(
         data_prefix=dict(img_path='images/val', seg_map_path='semantic/val'),
         img_suffix='.png',
         metainfo=metainfo,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

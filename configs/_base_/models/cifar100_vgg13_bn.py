@@ -6,7 +6,8 @@ model = dict(
         num_classes=100,
         mean=[129.304, 124.070, 112.434],
         std=[68.170, 65.392, 70.418],
-        to_rgb=False),  # mmpretrain reads CIFAR's pictures as RGB
+        to_rgb=False,
+    ),  # mmpretrain reads CIFAR's pictures as RGB
     backbone=dict(type='PooledVGG', depth=13, pool_cfg=dict(type='max')),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
@@ -14,4 +15,6 @@ model = dict(
         num_classes=100,
         in_channels=512,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
-        topk=(1, 5)))
+        topk=(1, 5),
+    ),
+)

@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=False,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 1024)),
+        size=(512, 1024),
+    ),
     backbone=dict(type='ESPNetV2', scale=0.5, out_indices=(0, 1, 2, 3), chain='all'),
     decode_head=dict(
         type='EESPNetSegHead',
@@ -19,6 +20,8 @@ model = dict(
         dropout_ratio=0.1,
         chain='all',
         align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

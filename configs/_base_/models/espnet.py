@@ -9,7 +9,8 @@ model = dict(
         bgr_to_rgb=False,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 1024)),
+        size=(512, 1024),
+    ),
     backbone=dict(type='ESPNet', depths=(2, 8), fine_map='stem', chain='dilated'),
     decode_head=dict(
         type='ESPNetHead',
@@ -19,6 +20,8 @@ model = dict(
         num_classes=20,
         chain='dilated',
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

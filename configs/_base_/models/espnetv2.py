@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 1024)),
+        size=(512, 1024),
+    ),
     # The recipe starts from the author's ImageNet weights, which load as they are:
     # model.backbone.init_cfg=dict(type='Pretrained', checkpoint=FILE).
     backbone=dict(type='ESPNetV2', scale=2.0, out_indices=(0, 1, 2, 3), chain='all'),
@@ -19,6 +20,8 @@ model = dict(
         channels=32,
         num_classes=20,
         align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

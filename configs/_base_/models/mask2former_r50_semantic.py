@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 512)),
+        size=(512, 512),
+    ),
     backbone=dict(
         type='ResNet',
         depth=50,
@@ -19,7 +20,8 @@ model = dict(
         norm_cfg=dict(type='SyncBN', requires_grad=False),
         style='pytorch',
         # the torchvision package looks the address up; without it, give the path of a local file
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    ),
     decode_head=dict(
         type='Mask2FormerHead',
         in_channels=[256, 512, 1024, 2048],
@@ -49,16 +51,21 @@ model = dict(
                         dropout=0.0,
                         batch_first=True,
                         norm_cfg=None,
-                        init_cfg=None),
+                        init_cfg=None,
+                    ),
                     ffn_cfg=dict(
                         embed_dims=256,
                         feedforward_channels=1024,
                         num_fcs=2,
                         ffn_drop=0.0,
-                        act_cfg=dict(type='ReLU', inplace=True))),
-                init_cfg=None),
+                        act_cfg=dict(type='ReLU', inplace=True),
+                    ),
+                ),
+                init_cfg=None,
+            ),
             positional_encoding=dict(num_feats=128, normalize=True),
-            init_cfg=None),
+            init_cfg=None,
+        ),
         enforce_decoder_input_project=False,
         positional_encoding=dict(num_feats=128, normalize=True),
         transformer_decoder=dict(
@@ -66,19 +73,11 @@ model = dict(
             num_layers=9,
             layer_cfg=dict(
                 self_attn_cfg=dict(
-                    embed_dims=256,
-                    num_heads=8,
-                    attn_drop=0.0,
-                    proj_drop=0.0,
-                    dropout_layer=None,
-                    batch_first=True),
+                    embed_dims=256, num_heads=8, attn_drop=0.0, proj_drop=0.0, dropout_layer=None, batch_first=True
+                ),
                 cross_attn_cfg=dict(
-                    embed_dims=256,
-                    num_heads=8,
-                    attn_drop=0.0,
-                    proj_drop=0.0,
-                    dropout_layer=None,
-                    batch_first=True),
+                    embed_dims=256, num_heads=8, attn_drop=0.0, proj_drop=0.0, dropout_layer=None, batch_first=True
+                ),
                 ffn_cfg=dict(
                     embed_dims=256,
                     feedforward_channels=2048,
@@ -86,16 +85,19 @@ model = dict(
                     act_cfg=dict(type='ReLU', inplace=True),
                     ffn_drop=0.0,
                     dropout_layer=None,
-                    add_identity=True)),
-            init_cfg=None),
+                    add_identity=True,
+                ),
+            ),
+            init_cfg=None,
+        ),
         loss_cls=dict(
             type='mmdet.CrossEntropyLoss',
             use_sigmoid=False,
             loss_weight=2.0,
             reduction='mean',
-            class_weight=[1.0] * 150 + [0.1]),
-        loss_mask=dict(
-            type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='mean', loss_weight=5.0),
+            class_weight=[1.0] * 150 + [0.1],
+        ),
+        loss_mask=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='mean', loss_weight=5.0),
         loss_dice=dict(
             type='mmdet.DiceLoss',
             use_sigmoid=True,
@@ -103,7 +105,8 @@ model = dict(
             reduction='mean',
             naive_dice=True,
             eps=1.0,
-            loss_weight=5.0),
+            loss_weight=5.0,
+        ),
         train_cfg=dict(
             num_points=12544,
             oversample_ratio=3.0,
@@ -113,8 +116,12 @@ model = dict(
                 match_costs=[
                     dict(type='mmdet.ClassificationCost', weight=2.0),
                     dict(type='mmdet.CrossEntropyLossCost', weight=5.0, use_sigmoid=True),
-                    dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1.0)
-                ]),
-            sampler=dict(type='mmdet.MaskPseudoSampler'))),
+                    dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1.0),
+                ],
+            ),
+            sampler=dict(type='mmdet.MaskPseudoSampler'),
+        ),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

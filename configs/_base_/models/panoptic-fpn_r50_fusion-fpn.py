@@ -32,9 +32,7 @@ model = dict(
         conv_cfg=None,
         loss_seg=dict(type='CrossEntropyLoss', ignore_index=255, loss_weight=0.5),
     ),
-    panoptic_fusion_head=dict(
-        type='HeuristicFusionHead', num_things_classes=80, num_stuff_classes=53
-    ),
+    panoptic_fusion_head=dict(type='HeuristicFusionHead', num_things_classes=80, num_stuff_classes=53),
     train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=True), mask_size=28)),
     test_cfg=dict(
         rcnn=dict(

@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 512)),
+        size=(512, 512),
+    ),
     backbone=dict(
         type='MixVisionTransformer',
         in_channels=3,
@@ -27,7 +28,9 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/'
-            'mit_b1_20220624-02e5a6a1.pth')),
+            'mit_b1_20220624-02e5a6a1.pth',
+        ),
+    ),
     decode_head=dict(
         type='FusionSegformerHead',
         upsample_cfg=dict(type='bilinear'),
@@ -38,6 +41,8 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

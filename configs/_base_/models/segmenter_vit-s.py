@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 512)),
+        size=(512, 512),
+    ),
     backbone=dict(
         type='VisionTransformerWithImage',
         img_size=(512, 512),
@@ -27,7 +28,9 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segmenter/'
-            'vit_small_p16_384_20220308-410f6037.pth')),
+            'vit_small_p16_384_20220308-410f6037.pth',
+        ),
+    ),
     decode_head=dict(
         type='ImageGuidedFCNHead',
         upsample_cfg=dict(type='bilinear'),
@@ -38,6 +41,8 @@ model = dict(
         dropout_ratio=0.0,
         num_classes=150,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(480, 480)))
+    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(480, 480)),
+)

@@ -8,14 +8,16 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 512)),
+        size=(512, 512),
+    ),
     backbone=dict(
         type='SegNet',
         depth=16,
         pool_cfg=dict(type='max'),
         unpool_cfg=dict(type='max_unpool'),
         # the torchvision package looks the address up; without it, give the path of a local file
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16_bn')),
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16_bn'),
+    ),
     decode_head=dict(
         type='FCNHead',
         in_channels=64,
@@ -26,6 +28,8 @@ model = dict(
         dropout_ratio=0.0,
         num_classes=21,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

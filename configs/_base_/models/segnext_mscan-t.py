@@ -8,7 +8,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(512, 512)),
+        size=(512, 512),
+    ),
     backbone=dict(
         type='MSCAN',
         embed_dims=[32, 64, 160, 256],
@@ -23,7 +24,9 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segnext/'
-            'mscan_t_20230227-119e8c9f.pth')),
+            'mscan_t_20230227-119e8c9f.pth',
+        ),
+    ),
     decode_head=dict(
         type='FusionHamHead',
         upsample_cfg=dict(type='bilinear'),
@@ -36,6 +39,8 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='GN', num_groups=32, requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -15,9 +15,7 @@ model = dict(
         conv_cfg=None,
         loss_seg=dict(type='CrossEntropyLoss', ignore_index=255, loss_weight=0.5),
     ),
-    panoptic_fusion_head=dict(
-        type='HeuristicFusionHead', num_things_classes=8, num_stuff_classes=4
-    ),
+    panoptic_fusion_head=dict(type='HeuristicFusionHead', num_things_classes=8, num_stuff_classes=4),
     test_cfg=dict(
         rcnn=dict(
             score_thr=0.5,

@@ -9,11 +9,12 @@ optim_wrapper = dict(
             backbone=dict(lr_mult=0.1, decay_mult=1.0),
             query_embed=dict(lr_mult=1.0, decay_mult=0.0),
             query_feat=dict(lr_mult=1.0, decay_mult=0.0),
-            level_embed=dict(lr_mult=1.0, decay_mult=0.0)),
-        norm_decay_mult=0.0))
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, begin=0, end=160000)
-]
+            level_embed=dict(lr_mult=1.0, decay_mult=0.0),
+        ),
+        norm_decay_mult=0.0,
+    ),
+)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, begin=0, end=160000)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=160000, val_interval=5000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -21,8 +22,8 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=2, save_best='mIoU'),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=2, save_best='mIoU'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'))
+    visualization=dict(type='SegVisualizationHook'),
+)
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,9 +1,8 @@
 """GPU kernels of the operators, written in Triton, which comes with the CUDA builds of torch.
 
-Nothing here imports triton before a module of this package is asked for: ask `why_not` first, then import
-`reassembly`, `fns_attention`, `normalize_kernels` or `neighbour_similarity`. Each of them has plain functions for the
-forward pass and for every gradient, and a `why_not` of its own. They check no shapes: the doors in
-`freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by one program, no atomics.
+This package holds what all of them share; the kernels of a family lie beside its definition, in `triton_*.py`. Nothing
+imports triton before one of those is asked for: ask `why_not` first. Each has plain functions for the forward pass and
+for every gradient, and a `why_not` of its own. They check no shapes: the doors in `freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by one program, no atomics.
 """
 
 import os
@@ -61,6 +60,8 @@ def _unfit(device: torch.device) -> str | None:
         return f'the Triton kernels run on NVIDIA GPUs, not on {"an AMD GPU" if device.type == "cuda" else device}'
     capability = torch.cuda.get_device_capability(device)
     if capability < (8, 0):
-        return ('the Triton kernels need a GPU of compute capability 8.0 or newer, '
-                f'{device} has {".".join(map(str, capability))}')
+        return (
+            'the Triton kernels need a GPU of compute capability 8.0 or newer, '
+            f'{device} has {".".join(map(str, capability))}'
+        )
     return None

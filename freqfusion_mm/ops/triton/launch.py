@@ -10,8 +10,12 @@ from torch import Tensor
 
 from . import INTERPRETED
 
-_TRITON_DTYPES = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.float32: tl.float32,
-                  torch.float64: tl.float64}
+_TRITON_DTYPES = {
+    torch.float16: tl.float16,
+    torch.bfloat16: tl.bfloat16,
+    torch.float32: tl.float32,
+    torch.float64: tl.float64,
+}
 
 
 def tuned(configs: Sequence[triton.Config], key: Sequence[str]) -> Callable:
@@ -38,8 +42,9 @@ def product_dtype(*dtypes: torch.dtype) -> tl.dtype:
 
 def index_dtype(*tensors: Tensor) -> tl.dtype:
     """What places within one sample are counted in: int64 costs registers, and is kept for maps that need it."""
-    extents = [sum((size - 1) * stride for size, stride in zip(tensor.shape[1:], tensor.stride()[1:]))
-               for tensor in tensors]
+    extents = [
+        sum((size - 1) * stride for size, stride in zip(tensor.shape[1:], tensor.stride()[1:])) for tensor in tensors
+    ]
     return tl.int64 if max(extents) >= 2**31 else tl.int32
 
 

@@ -19,6 +19,7 @@ class Labels:
         instances: one COCO annotation per thing, without ``id`` and ``image_id``.
         segments_info: one COCO panoptic segment per thing and per stuff class.
     """
+
     semantic: np.ndarray
     panoptic: np.ndarray
     instances: list
@@ -28,11 +29,14 @@ class Labels:
 def categories(names: tuple = CLASSES) -> list:
     """COCO categories; the category id is the class index plus one."""
     return [
-        dict(id=CLASSES.index(name) + 1,
-             name=name,
-             supercategory='stuff' if name in STUFF else 'thing',
-             isthing=int(name in THINGS),
-             color=list(PALETTE[CLASSES.index(name)])) for name in names
+        dict(
+            id=CLASSES.index(name) + 1,
+            name=name,
+            supercategory='stuff' if name in STUFF else 'thing',
+            isthing=int(name in THINGS),
+            color=list(PALETTE[CLASSES.index(name)]),
+        )
+        for name in names
     ]
 
 

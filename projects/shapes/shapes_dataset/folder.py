@@ -8,8 +8,9 @@ from pathlib import Path
 from freqfusion_mm.datasets.manifest import MANIFEST, DatasetError, check_dataset, read_manifest
 
 
-def make_folder(root: Path, version: str, arguments: dict, names: Sequence[str], overwrite: bool,
-                write: Callable[[Path], dict]) -> str:
+def make_folder(
+    root: Path, version: str, arguments: dict, names: Sequence[str], overwrite: bool, write: Callable[[Path], dict]
+) -> str:
     """Write the folder ``root`` unless it is there; returns a line to print.
 
     Args:
@@ -30,8 +31,9 @@ def make_folder(root: Path, version: str, arguments: dict, names: Sequence[str],
             raise DatasetError(f'{state}. Add --overwrite to replace it')
         others = [path.name for path in root.iterdir() if path.name not in (*names, MANIFEST)]
         if others:
-            raise DatasetError(f"{state}. It is not replaced because it holds other things, first "
-                               f"'{others[0]}'; remove them by hand")
+            raise DatasetError(
+                f"{state}. It is not replaced because it holds other things, first '{others[0]}'; remove them by hand"
+            )
     root.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and renamed when whole: an interrupted run leaves no such folder.
     partial_root = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))

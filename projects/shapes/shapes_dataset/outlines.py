@@ -65,8 +65,11 @@ def comb(rng: np.random.Generator) -> Contours:
 def cross(rng: np.random.Generator) -> Contours:
     """Two crossed bars."""
     a = rng.uniform(0.16, 0.26)
-    return [np.array([(-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a),
-                      (a, 1), (-a, 1), (-a, a), (-1, a), (-1, -a), (-a, -a)])]
+    return [
+        np.array(
+            [(-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a), (a, 1), (-a, 1), (-a, a), (-1, a), (-1, -a), (-a, -a)]
+        )
+    ]
 
 
 def crescent(rng: np.random.Generator) -> Contours:
@@ -102,5 +105,6 @@ def spiral(rng: np.random.Generator) -> Contours:
     return [np.concatenate([outer, _polar(np.maximum(middle - half, 0), angle)[::-1]])]
 
 
-OUTLINES = dict(gear=gear, star=star, ring=ring, comb=comb, cross=cross, crescent=crescent,
-                ladder=ladder, spiral=spiral)
+OUTLINES = dict(
+    gear=gear, star=star, ring=ring, comb=comb, cross=cross, crescent=crescent, ladder=ladder, spiral=spiral
+)

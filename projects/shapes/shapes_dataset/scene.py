@@ -28,6 +28,7 @@ class Scene:
         segments: int32 [H, W], every pixel's index into ``labels``.
         labels: the class index of each segment; things first, front to back, then stuff.
     """
+
     image: np.ndarray
     segments: np.ndarray
     labels: tuple[int, ...]
@@ -55,7 +56,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
         labels.append(CLASSES.index(label))
     segments = np.argmax(shares, axis=0).astype(np.int32)
     masks = [pixel_share(mask) for _, mask in things]
-    image = _paint(rng, segments, shares[len(things):], masks, labels)
+    image = _paint(rng, segments, shares[len(things) :], masks, labels)
     return Scene(image=image, segments=segments, labels=tuple(labels))
 
 
@@ -99,8 +100,7 @@ def _lay_stuff(rng: np.random.Generator, height: int, width: int, covered: np.nd
         del hills[smallest], names[smallest]
 
 
-def _paint(rng: np.random.Generator, segments: np.ndarray, stuff_shares: list, masks: list,
-           labels: list) -> np.ndarray:
+def _paint(rng: np.random.Generator, segments: np.ndarray, stuff_shares: list, masks: list, labels: list) -> np.ndarray:
     """Back to front: stuff, then each thing with its shadow on what is behind it."""
     height, width = segments.shape
     unit = np.sqrt(height * width) / 128  # patterns grow with the image

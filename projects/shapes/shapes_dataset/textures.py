@@ -119,8 +119,9 @@ def ripples(rng, height, width, unit):
 
 
 STUFF_TEXTURES = dict(stripes=stripes, checks=checks, dots=dots, cells=cells)
-THING_TEXTURES = dict(gear=brushed, star=speckle, ring=ramp, comb=weave, cross=clouds, crescent=sheen,
-                      ladder=ripples, spiral=grain)
+THING_TEXTURES = dict(
+    gear=brushed, star=speckle, ring=ramp, comb=weave, cross=clouds, crescent=sheen, ladder=ripples, spiral=grain
+)
 TEXTURES = STUFF_TEXTURES | THING_TEXTURES
 
 

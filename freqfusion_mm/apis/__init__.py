@@ -1,0 +1,1 @@
+"""What a notebook and the commands call: configs, checkpoints, models, runners."""

@@ -1,0 +1,229 @@
+"""Checkpoints: read as data only, and loaded whole or not at all.
+
+A checkpoint is a pickle, and a pickle may name any function to be run while it is read. torch's
+`weights_only=True` admits tensors and plain data. A training checkpoint of mmengine also holds its
+log history (`HistoryBuffer`, with numpy arrays); those few classes are admitted by name, so that a
+run can be resumed, and nothing else is. onedl-mmengine falls back to an open unpickler where
+`weights_only=True` fails, and mmengine 0.10.7 always uses it: `read_checkpoints_as_data` replaces
+both for the process.
+"""
+
+import codecs
+import os
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+HISTORY_METHODS = ('min', 'max', 'current', 'mean')
+NUMPY_SCALARS = (
+    'bool',
+    'int8',
+    'int16',
+    'int32',
+    'int64',
+    'uint8',
+    'uint16',
+    'uint32',
+    'uint64',
+    'float16',
+    'float32',
+    'float64',
+)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, broken, unsafe, or made for another model."""
+
+
+def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
+    """Reads a checkpoint file without running any code that it may name.
+
+    Args:
+        filename: a local file; `~` is expanded.
+        map_location: as in `torch.load`.
+
+    Returns:
+        What was saved: a state dict, or mmengine's dict with `state_dict`, `meta`, ...
+
+    Raises:
+        CheckpointError: there is no such file, it is no checkpoint, or it holds something other than
+            tensors and plain data.
+    """
+    filename = os.path.expanduser(str(filename))
+    if not os.path.isfile(filename):
+        raise CheckpointError(
+            f'the checkpoint {filename} does not exist; give the path of a .pth file '
+            'as training leaves it in work_dirs/<config>/'
+        )
+    try:
+        checkpoint = _load(filename, map_location)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
+        refused = re.search(r'[Uu]nsupported \w+:?(?: GLOBAL)? ([\w.]+)', str(error))
+        if refused is None:
+            raise CheckpointError(
+                f'{filename} is no checkpoint, or a broken one ({type(error).__name__}); fetch or save it again'
+            ) from error
+        raise CheckpointError(
+            f'the checkpoint {filename} is not read: it holds something other than tensors and plain '
+            f'data ({refused.group(1)}), and unpickling that could run code. Ask its author for the '
+            'weights alone: torch.save(model.state_dict(), file)'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f'a checkpoint is a dict of tensors, but {filename} holds a {type(checkpoint).__name__}')
+    return checkpoint
+
+
+def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
+    """Loads weights into a model; every tensor must find its place, and every place its tensor.
+
+    The modules' own renaming (`load_state_dict` pre-hooks) applies. BatchNorm's batch counter may be
+    absent, as in weights from before it existed.
+
+    Args:
+        model: the model, or its wrapper for distributed training.
+        checkpoint: what `read_checkpoint` returns.
+        filename: for the error message.
+
+    Raises:
+        CheckpointError: names the missing, the unexpected and the mismatched keys.
+    """
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    state_dict = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state_dict.items())
+    model = model.module if hasattr(model, 'module') else model
+    try:
+        missing, unexpected = model.load_state_dict(state_dict, strict=False)
+    except RuntimeError as error:
+        complaints = [line.strip() for line in str(error).splitlines()[1:]]
+        raise CheckpointError(
+            _misfit(filename, [f'{len(complaints)} tensors of another shape ({complaints[0]})'])
+        ) from error
+    missing = [key for key in missing if not key.endswith('num_batches_tracked')]
+    complaints = [
+        f'{len(keys)} keys {what} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+        for what, keys in (('missing in it', missing), ('not in the model', unexpected))
+        if keys
+    ]
+    if complaints:
+        raise CheckpointError(_misfit(filename, complaints))
+
+
+def read_checkpoints_as_data() -> None:
+    """Makes mmengine read checkpoints by `read_checkpoint` in this process: files and downloads.
+
+    That includes what `torchvision://` and `open-mmlab://` download.
+    """
+    from mmengine.runner import checkpoint as mmengines
+
+    def load_from_local(filename: str, map_location: Any = None) -> dict:
+        return read_checkpoint(filename, map_location)
+
+    def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None) -> dict:
+        return read_checkpoint(_download(filename, model_dir), map_location)
+
+    mmengines.CheckpointLoader.register_scheme('', load_from_local, force=True)
+    mmengines.CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    mmengines.load_from_http = load_from_http  # the other schemes' loaders end in this one
+
+
+def _download(url: str, model_dir: str | None) -> str:
+    from mmengine.dist import barrier, is_main_process
+
+    folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
+    filename = os.path.join(folder, os.path.basename(url.partition('?')[0]))
+    if is_main_process() and not os.path.exists(filename):
+        os.makedirs(folder, exist_ok=True)
+        torch.hub.download_url_to_file(url, filename)
+    barrier()
+    return filename
+
+
+def _load(filename: str, map_location: Any) -> Any:
+    admitted = _admitted_globals()
+    if _torch_version() >= (2, 7):
+        globals_and_names = [(value, name) for name, value in admitted.items()]
+        with torch.serialization.safe_globals(globals_and_names):
+            return torch.load(filename, map_location=map_location, weights_only=True)
+    try:
+        return torch.load(filename, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError:
+        # torch before 2.7 cannot be told of further classes, so the same rule is applied by name.
+        by_name = SimpleNamespace(__name__='by_name', Unpickler=_by_name(admitted), load=_refuse_the_old_format)
+        return torch.load(filename, map_location=map_location, weights_only=False, pickle_module=by_name)
+
+
+def _admitted_globals() -> dict[str, Any]:
+    """Name in the pickle -> what it stands for: mmengine's log history and numpy's numbers."""
+    admitted = {
+        'numpy.ndarray': np.ndarray,
+        'numpy.dtype': np.dtype,
+        'builtins.slice': slice,
+        '__builtin__.slice': slice,
+    }
+    for core in ('numpy.core', 'numpy._core'):  # numpy 1's and numpy 2's name for the same functions
+        admitted[f'{core}.multiarray._reconstruct'] = np.zeros(1).__reduce__()[0]
+        admitted[f'{core}.multiarray.scalar'] = np.float64().__reduce__()[0]
+    for scalar in NUMPY_SCALARS:
+        dtype = type(np.dtype(scalar))
+        admitted[f'{dtype.__module__}.{dtype.__qualname__}'] = dtype
+    try:
+        from mmengine.logging import HistoryBuffer
+    except ImportError:
+        return admitted
+
+    def history_method(owner: type, name: str) -> Callable:
+        if owner is not HistoryBuffer or name not in HISTORY_METHODS:
+            raise pickle.UnpicklingError(f'Unsupported global: GLOBAL getattr({owner!r}, {name!r})')
+        return getattr(HistoryBuffer, name)
+
+    admitted['mmengine.logging.history_buffer.HistoryBuffer'] = HistoryBuffer
+    # A HistoryBuffer pickles its own methods as getattr(HistoryBuffer, name): that alone is let through.
+    admitted['builtins.getattr'] = admitted['__builtin__.getattr'] = history_method
+    return admitted
+
+
+def _by_name(admitted: dict[str, Any]) -> type[pickle.Unpickler]:
+    tensors = {
+        'collections.OrderedDict': OrderedDict,
+        'torch.Size': torch.Size,
+        'torch._utils._rebuild_tensor_v2': torch._utils._rebuild_tensor_v2,
+        'torch._utils._rebuild_parameter': torch._utils._rebuild_parameter,
+        'torch.device': torch.device,
+        '_codecs.encode': codecs.encode,
+        'builtins.set': set,
+        '__builtin__.set': set,
+    }
+
+    class ByName(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            full = f'{module}.{name}'
+            if full in tensors or full in admitted:
+                return tensors.get(full) or admitted[full]
+            found = getattr(torch, name, None) if module == 'torch' else None
+            if isinstance(found, torch.dtype) or name.endswith('Storage') and isinstance(found, type):
+                return found
+            raise pickle.UnpicklingError(f'Unsupported global: GLOBAL {full}')
+
+    return ByName
+
+
+def _refuse_the_old_format(*_: Any, **__: Any) -> None:
+    raise pickle.UnpicklingError('Unsupported format: pickled_objects in a file as torch wrote them before 1.6')
+
+
+def _torch_version() -> tuple[int, int]:
+    return tuple(int(part) for part in torch.__version__.split('.')[:2])
+
+
+def _misfit(filename: str, complaints: list[str]) -> str:
+    return (
+        f'the checkpoint {filename} belongs to another model: {"; ".join(complaints)}. Give the '
+        'config that it was trained with (a copy lies beside the checkpoint), or the checkpoint '
+        'of this config'
+    )

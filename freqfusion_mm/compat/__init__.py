@@ -1,0 +1,1 @@
+"""What a framework lacks, one small file each."""

@@ -1,0 +1,1 @@
+"""Transforms that configs name."""

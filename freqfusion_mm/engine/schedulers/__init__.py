@@ -1,0 +1,1 @@
+"""Parameter schedulers that configs name."""

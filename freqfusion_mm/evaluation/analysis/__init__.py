@@ -1,0 +1,1 @@
+"""What tools measure beyond a metric: features, robustness, gridding."""

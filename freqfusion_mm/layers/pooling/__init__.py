@@ -1,0 +1,1 @@
+"""Poolings and the unpoolings that undo them, one published method a file."""

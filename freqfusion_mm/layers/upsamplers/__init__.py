@@ -1,0 +1,1 @@
+"""Upsamplers and fusions, one published method a file."""

@@ -1,0 +1,100 @@
+"""FADE: reassembly kernels from the encoder's and the decoder's map.
+
+Papers: FADE: Fusing the Assets of Decoder and Encoder for Task-Agnostic Upsampling, ECCV 2022, arXiv 2207.10392;
+A Task-Agnostic and Lightweight Upsampling Operator (FADE-Lite), IJCV 2024.
+Source: poppinace/fade (f14f794, its `L2H` form, MIT), written anew. Ours takes any pair of sizes and any device.
+"""
+
+from torch import Tensor, nn
+
+from ...ops import resize_nearest
+from ...ops.kernels import normalize_kernels
+from ...ops.reassembly import carafe
+from ..conv2d import Conv2d
+from ..protocol import GuidedUpsampler
+from ..reference import ReferenceNames
+
+
+class FADE(ReferenceNames, GuidedUpsampler):
+    """Upsamples `lr_feat` by kernels predicted from both maps, and mixes it with `hr_feat` by a gate.
+
+    Convention:
+        `kernels = softmax(encode(compress(hr)) + nearest(encode(compress(lr))))`, one encoder for both maps, its bias
+        added twice; the window of fine pixel Y centres on coarse pixel `floor(Y*h/H)`, zeros outside the map. The
+        gated result is `g * hr + (1 - g) * reassembled`, `g = nearest(sigmoid(conv1x1(lr)))`. Ratios above 2 take
+        several steps with the same weights, guided by `hr_feat` average-pooled to the size of each.
+
+    Args:
+        lr_channels, hr_channels: channels of the two maps; equal with `gated`.
+        kernel_size: odd width of the reassembly windows.
+        encoder_kernel: odd, of the convolution that predicts kernels.
+        compressed_channels: width before it; not used by `lite`.
+        lite: FADE-Lite: compresses to one channel a tap and encodes each apart.
+        gated: as published by the authors; off, as in the comparisons of later papers, the reassembled map alone.
+
+    Example:
+        >>> import torch
+        >>> FADE(16, 16)(torch.rand(1, 16, 5, 7), torch.rand(1, 16, 11, 13)).shape
+        torch.Size([1, 16, 11, 13])
+    """
+
+    reference_args = {
+        'in_channels_en': 'hr_channels',
+        'in_channels_de': 'lr_channels',
+        'up_kernel_size': 'kernel_size',
+        'gating': 'gated',
+    }
+    reference_same = {'in_channels_de': 'in_channels_en'}
+    reference_keys = {
+        'gate_generator.conv': 'gate',
+        'ker_generator.compressor_en': 'hr_compressor',
+        'ker_generator.compressor_de': 'lr_compressor',
+        'ker_generator.content_encoder': 'encoder',
+        'kernel_generator.conv1_en': 'hr_compressor',
+        'kernel_generator.conv1_de': 'lr_compressor',
+        'kernel_generator.conv2_kernels': 'encoder.weight',
+        'kernel_generator.conv2_bias': 'encoder.bias',
+    }
+
+    def __init__(
+        self,
+        lr_channels: int,
+        hr_channels: int,
+        kernel_size: int = 5,
+        encoder_kernel: int = 3,
+        compressed_channels: int = 64,
+        lite: bool = False,
+        gated: bool = True,
+    ) -> None:
+        super().__init__(lr_channels, hr_channels)
+        for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
+            if kernel < 1 or kernel % 2 == 0:
+                raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        if gated and lr_channels != hr_channels:
+            raise ValueError(
+                'the gate adds both maps and needs as many channels in each, got lr_channels='
+                f'{lr_channels} and hr_channels={hr_channels}: set gated=False'
+            )
+        self.kernel_size = kernel_size
+        width = kernel_size**2 if lite else compressed_channels
+        self.hr_compressor = Conv2d(hr_channels, width, 1)
+        self.lr_compressor = Conv2d(lr_channels, width, 1, bias=False)
+        self.encoder = Conv2d(
+            width, kernel_size**2, encoder_kernel, padding=encoder_kernel // 2, groups=width if lite else 1
+        )
+        self.gate = Conv2d(lr_channels, 1, 1) if gated else None
+        for module in self.children():
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        size = guide.shape[-2:]
+        logits = self.encoder(self.hr_compressor(guide))  # [N, k*k, H, W]
+        logits = logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), size)
+        kernels = normalize_kernels(logits, self.kernel_size).to(lr_feat.dtype)
+        lr_up = carafe(lr_feat, kernels, self.kernel_size)
+        if self.gate is None:
+            return lr_up
+        gate = resize_nearest(self.gate(lr_feat).sigmoid(), size).to(lr_feat.dtype)
+        return lr_up + gate * (guide - lr_up)

@@ -1,0 +1,286 @@
+"""FreqFusion: frequency-aware fusion of a coarse and a fine feature map.
+
+Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
+Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), written anew. Ours takes any pair of sizes, any float dtype and any
+device without a compiled extension, has the offset generator on as in every released config, and keeps low resolution
+first in its arguments.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ... import ops
+from ...ops import resize_nearest
+from ...ops.kernels import normalize_kernels
+from ...ops.reassembly import carafe
+from ..conv2d import Conv2d
+from ..protocol import Fusion, check_pair, step_guides
+from ..reference import ReferenceNames
+from .offset_generator import OffsetGenerator
+
+
+class FreqFusion(ReferenceNames, Fusion):
+    """Upsamples `lr_feat` with adaptive low-pass kernels and offsets, and sharpens `hr_feat` with high-pass kernels.
+
+    Convention:
+        Kernels are predicted from both maps after 1x1 compression. The low-pass window of fine pixel Y centres on
+        coarse pixel `floor(Y*h/H)`. The two maps may have any sizes with `H >= h`: one step reaches the ratio 2 (up to
+        `2h + 1` pixels); for more, the layer repeats itself with the same weights, guided on the way by `hr_feat`
+        average-pooled to the size of each step. Exactly the authors' result where the ratio is 2.
+        Kernels are float32 or better under autocast and are handed on in the dtype of the features.
+
+    Args:
+        lr_channels, hr_channels: channels of the two maps.
+        lowpass_kernel, highpass_kernel: odd window widths of the two adaptive filters.
+        groups: channel groups that have kernels of their own.
+        encoder_kernel, encoder_dilation: of the convolutions that predict kernels.
+        compressed_channels: width of the compressed maps. None: `(lr_channels + hr_channels) // compress_ratio`.
+        compress_ratio: see `compressed_channels`; 8 in the released detectors, 4 in the released SegNeXt.
+        hamming_window: multiply the kernels by a Hamming window (off in the released segmentors).
+        highpass: sharpen `hr_feat`. Off, it passes unchanged.
+        highpass_residual: add the high frequencies to `hr_feat`; off, return them alone.
+        initial_fusion: predict the kernels from maps that went through a first pass of the filters themselves. With
+            `highpass=False`, a pair the authors leave undefined, only the low-pass filter takes part.
+        semi_conv: predict kernels for both maps apart and add them; off, add the maps, upsampled by `upsample_mode`,
+            before prediction and filter at high resolution.
+        upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv`.
+        align_corners: of `upsample_mode`.
+        resample: the offset generator.
+        resample_groups: channel groups that it moves apart; divides `lr_channels`.
+        resample_norm: GroupNorm in the offset generator.
+        resample_direction: 'concat' as in the released configs, or 'similarity': see `OffsetGenerator`.
+        resample_kernel: kernel of its convolutions; None: `encoder_kernel`, as released. With
+            `resample_direction='similarity', resample_kernel=1` the parameters are those of the paper's tables
+            (SegNeXt-T +0.18 M, SegFormer-B1 +0.34 M), which those of the released configs exceed.
+        padding: 'zeros' (mmcv's op, with which the published weights were trained) or 'reflect' (the authors' fallback).
+        init: 'released': Xavier for the offset convolutions, as the released `init_weights` leaves them and the
+            published numbers were trained. 'intended': N(0, 0.001) for the offsets and zero for their scales, as the
+            authors' constructor sets before it overwrites them.
+        with_cp: recompute activations in the backward pass (non-reentrant checkpointing).
+
+    Example:
+        >>> fusion = FreqFusion(lr_channels=32, hr_channels=16)
+        >>> lr_up, hr_feat = fusion(torch.rand(1, 32, 14, 7), torch.rand(1, 16, 27, 13))
+        >>> lr_up.shape, hr_feat.shape
+        (torch.Size([1, 32, 27, 13]), torch.Size([1, 16, 27, 13]))
+    """
+
+    reference_args = {
+        'up_group': 'groups',
+        'feature_resample': 'resample',
+        'feature_resample_group': 'resample_groups',
+        'feature_resample_norm': 'resample_norm',
+        'comp_feat_upsample': 'initial_fusion',
+        'use_high_pass': 'highpass',
+        'hr_residual': 'highpass_residual',
+    }
+    reference_defaults = {'resample': False, 'compressed_channels': 64}
+    reference_keys = {
+        'hr_channel_compressor': 'hr_compressor',
+        'lr_channel_compressor': 'lr_compressor',
+        'content_encoder': 'lowpass_encoder',
+        'content_encoder2': 'highpass_encoder',
+        'dysampler': 'offset_generator',
+        'hamming_lowpass': None,
+        'hamming_highpass': None,
+    }
+
+    def __init__(
+        self,
+        lr_channels: int,
+        hr_channels: int,
+        lowpass_kernel: int = 5,
+        highpass_kernel: int = 3,
+        groups: int = 1,
+        encoder_kernel: int = 3,
+        encoder_dilation: int = 1,
+        compressed_channels: int | None = None,
+        compress_ratio: int = 8,
+        hamming_window: bool = True,
+        highpass: bool = True,
+        highpass_residual: bool = True,
+        initial_fusion: bool = True,
+        semi_conv: bool = True,
+        upsample_mode: str = 'nearest',
+        align_corners: bool = False,
+        resample: bool = True,
+        resample_groups: int = 4,
+        resample_norm: bool = True,
+        resample_direction: str = 'concat',
+        resample_kernel: int | None = None,
+        padding: str = 'zeros',
+        init: str = 'released',
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, kernel in (
+            ('lowpass_kernel', lowpass_kernel),
+            ('highpass_kernel', highpass_kernel),
+            ('encoder_kernel', encoder_kernel),
+        ):
+            if kernel < 1 or kernel % 2 == 0:
+                raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        if lr_channels % groups or (highpass and hr_channels % groups):
+            raise ValueError(
+                f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
+            )
+        if resample and lr_channels % resample_groups:
+            raise ValueError(f'resample_groups must divide lr_channels={lr_channels}, got {resample_groups}')
+        for name, value, choices in (
+            ('padding', padding, ('zeros', 'reflect')),
+            ('init', init, ('released', 'intended')),
+            ('upsample_mode', upsample_mode, ('nearest', 'bilinear', 'bicubic')),
+        ):
+            if value not in choices:
+                raise ValueError(f'{name} must be one of {choices}, got {value!r}')
+        if compressed_channels is None:
+            compressed_channels = (lr_channels + hr_channels) // compress_ratio
+        if compressed_channels < 1:
+            raise ValueError(
+                f'compressed_channels must be positive, got {compressed_channels} from lr_channels='
+                f'{lr_channels}, hr_channels={hr_channels}, compress_ratio={compress_ratio}'
+            )
+        self.lr_channels = lr_channels
+        self.hr_channels = hr_channels
+        self.lowpass_kernel = lowpass_kernel
+        self.highpass_kernel = highpass_kernel
+        self.groups = groups
+        self.highpass = highpass
+        self.highpass_residual = highpass_residual
+        self.initial_fusion = initial_fusion
+        self.semi_conv = semi_conv
+        self.upsample_mode = upsample_mode
+        self.align_corners = align_corners
+        self.resample_groups = resample_groups if resample else 1
+        self.padding = padding
+        self.with_cp = with_cp
+
+        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1)
+        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1)
+        encoder = dict(
+            kernel_size=encoder_kernel, dilation=encoder_dilation, padding=(encoder_kernel - 1) * encoder_dilation // 2
+        )
+        self.lowpass_encoder = Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+        self.highpass_encoder = (
+            Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if highpass else None
+        )
+        self.offset_generator = (
+            OffsetGenerator(
+                compressed_channels,
+                resample_groups,
+                resample_kernel or encoder_kernel,
+                resample_norm,
+                resample_direction,
+            )
+            if resample
+            else None
+        )
+        for name, kernel in (('lowpass_window', lowpass_kernel), ('highpass_window', highpass_kernel)):
+            self.register_buffer(name, ops.hamming_window(kernel) if hamming_window else None, persistent=False)
+        self.init_weights(init)
+
+    def init_weights(self, init: str = 'released') -> None:
+        """See the argument `init`."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        encoders = [self.lowpass_encoder, self.highpass_encoder]
+        if init == 'intended' and self.offset_generator is not None:
+            encoders += [self.offset_generator.lr_offset, self.offset_generator.hr_offset]
+            nn.init.zeros_(self.offset_generator.lr_scale.weight)
+            nn.init.zeros_(self.offset_generator.hr_scale.weight)
+        for encoder in filter(None, encoders):
+            nn.init.normal_(encoder.weight, std=0.001)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        # The authors store the window, or a single 1 for none: the only trace of the option in their checkpoints.
+        window = state_dict.get(prefix + 'hamming_lowpass')
+        if window is not None and (window.numel() > 1) != (self.lowpass_window is not None):
+            raise RuntimeError(
+                f'{prefix}hamming_lowpass: the checkpoint was trained with hamming_window='
+                f'{window.numel() > 1}, this layer has hamming_window={window.numel() <= 1}: '
+                'build the layer with the value of the checkpoint'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse.
+
+        Args:
+            lr_feat: [N, lr_channels, h, w].
+            hr_feat: [N, hr_channels, H, W], at least as large.
+
+        Returns:
+            `lr_feat` upsampled to [N, lr_channels, H, W], and `hr_feat` sharpened.
+
+        Raises:
+            ValueError: maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
+        """
+        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._fuse, lr_feat, hr_feat, use_reentrant=False)
+        return self._fuse(lr_feat, hr_feat)
+
+    def _fuse(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
+        for guide in step_guides(lr_feat, hr_feat):
+            lr_feat, sharpened, _ = self.fuse_step(lr_feat, guide)
+        return lr_feat, sharpened
+
+    def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [N, G*k*k, H, W]."""
+        lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [N, C', h, w], [N, C', H, W]
+        if not self.semi_conv:
+            lowpass, highpass = self._encode(resize_nearest(lr, hr.shape[-2:]) + hr)
+        elif self.initial_fusion:
+            lowpass, highpass, hr = self._initial_fusion(lr, hr)
+        else:
+            lowpass, highpass = (
+                None if logits is None else logits + resize_nearest(lr_logits, hr.shape[-2:])
+                for logits, lr_logits in zip(self._encode(hr), self._encode(lr))
+            )
+
+        kernels = self._lowpass_kernels(lowpass)
+        if not self.semi_conv:
+            align_corners = None if self.upsample_mode == 'nearest' else self.align_corners
+            lr_feat = F.interpolate(lr_feat, hr.shape[-2:], mode=self.upsample_mode, align_corners=align_corners)
+        lr_up = self._reassemble(lr_feat, kernels, self.lowpass_kernel)
+        if self.offset_generator is not None:
+            lr_up = self.offset_generator(lr, hr, lr_up)
+        if self.highpass:
+            hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
+        return lr_up, hr_feat, kernels
+
+    def _encode(self, compressed: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.lowpass_encoder(compressed), self.highpass_encoder(compressed) if self.highpass else None
+
+    def _initial_fusion(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Logits of both filters, each map's share upsampled by the other filter's kernels, and the sharpened `hr`."""
+        highpass = None
+        if self.highpass:
+            highpass = self.highpass_encoder(hr)
+            hr = self._sharpen(hr, highpass, residual=True)
+        lowpass = self.lowpass_encoder(hr)
+        lowpass = lowpass + self._reassemble(
+            self.lowpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
+        )
+        if self.highpass:
+            highpass = highpass + self._reassemble(
+                self.highpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
+            )
+        return lowpass, highpass, hr
+
+    def _sharpen(self, features: Tensor, logits: Tensor, residual: bool) -> Tensor:
+        """Details, `features` minus its low-pass, with `residual` added to `features`."""
+        kernels = normalize_kernels(logits, self.highpass_kernel, self.highpass_window)
+        # Negated are the kernels, not the wider maps of the forward and the backward pass.
+        smooth = self._reassemble(features, -kernels, self.highpass_kernel)
+        return smooth.add_(features, alpha=2 if residual else 1)
+
+    def _lowpass_kernels(self, logits: Tensor) -> Tensor:
+        return normalize_kernels(logits, self.lowpass_kernel, self.lowpass_window)
+
+    def _reassemble(self, features: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
+        return carafe(features, kernels.to(features.dtype), kernel_size, self.groups, padding=self.padding)

@@ -1,0 +1,35 @@
+"""Reading a map at the pixel centres of a grid, each moved by an offset of its own."""
+
+import torch
+from torch import Tensor
+
+from ...ops.opaque import grid_sample
+
+
+def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int]) -> Tensor:
+    """Bilinear samples of `features` at the centres of the pixels of a grid plus their offsets.
+
+    Convention:
+        `align_corners=False`, border values repeated. Zero offsets give the bilinear resizing to the grid, and
+        `features` themselves where the grid has their size. An offset that is no number counts as zero.
+
+    Args:
+        features: [N, C, h', w'], of any size.
+        offset: [N, 2, G, H, W], x before y, for G groups of channels, in pixels of a map of the size `coarse`.
+        coarse: (h, w).
+
+    Returns:
+        [N, C, H, W] in the dtype of `features`.
+    """
+    dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
+    # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
+    offset = offset.to(dtype).nan_to_num()
+    height, width = offset.shape[-2:]
+    x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / coarse[1])
+    y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / coarse[0])
+    return grid_sample(features.to(dtype), torch.stack([x, y], dim=-1)).to(features.dtype)
+
+
+def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Pixel centres in the normalised coordinates of `grid_sample(align_corners=False)`."""
+    return (2 * torch.arange(size, device=device, dtype=dtype) + 1) / size - 1

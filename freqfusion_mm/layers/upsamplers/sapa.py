@@ -1,0 +1,109 @@
+"""SAPA: reassembly kernels from the similarity of fine and coarse features.
+
+Paper: SAPA: Similarity-Aware Point Affiliation for Feature Upsampling, NeurIPS 2022, arXiv 2209.12866.
+Source: poppinace/sapa (348db4a, MIT), written anew. Ours takes any pair of sizes and any device, without a compiled
+extension.
+"""
+
+from torch import Tensor, nn
+
+from ...ops import resize_nearest
+from ...ops.kernels import normalize_kernels
+from ...ops.reassembly import carafe, window_similarity
+from ..conv2d import Conv2d
+from ..norms import ChannelNorm, group_norm
+from ..protocol import GuidedUpsampler
+from ..reference import ReferenceNames
+
+
+class SAPA(ReferenceNames, GuidedUpsampler):
+    """Each fine pixel becomes the mean of the k x k coarse pixels around it, weighted by how alike they are.
+
+    Convention:
+        `weights = softmax_t <query[Y], key[window_t(Y)]>`, the window of fine pixel Y centred on coarse pixel
+        `floor(Y*h/H)`; a place outside the map has the similarity 0, takes its share of the softmax, and counts as
+        zero. `key` is a linear map of the normalised `lr_feat`; `query` one of the normalised `hr_feat` (SAPA-B), or,
+        `gated` (SAPA-G), `g * W_hr norm(hr) + (1 - g) * W_lr lr` with `g = sigmoid(W_g norm(lr))` and both parts of
+        `lr_feat` upsampled by nearest. Ratios above 2 take several steps with the same weights, guided by `hr_feat`
+        average-pooled to the size of each.
+
+    Args:
+        lr_channels, hr_channels: channels of the two maps.
+        kernel_size: k, odd.
+        embedding_channels: of query and key: 32 in the published comparisons, 64 in the released file.
+        gated: SAPA-G.
+        norm: 'layer' (over the channels of a pixel, as released), 'group' (32 groups or the largest number below that
+            divides, as in the authors' forks of mmdetection and mmsegmentation), or None.
+        bias: of the linear maps.
+
+    Example:
+        >>> import torch
+        >>> SAPA(16, 12)(torch.rand(1, 16, 5, 7), torch.rand(1, 12, 11, 13)).shape
+        torch.Size([1, 16, 11, 13])
+    """
+
+    reference_args = {
+        'dim_y': 'hr_channels',
+        'dim_x': 'lr_channels',
+        'up_kernel_size': 'kernel_size',
+        'embedding_dim': 'embedding_channels',
+        'qkv_bias': 'bias',
+    }
+    reference_same = {'dim_x': 'dim_y'}
+    reference_defaults = {'embedding_channels': 64}
+    reference_keys = {
+        'norm_y': 'hr_norm',
+        'norm_x': 'lr_norm',
+        'q': 'hr_query',
+        'qy': 'hr_query',
+        'qx': 'lr_query',
+        'k': 'key',
+    }
+
+    def __init__(
+        self,
+        lr_channels: int,
+        hr_channels: int,
+        kernel_size: int = 5,
+        embedding_channels: int = 32,
+        gated: bool = False,
+        norm: str | None = 'layer',
+        bias: bool = True,
+    ) -> None:
+        super().__init__(lr_channels, hr_channels)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+        if norm not in _NORMS:
+            raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
+        self.kernel_size = kernel_size
+        self.lr_norm = _NORMS[norm](lr_channels)
+        self.hr_norm = _NORMS[norm](hr_channels)
+        self.key = Conv2d(lr_channels, embedding_channels, 1, bias=bias)
+        self.hr_query = Conv2d(hr_channels, embedding_channels, 1, bias=bias)
+        self.lr_query = Conv2d(lr_channels, embedding_channels, 1, bias=bias) if gated else None
+        self.gate = Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
+        for conv in (self.key, self.hr_query, self.lr_query, self.gate):
+            if conv is not None:
+                nn.init.trunc_normal_(conv.weight, std=0.02)
+                if bias:
+                    nn.init.zeros_(conv.bias)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        for name in ('q', 'qy', 'qx', 'k', 'gate'):  # linear layers there, 1x1 convolutions here
+            weight = state_dict.get(f'{prefix}{name}.weight')
+            if weight is not None and weight.dim() == 2:
+                state_dict[f'{prefix}{name}.weight'] = weight[..., None, None]
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        normed = self.lr_norm(lr_feat)
+        query, key = self.hr_query(self.hr_norm(guide)), self.key(normed)  # [N, C', H, W], [N, C', h, w]
+        if self.gate is not None:
+            gate = resize_nearest(self.gate(normed).sigmoid(), query.shape[-2:])
+            query = gate * query + (1 - gate) * resize_nearest(self.lr_query(lr_feat), query.shape[-2:])
+        scores = window_similarity(query, key, self.kernel_size)  # [N, k*k, H, W]
+        kernels = normalize_kernels(scores, self.kernel_size)
+        return carafe(lr_feat, kernels.to(lr_feat.dtype), self.kernel_size)
+
+
+_NORMS = {'layer': ChannelNorm, 'group': group_norm, None: lambda channels: nn.Identity()}

@@ -1,0 +1,1 @@
+"""What plugs into the models of mmdet, mmseg and mmpretrain: backbones, necks, decode heads, pixel decoders."""

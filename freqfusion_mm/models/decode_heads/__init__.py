@@ -1,0 +1,27 @@
+"""Decode heads for mmsegmentation: one key, `upsample_cfg`, chooses the fusion; ESPNet's own; one that unpools."""
+
+from .depth_head import FusionDepthHead
+from .espnet_head import ESPNetCHead, ESPNetHead
+from .espnetv2_heads import EESPNetSegHead, ESPNetV2Head
+from .fpn_head import FusionSemanticFPNHead
+from .ham_head import FusionHamHead
+from .image_guided_fcn_head import ImageGuidedFCNHead
+from .segformer_head import FusionSegformerHead
+from .unet_head import FusionUNetHead
+from .unpool_aspp_head import UnpoolASPPHead
+from .uper_head import FusionUPerHead
+
+__all__ = [
+    'EESPNetSegHead',
+    'ESPNetCHead',
+    'ESPNetHead',
+    'ESPNetV2Head',
+    'FusionDepthHead',
+    'FusionHamHead',
+    'FusionSegformerHead',
+    'FusionSemanticFPNHead',
+    'FusionUNetHead',
+    'FusionUPerHead',
+    'ImageGuidedFCNHead',
+    'UnpoolASPPHead',
+]

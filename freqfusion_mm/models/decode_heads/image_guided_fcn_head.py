@@ -1,0 +1,78 @@
+"""FCN head behind a plain vision transformer: one direct upsampling, guided by the image, before the classifier.
+
+Paper: A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling, arXiv 2407.02283 (Segmenter).
+Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, written anew on mmsegmentation's FCNHead.
+    Ours takes any fusion and any stride of the guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmseg.models.decode_heads import FCNHead
+from torch import Tensor
+
+from freqfusion_mm.layers import Bilinear, Nearest, ShallowImageGuide
+
+from .head_fusions import build_head_fusion
+
+
+class ImageGuidedFCNHead(FCNHead):
+    """FCN head whose features are upsampled to `1 / (product of guide_strides)` of the image and then classified.
+
+    Convention:
+        The backbone's last output is the image (`VisionTransformerWithImage`). The guide is `ShallowImageGuide` of it;
+        an interpolation has no use for a guide and goes to the same size without one. The ratio is what the strides
+        leave: 16 to 4 is one step of x4 with ReSFU and every other upsampler of any ratio, and two steps of x2 with
+        the others, which get the guide averaged down in between.
+
+    Args:
+        in_index: the map to upsample; by default the last one before the image.
+        upsample_cfg: the fusion's config.
+        guide_channels, guide_mid_channels, guide_strides: of the two convolutions on the image.
+        kwargs: `in_channels, channels, num_classes, num_convs` and the others of mmsegmentation's FCNHead; unknown ones
+            are refused. The released Segmenter has `num_convs=0, concat_input=False`.
+
+    Raises:
+        ValueError: the last map is no image, or not larger than the one to upsample.
+
+    Example:
+        >>> import torch
+        >>> head = ImageGuidedFCNHead(
+        ...     in_channels=32, channels=32, num_convs=0, concat_input=False, num_classes=3)
+        >>> head([torch.zeros(1, 32, 4, 3), torch.zeros(1, 3, 64, 48)]).shape
+        torch.Size([1, 3, 16, 12])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_index: int = -2,
+        upsample_cfg: dict[str, Any] = dict(type='ReSFU'),
+        guide_channels: int = 32,
+        guide_mid_channels: int = 64,
+        guide_strides: tuple[int, int] = (2, 2),
+        **kwargs,
+    ) -> None:
+        super().__init__(in_index=in_index, **kwargs)
+        self.fusion = build_head_fusion(upsample_cfg, self.channels, guide_channels, self.align_corners)
+        self.guide_stride = guide_strides[0] * guide_strides[1]
+        self.image_guide = None
+        if not isinstance(getattr(self.fusion, 'upsampler', None), (Nearest, Bilinear)):
+            self.image_guide = ShallowImageGuide(3, guide_mid_channels, guide_channels, tuple(guide_strides))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        image = inputs[-1]
+        if image.dim() != 4 or image.shape[1] != 3:
+            raise ValueError(
+                f'{type(self).__name__}: the last map of the backbone must be the image [B, 3, H, W], got shape '
+                f'{tuple(image.shape)}; use a backbone that returns it, for instance VisionTransformerWithImage'
+            )
+        feat = self._forward_feature(inputs)  # [B, channels, h, w]
+        if self.image_guide is None:
+            guide = image[..., :: self.guide_stride, :: self.guide_stride]  # only its size is read
+        else:
+            guide = self.image_guide(image)
+        feat, _ = self.fusion(feat, guide)  # [B, channels, H / stride, W / stride]
+        return self.cls_seg(feat)

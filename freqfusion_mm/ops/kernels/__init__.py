@@ -1,0 +1,1 @@
+"""The normalisation of predicted kernels: definition and Triton kernel."""

@@ -1,0 +1,172 @@
+"""Local reassembly: every output pixel is a weighted sum of a k x k window of the (coarser) input.
+
+Paper: CARAFE: Content-Aware ReAssembly of FEatures, ICCV 2019.
+Source: the contract is that of `mmcv.ops.carafe` (mmcv 2.x, Apache-2.0), written anew. Ours runs on every device and
+float dtype, accepts any pair of sizes, and can reflect or repeat the border instead of reading zeros.
+"""
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from ..library import empty_map, layout, register, triton_kernels
+from . import matmul as reassembly_matmul
+from . import shifted as reassembly_shifted
+from .reference import PADDINGS, reassemble_reference
+
+IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
+
+
+def carafe(
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    group_size: int = 1,
+    scale_factor: int | None = None,
+    *,
+    padding: str = 'zeros',
+    impl: str = 'auto',
+) -> Tensor:
+    """Reassemble `features` with one k x k kernel per output pixel and channel group.
+
+    Convention:
+        `out[n,c,Y,X] = sum_ij masks[n, g*k*k + i*k + j, Y, X] * features[n, c, y + i - r, x + j - r]` with
+        `r = (k-1)/2`, `g = c // (C / group_size)`, `y = floor(Y*h/H)`, `x = floor(X*w/W)` (`Y // s` where the ratio s
+        is whole). Neighbours outside the map count as zero (`padding='zeros'`, mmcv's CUDA kernel) or are mirrored
+        without repeating the edge (`padding='reflect'`, FreqFusion's own fallback), over and over where the map is
+        smaller than the window, or repeat the edge (`padding='replicate'`). The masks are used as they are: normalise
+        them before.
+
+    Args:
+        features: [N, C, h, w], any float dtype.
+        masks: [N, group_size * kernel_size**2, H, W], dtype and device of `features`.
+        kernel_size: odd window width k.
+        group_size: number of channel groups that have a kernel of their own (mmcv's name); divides C.
+        scale_factor: the ratio H/h = W/w, checked. None: the sizes alone decide, and need no whole ratio.
+        padding: 'zeros', 'reflect' or 'replicate'.
+        impl: 'triton' is a kernel for NVIDIA GPUs, 'matmul' multiplies tiles of windows with banded matrices, 'shifted'
+            accumulates shifted views; all save nothing but the two inputs for the backward pass, and accumulate
+            half-precision inputs in float32. 'reference' is the definition in plain differentiable indexing, for tests,
+            higher derivatives and ONNX, which is always exported by it. 'auto' picks 'triton' where it runs, else
+            'matmul' where output pixels share a window, and 'shifted' where the sizes are equal.
+
+    Returns:
+        [N, C, H, W] in the dtype of `features`, channels last where they are. Differentiable twice in both arguments.
+
+    Raises:
+        TypeError: tensors of different or non-float dtypes.
+        ValueError: shapes, kernel size, groups, padding or impl that do not fit; a named impl that cannot run here.
+
+    Example:
+        >>> x = torch.rand(1, 8, 5, 7)
+        >>> kernels = torch.rand(1, 25, 10, 14).softmax(dim=1)
+        >>> carafe(x, kernels, kernel_size=5, group_size=1, scale_factor=2).shape
+        torch.Size([1, 8, 10, 14])
+    """
+    _check(features, masks, kernel_size, group_size, scale_factor, padding, impl)
+    if impl == 'reference' or torch.onnx.is_in_onnx_export():
+        return reassemble_reference(features, masks, kernel_size, group_size, padding)
+    return _carafe(features, masks, kernel_size, group_size, padding, impl)
+
+
+def _forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    kernels = triton_kernels('reassembly.triton_reassembly', impl, features, masks, kernel_size, groups, padding)
+    if kernels is not None:
+        out = kernels.forward(features, masks, kernel_size, groups, padding)
+    else:
+        way = eager_way(features, masks, impl)
+        out = way.forward(features, masks, kernel_size, groups, padding)
+    return out.contiguous(memory_format=layout(features))
+
+
+def _backward(
+    grad: Tensor,
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    groups: int,
+    padding: str,
+    impl: str,
+    needs: list[bool],
+) -> list[Tensor]:
+    kernels = triton_kernels('reassembly.triton_reassembly', impl, features, masks, kernel_size, groups, padding)
+    if kernels is not None:
+        grads = [
+            function(grad, features, masks, kernel_size, groups, padding)
+            for function, need in zip((kernels.grad_features, kernels.grad_masks), needs)
+            if need
+        ]
+    else:
+        way = eager_way(features, masks, impl)
+        grad_features, grad_masks = way.backward(grad, features, masks, kernel_size, groups, padding, *needs)
+        grads = [grad_features] * needs[0] + [grad_masks] * needs[1]
+    likes = [tensor for tensor, need in zip((features, masks), needs) if need]
+    return [result.contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
+
+
+def _fake(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    return empty_map(features, (*features.shape[:2], *masks.shape[-2:]))
+
+
+def _definition(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+    return reassemble_reference(features, masks, kernel_size, groups, padding)
+
+
+_carafe = register('carafe', _forward, _backward, _definition, _fake)
+
+
+def eager_way(features: Tensor, masks: Tensor, impl: str) -> ModuleType:
+    """Module with `forward` and `backward`, for the other operators as well.
+
+    Convention:
+        An odd window sits on a pixel. An even one sits on a corner between pixels, of which there are (h+1) x (w+1):
+        corner p reads the pixels p - k/2 ... p + k/2 - 1. Which fine pixel reads which window: `fine_axes.FineAxes`.
+        The masks may have a wider dtype than the features.
+    """
+    if impl == 'auto':  # do output pixels share windows?
+        impl = 'shifted' if all(f <= c for c, f in zip(features.shape[-2:], masks.shape[-2:])) else 'matmul'
+    return reassembly_matmul if impl == 'matmul' else reassembly_shifted
+
+
+def _check(
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int | None,
+    padding: str,
+    impl: str,
+) -> None:
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+    if impl not in IMPLS:
+        raise ValueError(f'impl must be one of {IMPLS}, got {impl!r}')
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+    for name, tensor in (('features', features), ('masks', masks)):
+        if tensor.dim() != 4:
+            raise ValueError(f'{name} must be 4-D [N, C, H, W], got shape {tuple(tensor.shape)}')
+        if not tensor.is_floating_point():
+            raise TypeError(f'{name} must be floating point, got {tensor.dtype}')
+    if features.dtype != masks.dtype or features.device != masks.device:
+        raise TypeError(
+            f'features and masks must share dtype and device, got {features.dtype} on {features.device} '
+            f'and {masks.dtype} on {masks.device}: convert the masks with `masks.to(features)`'
+        )
+    (n, c, h, w), (n_masks, c_masks, height, width) = features.shape, masks.shape
+    if 0 in (c, h, w, height, width):
+        raise ValueError(f'empty map: features {tuple(features.shape)}, masks {tuple(masks.shape)}')
+    if n != n_masks:
+        raise ValueError(f'features and masks must have one batch size, got {n} and {n_masks}')
+    if group_size < 1 or c % group_size:
+        raise ValueError(f'group_size must divide the {c} feature channels, got {group_size}')
+    if c_masks != group_size * kernel_size**2:
+        raise ValueError(
+            f'masks must have group_size * kernel_size**2 = {group_size * kernel_size**2} channels, got {c_masks}'
+        )
+    if scale_factor is not None and (height, width) != (h * scale_factor, w * scale_factor):
+        raise ValueError(
+            f'masks must be {scale_factor} times the {h}x{w} features, i.e. {h * scale_factor}x'
+            f'{w * scale_factor}, got {height}x{width}: give scale_factor=None for other ratios'
+        )

@@ -1,0 +1,100 @@
+"""Fine-neighbour attention on GPUs: local reassembly whose band is smeared by the phase of each fine pixel.
+
+The contract is that of `freqfusion_mm.ops.fns_attention`. The k x k bilinear samples of a fine pixel are one weighted
+sum of (k+1) x (k+1) coarse pixels, with the border repeated; the kernels of `reassembly` make those weights from `attn`
+where they need them, so that no weight map is written in the forward pass, and none is padded to whole corners.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..triton.launch import sum_dtype, tuned
+from . import triton_reassembly as reassembly
+from .triton_windows import phase
+
+
+def why_not(attn: Tensor, value: Tensor, kernel_size: int) -> str | None:
+    """Why the kernels cannot run on these arguments, or None."""
+    return reassembly.why_not(value, attn, kernel_size, 1, 'replicate')
+
+
+def forward(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """[N, k*k, H, W] and [N, C, h, w] to [N, C, H, W], in the dtype and layout of `value`."""
+    return reassembly.reassemble(value, attn, kernel_size, 1, 'replicate', smear=True)
+
+
+def grad_value(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """Gradient of `value`, of which only shape, dtype and layout are used; `grad` is that of the output."""
+    return reassembly.gather_features(grad, value, attn, kernel_size, 1, 'replicate', smear=True)
+
+
+def grad_attn(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """Gradient of `attn`, of which only shape, dtype and layout are used; `grad` is that of the output."""
+    (n, _, height, width), (h, w) = attn.shape, value.shape[-2:]
+    dtype = torch.promote_types(torch.promote_types(attn.dtype, value.dtype), torch.float32)
+    weights = torch.empty(n, (kernel_size + 1) ** 2, height, width, dtype=dtype, device=attn.device)
+    reassembly.correlate(grad, value, weights, kernel_size, 1, 'replicate', smear=True)
+    result = torch.empty_like(attn)
+    with torch.cuda.device_of(attn):
+        _gather_samples[lambda config: (triton.cdiv(height * width, config['BLOCK']), n)](
+            result,
+            weights,
+            h,
+            w,
+            height,
+            width,
+            *result.stride(),
+            *weights.stride(),
+            KERNEL=kernel_size,
+            SUM=sum_dtype(weights),
+        )
+    return result
+
+
+@tuned(
+    [triton.Config(dict(BLOCK=block), num_warps=warps) for block, warps in ((256, 4), (128, 4), (512, 4))],
+    key=['KERNEL'],
+)
+@triton.jit(
+    do_not_specialize=['h', 'w', 'height', 'width', 'attn_n', 'attn_t', 'attn_y', 'weight_n', 'weight_t', 'weight_y']
+)
+def _gather_samples(
+    attn,
+    weights,
+    h,
+    w,
+    height,
+    width,
+    attn_n,
+    attn_t,
+    attn_y,
+    attn_x,
+    weight_n,
+    weight_t,
+    weight_y,
+    weight_x,
+    KERNEL: tl.constexpr,
+    SUM: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """A sample takes its part of the gradient of the four pixels that its weight was split among."""
+    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    sample = tl.program_id(1).to(tl.int64)
+    is_pixel = pixel < height * width
+    y, x = pixel // width, pixel % width
+    phase_y, phase_x = phase(y, h, height, SUM), phase(x, w, width, SUM)
+    attn += sample * attn_n + y.to(tl.int64) * attn_y + x.to(tl.int64) * attn_x
+    weights += sample * weight_n + y.to(tl.int64) * weight_y + x.to(tl.int64) * weight_x
+    attn_t, weight_t = attn_t.to(tl.int64), weight_t.to(tl.int64)
+    below = (KERNEL + 1) * weight_t
+    for i in tl.static_range(KERNEL):
+        for j in tl.static_range(KERNEL):
+            corner = weights + (i * (KERNEL + 1) + j) * weight_t
+            upper = (1 - phase_x) * tl.load(corner, mask=is_pixel, other=0.0)
+            upper += phase_x * tl.load(corner + weight_t, mask=is_pixel, other=0.0)
+            lower = (1 - phase_x) * tl.load(corner + below, mask=is_pixel, other=0.0)
+            lower += phase_x * tl.load(corner + below + weight_t, mask=is_pixel, other=0.0)
+            total = (1 - phase_y) * upper + phase_y * lower
+            tl.store(attn + (i * KERNEL + j) * attn_t, total.to(attn.dtype.element_ty), mask=is_pixel)

@@ -1,0 +1,1 @@
+"""Similarities between neighbours: definition and Triton kernel."""

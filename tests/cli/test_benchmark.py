@@ -1,0 +1,163 @@
+"""The benchmark: its baselines are right, a way that is not gets no time, and its files hold together."""
+
+import functools
+import importlib
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tools.benchmark import __main__ as benchmark
+from tools.benchmark import entries, measure, report, ways
+
+CPU = torch.device('cpu')
+
+needs_tracer = pytest.mark.skipif(
+    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
+)
+
+
+def small():
+    return entries.freqfusion((1, 16, 5, 6), (1, 8, 10, 12), compressed_channels=8, resample_groups=4)
+
+
+@pytest.mark.parametrize(
+    'entry',
+    [
+        small(),
+        entries.resfu((1, 64, 5, 6), (1, 32, 20, 24)),
+        entries.upsampler('carafe', (1, 16, 5, 6), (1, 8, 10, 12)),
+        entries.upsampler('SAPA', (1, 16, 5, 6), (1, 8, 10, 12)),
+        entries._op('carafe', [(2, 8, 5, 7), (2, 18, 10, 14)], '', 3, 2),
+        entries._op('window_similarity', [(2, 8, 10, 14), (2, 8, 5, 7)], '', 3),
+        entries._op('fns_attention', [(1, 9, 10, 14), (1, 4, 5, 7)], '', 3),
+        entries._op('normalize_kernels', [(1, 18, 5, 7)], '', 3),
+        entries._op('neighbour_similarity', [(1, 4, 5, 7)], ''),
+    ],
+    ids=lambda entry: entry.name,
+)
+def test_the_unfold_formulation_agrees(entry):
+    assert measure.parity(entry.make(CPU, torch.float64), 'unfold') is None
+
+
+def test_layers_call_the_package_again_afterwards():
+    module = importlib.import_module('freqfusion_mm.layers.upsamplers.freqfusion')
+    ours = module.carafe
+    with ways.layers_use('unfold'):
+        assert module.carafe is not ours
+    assert module.carafe is ours
+
+
+def test_no_time_where_parity_fails(monkeypatch):
+    monkeypatch.setattr(measure, 'extra_memory', lambda *args: dict.fromkeys(measure.PASSES, 1.0))
+    rows = benchmark.measured(small(), CPU, torch.float32, 1, 2)
+    assert [row['way'] for row in rows if 'median_ms' in row] == ['ours', 'unfold', 'copy'] * 2
+
+    carafe = ways.ops_of('unfold')['carafe']
+    monkeypatch.setitem(ways.ops_of('unfold'), 'carafe', lambda *args, **kwargs: 2 * carafe(*args, **kwargs))
+    rows = benchmark.measured(small(), CPU, torch.float32, 1, 2)
+    assert [row['way'] for row in rows if 'median_ms' in row] == ['copy'] * 2
+    assert all('parity failed' in row['status'] for row in rows if row['way'] in ('ours', 'unfold'))
+
+
+def kinked(gradient):
+    """relu(x + b) in two ways, of which the other has the slope `gradient(x + b)`; x + b is zero until x is moved."""
+    x = torch.tensor([1.0, 5.0]).view(1, 2, 1, 1).requires_grad_()
+
+    def run(way):
+        moved = x - torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
+        slope = gradient(moved.detach())
+        other = slope * moved + (moved.relu() - slope * moved).detach()
+        return (moved.relu() if way == 'ours' else other,)
+
+    return entries.Case(run, [x], [])
+
+
+def test_parity_of_gradients_is_not_undone_by_a_kink():
+    assert measure.parity(kinked(lambda x: (x >= 0).to(x)), 'unfold') is None
+    assert 'forward+backward: result 0' in measure.parity(kinked(lambda x: 2.0 * (x > 0)), 'unfold')
+
+
+@pytest.mark.parametrize('size, agrees', [(1e-7, True), (1e-5, False), (float('nan'), False)])
+def test_parity_passes_over_rounding_alone(size, agrees):
+    inputs = [torch.ones(1, 2).requires_grad_() for _ in range(2)]
+
+    def run(way):
+        return (inputs[0] + (0.0 if way == 'ours' else size) * (inputs[1] - inputs[1].detach()),)
+
+    assert (measure.parity(entries.Case(run, inputs, []), 'unfold') is None) == agrees
+
+
+@needs_tracer
+def test_compiled_is_a_way_of_its_own(monkeypatch):
+    monkeypatch.setattr(measure, 'extra_memory', lambda *args: dict.fromkeys(measure.PASSES, 1.0))
+    monkeypatch.setattr(torch, 'compile', functools.partial(torch.compile, backend='aot_eager'))
+    rows = benchmark.measured(replace(small(), ways=('ours', 'compiled')), CPU, torch.float32, 1, 2)
+    rows = [row for row in rows if row['way'] == 'compiled']
+    assert [row['status'] for row in rows] == ['ok', 'ok']
+    assert all(row['median_ms'] and float(row['compile_s']) > 0 for row in rows)
+
+
+def test_what_does_not_compile_gets_no_time_and_takes_it_from_no_other(monkeypatch):
+
+    def fail(module, fullgraph):
+        assert fullgraph
+        raise AssertionError('graph break')
+
+    monkeypatch.setattr(measure, 'extra_memory', lambda *args: dict.fromkeys(measure.PASSES, 1.0))
+    monkeypatch.setattr(torch, 'compile', fail)
+    rows = benchmark.measured(replace(small(), ways=('ours', 'compiled')), CPU, torch.float32, 1, 2)
+    assert [row['way'] for row in rows if 'median_ms' in row] == ['ours', 'copy'] * 2
+    reasons = {row['status'] for row in rows if row['way'] == 'compiled'}
+    assert reasons == {'does not compile: AssertionError: graph break'}
+
+
+def test_a_setting_holds_for_both_passes():
+    module, seen = importlib.import_module('freqfusion_mm.ops.reassembly.matmul'), []
+    default = module._STEP_ELEMENTS
+    x = torch.ones(1).requires_grad_()
+    x.register_hook(lambda grad: seen.append(module._STEP_ELEMENTS))
+
+    def run(way):
+        seen.append(module._STEP_ELEMENTS)
+        return (2 * x,)
+
+    case = entries.Case(run, [x], [], setting=entries._stepped(0.25).make(CPU, torch.float32).setting)
+    measure.forward(case, 'ours')
+    measure.forward_backward(case, 'ours')
+    assert seen == [2**16] * 3 and module._STEP_ELEMENTS == default
+
+
+@pytest.mark.parametrize('with_cp', [0, 1])
+def test_checkpointing_is_of_every_fusion_of_the_neck(with_cp):
+    pytest.importorskip('mmcv')
+    fusions = entries._neck('FreqFusion', with_cp=bool(with_cp)).fusions
+    assert [fusion.with_cp for fusion in fusions] == [bool(with_cp)] * 3
+
+
+def test_curves_have_names_of_their_own():
+    named = entries.ENTRIES + [entry for steps in (entries.SCALING | entries.TRADES).values() for _, entry in steps]
+    assert len({entry.name for entry in named}) == len(named)
+
+
+def test_table_and_plots(tmp_path):
+    pytest.importorskip('matplotlib')
+    common = {'entry': 'carafe', 'kind': 'op', 'shape': '', 'pass': 'forward', 'status': 'ok', 'iqr_ms': '1'}
+    rows = [
+        dict(common, way='ours', median_ms='20', extra_mib='5'),
+        dict(common, way='unfold', median_ms='10', extra_mib='20'),
+        dict(common, way='compiled', median_ms='5', extra_mib='5', compile_s='17'),
+        dict(common, way='mmcv', status='not compiled', median_ms='', extra_mib=''),
+    ]
+    report.write(tmp_path / 'a.csv', report.FIELDS, rows)
+    rows = report.read(tmp_path / 'a.csv')
+    text = report.table(rows, 'somewhere')
+    assert '| 0.5x | 5 (1) | 4x |' in text and 'not compiled' in text and text.endswith('| 5 | 20 | 4x |\n')
+    report.plot(rows, 'somewhere', tmp_path / 'a.png')
+    steps = [
+        {'what': 'pixels', 'value': str(value), 'pass': 'forward', 'median_ms': str(value), 'extra_mib': '3'}
+        for value in (1, 2)
+    ]
+    steps += [dict(step, what='with_cp') for step in steps]
+    report.plot_scaling(steps, ['with_cp'], 'somewhere', tmp_path / 'b.png')
+    assert (tmp_path / 'a.png').stat().st_size and (tmp_path / 'b.png').stat().st_size

@@ -1,0 +1,97 @@
+"""The picture tool draws every upsampler, in one step and in steps."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+cv2 = pytest.importorskip('cv2', reason='pictures are read and written with OpenCV')
+
+from freqfusion_mm.layers import UPSAMPLERS  # noqa: E402
+
+PATH = Path(__file__).resolve().parents[2] / 'tools' / 'compare_upsamplers.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('compare_upsamplers', PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def picture(tmp_path):
+    yy, xx = np.mgrid[:80, :64]
+    disc = ((yy - 40) ** 2 + (xx - 30) ** 2 < 400)[..., None]
+    noise = np.random.default_rng(0).integers(0, 30, (80, 64, 3))
+    cv2.imwrite(str(tmp_path / 'in.png'), (np.where(disc, (200, 60, 40), (30, 150, 90)) + noise).astype(np.uint8))
+    return tmp_path / 'in.png'
+
+
+def test_draws_all_upsamplers_at_all_ratios(tool, picture, monkeypatch, capsys):
+    out = picture.parent / 'shown' / 'out.png'
+    monkeypatch.setattr('sys.argv', ['tool', str(picture), '--out', str(out), '--size', '32', '--steps', '1'])
+    tool.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[:-1]]
+    rows = {name: sum(line[0] == name for line in lines) for name in UPSAMPLERS}
+    steps_alone = {'FreqFusion', 'IndexNet', 'A2U', 'FADE', 'SAPA'}  # they know the ratio 2, others any in one step
+    assert rows == {name: 4 if name in steps_alone else 7 for name in UPSAMPLERS}
+    sheet = cv2.imread(str(out))
+    assert sheet.shape[0] == tool.TITLE + (len(UPSAMPLERS) + 1) * (32 + tool.TITLE + tool.GAP)
+    cells = sheet[2 * tool.TITLE : 2 * tool.TITLE + 32, tool.LABEL : tool.LABEL + 32]
+    assert cells.std() > 0
+
+
+def test_a_map_of_the_user(tool, picture, monkeypatch):
+    torch.save(torch.rand(8, 10, 10), picture.parent / 'map.pt')
+    monkeypatch.setattr(
+        'sys.argv',
+        [
+            'tool',
+            str(picture),
+            '--out',
+            str(picture.parent / 'out.png'),
+            '--size',
+            '32',
+            '--steps',
+            '0',
+            '--ratios',
+            '2',
+            '--features',
+            str(picture.parent / 'map.pt'),
+            '--only',
+            'nearest',
+            'ReSFU',
+        ],
+    )
+    tool.main()
+    assert (picture.parent / 'out.png').is_file()
+
+
+def test_steps_of_nearest_are_one_step_and_fitting_helps(tool):
+    fine, image = torch.rand(1, 8, 32, 32), torch.rand(1, 3, 32, 32)
+    coarse = torch.nn.functional.avg_pool2d(fine, 8)
+    once, twice = (tool.Way('nearest', 8, 8, direct)(coarse, image) for direct in (True, False))
+    assert torch.equal(once, twice)
+    way = tool.Way('deconv', 8, 8, True)
+
+    def error():
+        with torch.no_grad():
+            return (way(coarse, image) - fine).square().mean()
+
+    before = error()
+    tool.fit(way, fine, image, 8, steps=20)
+    assert error() < before
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [(['--ratios', '3'], 'powers of 2'), (['--size', '40'], 'that divide --size'), ([], 'no picture')],
+)
+def test_bad_arguments(tool, arguments, message, monkeypatch, tmp_path):
+    monkeypatch.setattr('sys.argv', ['tool', str(tmp_path / 'none.png'), *arguments])
+    with pytest.raises(SystemExit, match=message):
+        tool.main()

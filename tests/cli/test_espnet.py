@@ -1,0 +1,201 @@
+"""tools/convert_checkpoint.py, infer.py and gridding.py, and tools/test.py on converted weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip('mmseg')
+
+from freqfusion_mm.apis.checkpoint import read_checkpoint  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+STEM = 'frankfurt_000000_000294'
+RELEASED = [
+    ('espnet_p2_q8_cityscapes', 'espnet_p_2_q_8', 'espnet_p2_q8', 0.828),
+    ('espnet_p2_q5_cityscapes', 'espnet_p_2_q_5', 'espnet_p2_q5', 0.865),
+    ('espnetv2_s2.0_cityscapes', 'espnetv2_s_2.0_city_1024x512', 'espnetv2_s2.0_city', 0.948),
+]
+
+
+def run(tool, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+    )
+
+
+def succeed(tool, *arguments):
+    done = run(tool, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fail(tool, *arguments):
+    done = run(tool, *arguments)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('model, weights, golden, accuracy', RELEASED)
+def test_the_real_image_is_reproduced(model, weights, golden, accuracy, shared, tmp_path):
+    image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
+    printed = succeed(
+        'infer', image, '--model', model, '--weights', shared(f'weights/{weights}.pth'), '--out', tmp_path
+    )
+    labels = np.asarray(Image.open(tmp_path / f'{STEM}_leftImg8bit_labels.png'))
+    expected = np.asarray(Image.open(shared(f'golden/{golden}_{STEM}.png')))
+    assert labels.shape == expected.shape and (labels == expected).mean() >= 0.999
+    truth = np.asarray(Image.open(shared(f'data/cityscapes/{STEM}_gtFine_labelTrainIds_256x128.png')))
+    assert (labels[::4, ::4] == truth)[truth != 255].mean() == pytest.approx(accuracy, abs=0.002)
+    assert 'building' in printed and 'ms an image' in printed
+    assert Image.open(tmp_path / f'{STEM}_leftImg8bit_overlay.png').size[0] == 2048
+
+
+@pytest.mark.slow
+def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path):
+    out = tmp_path / 'converted.pth'
+    printed = succeed(
+        'convert_checkpoint',
+        'espnetv2_s2.0_cityscapes',
+        shared('weights/espnetv2_s_2.0_city_1024x512.pth'),
+        out,
+        '--source',
+        'EdgeNets',
+    )
+    assert 'EdgeNets segmentation' in printed
+    checkpoint = torch.load(out, weights_only=True)
+    assert checkpoint['meta']['dataset_meta']['classes'][-2:] == ['bicycle', 'unlabelled']
+    assert len(checkpoint['meta']['dataset_meta']['palette']) == 20
+    assert checkpoint['meta']['source'] == 'EdgeNets' and len(checkpoint['meta']['sha256']) == 64
+    assert checkpoint['meta']['config'] == 'espnetv2_s2.0_cityscapes'
+    data = tmp_path / 'cityscapes'
+    for source, folder, name, resample in (
+        (f'{STEM}_leftImg8bit.png', 'leftImg8bit', f'{STEM}_leftImg8bit.png', Image.BILINEAR),
+        (f'{STEM}_gtFine_labelTrainIds_256x128.png', 'gtFine', f'{STEM}_gtFine_labelTrainIds.png', Image.NEAREST),
+    ):
+        target = data / folder / 'val' / 'frankfurt'
+        target.mkdir(parents=True)
+        Image.open(shared(f'data/cityscapes/{source}')).resize((512, 256), resample).save(target / name)
+    printed = succeed(
+        'test',
+        'espnetv2_s2.0_cityscapes',
+        out,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        f'test_dataloader.dataset.data_root={data}',
+        f'custom_hooks.0.data_root={data}',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+    )
+    accuracy = float(printed.split('aAcc:')[1].split()[0])
+    assert accuracy > 90
+
+
+def test_the_input_is_the_authors(shared, tmp_path):
+    """Subtract, divide, resize, divide by 255, in that order and one by one, as ESPNet's script does."""
+    from argparse import Namespace
+
+    from mmengine.dataset import Compose, pseudo_collate
+    from mmengine.registry import MODELS, DefaultScope
+
+    from freqfusion_mm.apis.launch import load_config
+
+    image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
+    cfg = load_config(
+        Namespace(config='espnet_p2_q8_cityscapes', launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+    )
+    DefaultScope.get_instance('test_the_input', scope_name='mmseg')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        pipeline = Compose([step for step in cfg.test_dataloader.dataset.pipeline if step.type != 'LoadAnnotations'])
+        preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        batch = pseudo_collate([pipeline(dict(img_path=str(image)))])
+        ours = preprocessor(batch, False)['inputs'][0]
+    pixels = cv2.imread(str(image)).astype(np.float32)
+    for channel, (mean, std) in enumerate(
+        zip((72.3923111, 82.90893555, 73.15840149), (45.3192215, 46.15289307, 44.91483307))
+    ):
+        pixels[:, :, channel] = (pixels[:, :, channel] - mean) / std
+    pixels = cv2.resize(pixels, (1024, 512)) / 255
+    torch.testing.assert_close(ours, torch.from_numpy(pixels.transpose(2, 0, 1)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_folder_and_our_own_weights(tmp_path):
+    from argparse import Namespace
+
+    from mmengine.registry import MODELS, DefaultScope
+
+    from freqfusion_mm.apis.launch import load_config
+
+    name = 'espnet-c_hff_shapes-semantic'
+    cfg = load_config(Namespace(config=name, launcher='none', local_rank=0, cfg_options=None, work_dir=None))
+    DefaultScope.get_instance('test_a_folder', scope_name='mmseg')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict()), tmp_path / 'weights.pth')
+    (tmp_path / 'images').mkdir()
+    for i, size in enumerate(((128, 128), (97, 45))):
+        Image.fromarray(np.random.RandomState(i).randint(0, 255, (*size, 3), np.uint8)).save(
+            tmp_path / 'images' / f'{i}.png'
+        )
+    printed = succeed(
+        'infer', tmp_path / 'images', '--model', name, '--weights', tmp_path / 'weights.pth', '--out', tmp_path / 'out'
+    )
+    assert '2 images in' in printed
+    assert Image.open(tmp_path / 'out' / '1_labels.png').size == (45, 97)
+    assert 'no images' in fail(
+        'infer',
+        tmp_path / 'out' / '..' / '.',
+        '--model',
+        name,
+        '--weights',
+        tmp_path / 'weights.pth',
+        '--out',
+        tmp_path / 'out',
+    )
+    assert 'there is no image' in fail(
+        'infer',
+        tmp_path / 'none.png',
+        '--model',
+        name,
+        '--weights',
+        tmp_path / 'weights.pth',
+        '--out',
+        tmp_path / 'out',
+    )
+
+
+def test_the_converter_refuses_what_does_not_fit(shared, tmp_path):
+    weights = shared('weights/espnet_p_2_q_8.pth')
+    assert 'belongs to another model' in fail(
+        'convert_checkpoint', 'espnet_p2_q5_cityscapes', weights, tmp_path / 'out.pth'
+    )
+    torch.save(dict(weight=torch.zeros(1)), tmp_path / 'strange.pth')
+    assert 'none of the known formats' in fail(
+        'convert_checkpoint', 'espnet_p2_q5_cityscapes', tmp_path / 'strange.pth', tmp_path / 'out.pth'
+    )
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_gridding_prints_and_draws(tmp_path):
+    printed = succeed('gridding', '--out', tmp_path / 'plot.png', '--seeds', 2)
+    rows = {line.split('  ')[0]: float(line.split()[-1]) for line in printed.splitlines() if 'mean' in line}
+    assert rows['ESP, chain none'] == rows['EESP, chain none'] == 1.0
+    assert rows['ESP, chain all'] < rows['ESP, chain dilated'] < 0.6 and rows['EESP, chain all'] < 0.6
+    assert Image.open(tmp_path / 'plot.png').size[0] > 500
+    assert 'multiple of 80' in fail('gridding', '--out', tmp_path / 'plot.png', '--channels', 60)
+
+
+def test_read_checkpoint_reads_the_released_files_as_data(shared):
+    assert len(read_checkpoint(str(shared('weights/espnet_p_2_q_8.pth')))) == 189

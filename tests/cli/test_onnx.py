@@ -1,0 +1,175 @@
+"""Exported to ONNX at one size and run at others, everything gives torch's numbers."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from freqfusion_mm.layers import (
+    EESP,
+    ESP,
+    UPSAMPLERS,
+    DepthwisePyramidPool,
+    EESPDown,
+    EfficientPyramidPool,
+    GatedSkip,
+    GuidedFilter,
+    ShallowImageGuide,
+    build_fusion,
+    build_pool,
+    build_unpool,
+    split,
+)
+from freqfusion_mm.models.necks import FusionFPN
+
+onnxruntime = pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+pytest.importorskip('onnx', reason='onnx is not installed')
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = importlib.util.spec_from_file_location('export_onnx', ROOT / 'tools/export_onnx.py')
+export_onnx = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(export_onnx)
+
+CFGS = {name: dict(type=name) for name in UPSAMPLERS}
+CFGS['carafe'].update(compressed_channels=8)
+CFGS['FADE'].update(compressed_channels=8, gated=False)
+CFGS['SAPA'].update(embedding_channels=8)
+CFGS['FreqFusion'].update(compressed_channels=8)
+CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
+TRACED = (5, 6), (11, 12)
+SIZES = [((13, 14), (27, 27)), ((12, 17), (23, 33)), ((6, 8), (12, 16))]
+
+
+def maps(size, fine, batch=1):
+    return torch.randn(batch, 8, *size), torch.randn(batch, 12, *fine)
+
+
+@pytest.fixture
+def check(tmp_path):
+    """check(model, example, others, opset, dynamo): exports for the example and compares at the other sizes."""
+
+    def run(model, example, others, opset=17, dynamo=False):
+        model, file = model.eval(), str(tmp_path / 'model.onnx')
+        with torch.no_grad():
+            results = [model(*inputs) for inputs in (example, *others)]
+        results = [result if isinstance(result, (tuple, list)) else (result,) for result in results]
+        inputs, outputs = [f'in{i}' for i in range(len(example))], [f'out{i}' for i in range(len(results[0]))]
+        export_onnx.export(model, example, file, opset, input_names=inputs, output_names=outputs, dynamo=dynamo)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(file, options, providers=['CPUExecutionProvider'])
+        for feats, expected in zip((example, *others), results):
+            taken = [value.name for value in session.get_inputs()]  # an input that nothing reads is left out
+            feed = {name: feat.numpy() for name, feat in zip(inputs, feats) if name in taken}
+            for actual, wanted in zip(session.run(None, feed), expected):
+                torch.testing.assert_close(torch.from_numpy(actual), wanted, rtol=1e-4, atol=1e-4)
+
+    return run
+
+
+@pytest.mark.parametrize('name', CFGS)
+def test_fusions(name, check):
+    check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset=16)
+
+
+@pytest.mark.parametrize('opset', [17, 18, 19, 20])  # 16: above
+@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def test_opsets(name, opset, check):
+    check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*SIZES[0], batch=2)], opset)
+
+
+def test_high_ratios_pool_the_guide(check):
+    check(build_fusion(CFGS['FreqFusion'], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name, opset', [('FreqFusion', 18), ('carafe', 19), ('ReSFU', 20)])
+def test_the_newer_exporter(name, opset, check):
+    pytest.importorskip('onnxscript', reason='onnxscript is not installed')
+    check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset, dynamo=True)
+
+
+class Pooled(torch.nn.Module):
+    def __init__(self, pool, unpool):
+        super().__init__()
+        self.pool = build_pool(dict(type=pool), 4)
+        self.unpool = build_unpool(dict(unpool), 4, 4, self.pool)
+
+    def forward(self, feat):
+        pooled, memory = split(self.pool, feat)
+        return pooled, self.unpool(pooled, memory)
+
+
+@pytest.mark.parametrize(
+    'pool, unpool',
+    [
+        ('max', dict(type='max_unpool')),
+        ('average', dict(type='interpolate')),
+        ('conv', dict(type='interpolate', mode='nearest')),
+        ('blur', dict(type='interpolate', mode='bicubic')),
+        ('wavelet', dict(type='lift')),
+        ('lift', dict(type='lift', tied=True)),
+    ],
+)
+def test_poolings(pool, unpool, check):
+    check(
+        Pooled(pool, unpool),
+        (torch.randn(1, 4, 8, 7),),
+        [(torch.randn(2, 4, *size),) for size in ((9, 11), (12, 6), (7, 8))],
+    )
+
+
+LAYERS = {
+    'ESP': (lambda: ESP(16, 32), [(16, (9, 8))], [(16, (13, 21))]),
+    'EESP': (lambda: EESP(16, 32), [(16, (9, 8))], [(16, (13, 21))]),
+    'EESPDown': (lambda: EESPDown(16, 32), [(16, (9, 8)), (3, (36, 31))], [(16, (13, 21)), (3, (49, 84))]),
+    'EfficientPyramidPool': (lambda: EfficientPyramidPool(16, 8, width=4), [(16, (9, 8))], [(16, (70, 21))]),
+    'DepthwisePyramidPool': (lambda: DepthwisePyramidPool(8, 4), [(8, (9, 8))], [(8, (13, 21))]),
+    'GatedSkip': (lambda: GatedSkip(16, 8), [(16, (9, 8))], [(16, (13, 21))]),
+    'ShallowImageGuide': (ShallowImageGuide, [(3, (9, 8))], [(3, (13, 21))]),
+    'GuidedFilter': (GuidedFilter, [(4, (9, 8))] * 2, [(4, (13, 21))] * 2),
+}
+
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_layers(name, check):
+    make, example, other = LAYERS[name]
+    check(
+        make(),
+        tuple(torch.randn(1, channels, *size) for channels, size in example),
+        [tuple(torch.randn(2, channels, *size) for channels, size in other)],
+    )
+
+
+class Neck(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.neck = FusionFPN([4, 6, 8], 8, num_outs=4, upsample_cfg=dict(CFGS['FreqFusion']))
+
+    def forward(self, *feats):
+        return self.neck(feats)
+
+
+@pytest.mark.slow
+def test_neck(check):
+    def pyramid(*sizes):
+        return tuple(torch.randn(1, channels, *size) for channels, size in zip((4, 6, 8), sizes))
+
+    check(Neck(), pyramid((18, 20), (9, 10), (5, 5)), [pyramid((27, 22), (14, 11), (7, 6))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('opset', [16, 17])
+def test_segmentor(opset, check):
+    config = ROOT / 'configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py'
+    model = export_onnx.Logits(export_onnx.build_segmentor(str(config)))
+    check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, *size),) for size in ((97, 65), (128, 64))], opset)
+
+
+@pytest.mark.parametrize(
+    'opset, dynamo, message', [(11, False, '16 to 20, got 11'), (17, True, '18 to 20 with dynamo, got 17')]
+)
+def test_opset_out_of_range(opset, dynamo, message):
+    with pytest.raises(ValueError, match=f'opset must be one of {message}'):
+        export_onnx.export(torch.nn.Identity(), (torch.zeros(1, 1, 2, 2),), 'nowhere.onnx', opset, dynamo=dynamo)

@@ -1,0 +1,185 @@
+"""The pooling configs, published settings and Shapes rows: they parse, build, train a step and differ by a line."""
+
+import copy
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip('mmengine', reason='configs are read with mmengine')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.model import revert_sync_batchnorm  # noqa: E402
+from mmengine.registry import HOOKS, METRICS, MODELS, TRANSFORMS, DefaultScope  # noqa: E402
+from mmengine.structures import PixelData  # noqa: E402
+
+import freqfusion_mm.registration  # noqa: E402, F401
+
+ROOT = Path(__file__).resolve().parents[2] / 'configs'
+SHAPES = [
+    f'{model}_{kind}_shapes-{task}'
+    for model, task in (
+        ('resnet18-slim', 'classification'),
+        ('segnet_vgg16-slim', 'semantic'),
+        ('deeplabv3plus_r18-slim', 'semantic'),
+    )
+    for kind in ('max', 'blur', 'lift')
+]
+FILES = {path.stem: path for path in sorted((ROOT / 'liftpool').glob('*.py'))}
+FILES |= {name: ROOT / 'shapes' / f'{name}.py' for name in SHAPES}
+CLASSIFIERS = ('cifar100', 'imagenet', 'classification')
+
+
+def scope_of(name):
+    return 'mmpretrain' if name.endswith(CLASSIFIERS) else 'mmseg'
+
+
+def params_of(names):
+    return [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec(scope_of(name)) is None, reason=f'{scope_of(name)} is not installed'
+            ),
+        )
+        for name in names
+    ]
+
+
+ALL = params_of(FILES)
+
+
+@pytest.fixture(autouse=True)
+def scope(request):
+    name = request.getfixturevalue('name') if 'name' in request.fixturenames else None
+    if name is None:
+        yield
+        return
+    if scope_of(name) == 'mmseg':
+        from mmseg.utils import register_all_modules
+
+        register_all_modules(init_default_scope=False)
+    else:
+        import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
+    before = DefaultScope._instance_dict.copy()  # other tests have a scope of their own, or none
+    DefaultScope.get_instance('test_configs_liftpool', scope_name=scope_of(name))
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
+def load(name):
+    cfg = Config.fromfile(FILES[name])
+    cfg.model.backbone.init_cfg = None  # no downloads
+    return cfg
+
+
+def test_the_families_are_whole():
+    assert len(FILES) == 28
+    for name in FILES:
+        assert sum(f'_{kind}_' in name for kind in ('max', 'blur', 'lift')) == 1
+        assert name.replace('_lift_', '_max_').replace('_blur_', '_max_') in FILES
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_file_and_parts(name):
+    assert FILES[name].read_text().startswith('# ') and max(map(len, FILES[name].read_text().splitlines())) <= 120
+    cfg = load(name)
+    assert cfg.default_scope == scope_of(name)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        for transform in loader.dataset.pipeline:
+            TRANSFORMS.build(copy.deepcopy(transform))
+    METRICS.build(copy.deepcopy(cfg.val_evaluator))
+    hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
+    with HOOKS.switch_scope_and_registry(scope_of(name)) as registry:
+        assert all(registry.get(hook.type) is not None for hook in hooks)
+    types = [hook.type for hook in cfg.get('custom_hooks', [])]
+    assert ('LiftRegularization' in types) == ('_lift_' in name)
+    assert ('DatasetCheck' in types) == ('shapes' in name)
+
+
+@pytest.mark.parametrize('name', params_of(name for name in FILES if '_max_' not in name))
+def test_only_the_pooling_differs_from_the_baseline(name):
+    other = name.replace('_lift_', '_max_').replace('_blur_', '_max_')
+    found = set()
+
+    def compare(first, second, where):
+        if isinstance(first, dict) and isinstance(second, dict):
+            for key in {*first, *second}:
+                compare(first.get(key), second.get(key), (*where, key))
+        elif first != second:
+            found.add(where)
+
+    compare(*(Config.fromfile(FILES[each]).to_dict() for each in (name, other)), ())
+    allowed = {'pool_cfg', 'unpool_cfg', 'return_memory', 'memory_channels', 'custom_hooks'}
+    assert found and all(set(where) & allowed for where in found), found
+
+
+def loss_step(name, cfg, size):
+    model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+    images = torch.randn(2, 3, *size)
+    if scope_of(name) == 'mmseg':
+        from mmseg.structures import SegDataSample
+
+        samples = [
+            SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 4, (1, *size))), metainfo=dict(img_shape=size))
+            for _ in images
+        ]
+    else:
+        from mmpretrain.structures import DataSample
+
+        samples = [DataSample().set_gt_label(i) for i in range(2)]
+    loss = sum(value for key, value in model.loss(images, samples).items() if 'loss' in key)
+    loss.backward()
+    assert torch.isfinite(loss)
+    return model
+
+
+LARGE = [name for name in FILES if '50_' in name or 'segnet_vgg16_' in name]
+
+
+@pytest.mark.parametrize('name', params_of(name for name in FILES if name not in LARGE or '_lift_' in name))
+def test_one_loss_step(name):
+    check_loss_step(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', params_of(name for name in LARGE if '_lift_' not in name))
+def test_one_loss_step_of_the_large_baselines(name):
+    check_loss_step(name)
+
+
+def check_loss_step(name):
+    size = (32, 32) if 'cifar100' in name else (37, 50)
+    model = loss_step(name, load(name), size)
+    idle = [key for key, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert idle == []  # so distributed training needs no search for unused parameters
+    memory = getattr(model.backbone, 'memory_channels', None)
+    if 'deeplabv3plus' in name and '_lift_' in name:
+        assert list(model.decode_head.unpools) and load(name).model.decode_head.memory_channels == memory
+
+
+@pytest.mark.parametrize('name', params_of(name for name in SHAPES if scope_of(name) == 'mmseg'))
+def test_prediction_has_the_size_of_the_image(name):
+    from mmseg.structures import SegDataSample
+
+    model = MODELS.build(load(name).model).eval()
+    sample = SegDataSample(metainfo=dict(img_shape=(61, 83), ori_shape=(61, 83)))
+    with torch.no_grad():
+        (out,) = model.predict(torch.randn(1, 3, 61, 83), [sample])
+    assert out.pred_sem_seg.data.shape == (1, 61, 83)
+
+
+@pytest.mark.skipif(importlib.util.find_spec('mmpretrain') is None, reason='mmpretrain is not installed')
+def test_mmpretrain_comes_without_torchvision():
+    """Python takes None for a module that cannot be imported."""
+    code = (
+        "import sys; sys.modules['torchvision'] = None; import freqfusion_mm.mmpretrain_imports; "
+        'from mmpretrain.models import ImageClassifier; from mmpretrain.datasets import CIFAR100; '
+        "print([name for name in sys.modules if name.startswith('torchvision')])"
+    )
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=ROOT.parent)
+    assert done.stdout.splitlines()[-1:] == ['[]'], done.stderr

@@ -1,0 +1,169 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from freqfusion_mm.layers import FreqFusion, OffsetGenerator
+
+
+def our_name(key):
+    """State-dict key of the authors in our names."""
+    first, *rest = key.split('.')
+    first = FreqFusion.reference_keys.get(first, first)
+    if first == 'offset_generator':
+        rest[0] = OffsetGenerator.reference_keys.get(rest[0], rest[0])
+    return '.'.join([first, *rest])
+
+
+@pytest.mark.parametrize('number', range(8))
+def test_parity_with_the_authors_code(number, golden, assert_parity):
+    case = golden('freqfusion')[number]
+    fusion = FreqFusion.from_reference(padding=case['padding'], **case['kwargs']).double()
+    fusion.load_state_dict(case['state_dict'])
+    inputs = {name: value.requires_grad_() for name, value in case['inputs'].items()}
+    lr_up, hr_feat, kernels = fusion.fuse_step(**inputs)
+    outputs = (kernels, hr_feat, lr_up)
+    for what, actual, expected in zip(('kernels', 'hr_feat', 'lr_up'), outputs, case['outputs']):
+        assert_parity(actual, expected, what)
+    torch.autograd.backward(outputs, case['grad_outputs'])
+    for name, value in inputs.items():
+        assert_parity(value.grad, case['grad_inputs'][name], f'gradient of {name}')
+    assert len(case['grad_params']) == len(list(fusion.parameters()))
+    for key, expected in case['grad_params'].items():
+        assert_parity(fusion.get_parameter(our_name(key)).grad, expected, f'gradient of {key}')
+
+
+def test_checkpoint_of_another_window_is_refused():
+    with_window = {'hamming_lowpass': torch.ones(1, 1, 5, 5)}
+    with pytest.raises(RuntimeError, match='trained with hamming_window=True, this layer has hamming_window=False'):
+        FreqFusion(16, 16, compressed_channels=16, hamming_window=False).load_state_dict(with_window, strict=False)
+
+
+def test_from_reference_has_the_authors_defaults_and_takes_no_typo():
+    fusion = FreqFusion.from_reference(hr_channels=8, lr_channels=16)
+    assert fusion.offset_generator is None and fusion.lr_compressor.out_channels == 64
+    with pytest.raises(TypeError, match='feature_resampel'):
+        FreqFusion.from_reference(hr_channels=8, lr_channels=16, feature_resampel=True)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(groups=4),
+        dict(semi_conv=False, upsample_mode='bilinear'),
+        dict(initial_fusion=False),
+        dict(highpass=False),
+        dict(highpass=False, initial_fusion=False),
+        dict(highpass_residual=False),
+        dict(resample=False),
+        dict(resample_norm=False),
+        dict(hamming_window=False),
+        dict(padding='reflect'),
+        dict(encoder_dilation=2),
+        dict(lowpass_kernel=3, highpass_kernel=5),
+        dict(with_cp=True),
+        dict(init='intended'),
+        dict(compressed_channels=7),
+        dict(resample_direction='similarity', resample_kernel=1),
+    ],
+)
+@pytest.mark.parametrize('size, fine', [((6, 8), (12, 16)), ((5, 4), (11, 7)), ((3, 3), (12, 12))])
+def test_every_option_at_any_size(options, size, fine):
+    fusion = FreqFusion(16, 8, **{'compressed_channels': 16, **options})
+    lr_feat, hr_feat = torch.randn(1, 16, *size, requires_grad=True), torch.randn(1, 8, *fine, requires_grad=True)
+    lr_up, hr_out = fusion(lr_feat, hr_feat)
+    (lr_up.square().mean() + hr_out.square().mean()).backward()
+    assert lr_up.shape == (1, 16, *fine) and hr_out.shape == (1, 8, *fine)
+    assert all(torch.isfinite(t.grad).all() for t in (lr_feat, hr_feat, *fusion.parameters()))
+
+
+def test_checkpointing_changes_nothing(assert_same):
+    plain = FreqFusion(16, 8, compressed_channels=16)
+    frugal = FreqFusion(16, 8, compressed_channels=16, with_cp=True)
+    frugal.load_state_dict(plain.state_dict())
+    pair = torch.randn(1, 16, 5, 6), torch.randn(1, 8, 10, 12)
+    for fusion in (plain, frugal):
+        sum(out.square().sum() for out in fusion(*pair)).backward()
+    for (name, a), b in zip(plain.named_parameters(), frugal.parameters()):
+        assert_same(a.grad, b.grad, name)
+
+
+def test_constant_map_stays_constant_inside_and_has_no_high_frequencies():
+    fusion = FreqFusion(16, 8, compressed_channels=16, highpass_residual=False, init='intended')
+    lr_up, details = fusion(torch.full((1, 16, 8, 8), 3.0), torch.full((1, 8, 16, 16), 2.0))
+    # zero padding reaches r = 2 low-res pixels in, the 3x3 window one high-res pixel, resampling one more
+    assert torch.allclose(lr_up[..., 5:11, 5:11], torch.tensor(3.0))
+    assert torch.allclose(details[..., 1:-1, 1:-1], torch.tensor(0.0), atol=1e-5)
+
+
+def test_zero_offsets_return_the_map(assert_same):
+    generator = OffsetGenerator(16, groups=2).double()
+    for conv in (generator.lr_offset, generator.hr_offset):
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.zeros_(conv.bias)
+    features = torch.randn(1, 4, 9, 13, dtype=torch.float64)
+    compressed = torch.randn(1, 16, 5, 6, dtype=torch.float64), torch.randn(1, 16, 9, 13, dtype=torch.float64)
+    assert_same(generator(*compressed, features), features)
+
+
+def test_an_offset_of_one_low_resolution_pixel_moves_by_one_low_resolution_pixel(assert_same):
+    generator = OffsetGenerator(16, groups=2).double()
+    for conv in (generator.lr_offset, generator.hr_offset, generator.lr_scale, generator.hr_scale):
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.zeros_(conv.bias)
+    generator.hr_offset.bias.data[:2] = 2.0  # x of both groups, times sigmoid(0) = 1/2
+    features = torch.randn(1, 4, 8, 12, dtype=torch.float64)
+    compressed = torch.randn(1, 16, 4, 6, dtype=torch.float64), torch.randn(1, 16, 8, 12, dtype=torch.float64)
+    assert_same(generator(*compressed, features)[..., :-2], features[..., 2:])
+
+
+def test_repetition_equals_two_steps(assert_same):
+    fusion = FreqFusion(16, 8, compressed_channels=16).double()
+    lr_feat = torch.randn(1, 16, 3, 4, dtype=torch.float64)
+    hr_feat = torch.randn(1, 8, 12, 16, dtype=torch.float64)
+    middle, _ = fusion(lr_feat, F.avg_pool2d(hr_feat, 2))
+    for actual, expected in zip(fusion(lr_feat, hr_feat), fusion(middle, hr_feat)):
+        assert_same(actual, expected)
+
+
+def test_inits():
+    released = FreqFusion(64, 64, compressed_channels=64).offset_generator
+    intended = FreqFusion(64, 64, compressed_channels=64, init='intended').offset_generator
+    assert released.lr_offset.weight.std() > 0.02 and released.lr_scale.weight.std() > 0.02
+    assert 0.0009 < intended.lr_offset.weight.std() < 0.0011 and not intended.hr_scale.weight.any()
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(lowpass_kernel=4), 'lowpass_kernel must be odd'),
+        (dict(groups=3), 'groups must divide lr_channels=16'),
+        (dict(resample_groups=3), 'resample_groups must divide lr_channels=16'),
+        (dict(padding='wrap'), 'padding must be one of'),
+        (dict(init='zeros'), 'init must be one of'),
+        (dict(resample_direction='sim'), "direction must be 'concat' or 'similarity'"),
+        (dict(upsample_mode='area'), 'upsample_mode must be one of'),
+        (dict(compress_ratio=100), 'compressed_channels must be positive, got 0'),
+    ],
+)
+def test_bad_options(change, message):
+    with pytest.raises(ValueError, match=message):
+        FreqFusion(16, 8, **change)
+
+
+@pytest.mark.parametrize(
+    'lr_shape, hr_shape, message',
+    [
+        (
+            (1, 8, 4, 4),
+            (1, 16, 8, 8),
+            r'lr_feat must have 16 channels, got 8.*\(lr_feat, hr_feat\), low resolution first',
+        ),
+        ((1, 16, 8, 8), (1, 8, 4, 4), 'hr_feat must be at least as large as lr_feat'),
+        ((2, 16, 4, 4), (1, 8, 8, 8), 'one batch size, got 2 and 1'),
+        ((16, 4, 4), (1, 8, 8, 8), 'lr_feat must be a non-empty map'),
+        ((1, 16, 0, 4), (1, 8, 8, 8), 'lr_feat must be a non-empty map'),
+    ],
+)
+def test_bad_maps(lr_shape, hr_shape, message):
+    with pytest.raises(ValueError, match=message):
+        FreqFusion(16, 8)(torch.zeros(lr_shape), torch.zeros(hr_shape))

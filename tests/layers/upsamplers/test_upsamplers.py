@@ -1,0 +1,94 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from freqfusion_mm.layers import CARAFE, Bicubic, Bilinear, Deconv, Nearest, PixelShuffle, interleave_concat, step_sizes
+
+
+@pytest.mark.parametrize('layer, mode', [(Nearest(), 'nearest'), (Bilinear(), 'bilinear'), (Bicubic(), 'bicubic')])
+def test_interpolation_is_torchs(layer, mode):
+    x, guide = torch.randn(2, 3, 5, 7), torch.randn(2, 1, 13, 9)
+    assert torch.equal(layer(x, guide), F.interpolate(x, (13, 9), mode=mode))
+    assert torch.equal(layer(x), F.interpolate(x, scale_factor=2, mode=mode))
+
+
+def test_aligned_corners():
+    x = torch.randn(1, 2, 4, 4)
+    assert torch.equal(Bilinear(align_corners=True)(x, torch.zeros(1, 1, 7, 7))[..., ::2, ::2], x)
+
+
+@pytest.mark.parametrize('scale, kernel', [(2, 4), (2, 6), (3, 5), (4, 8)])
+def test_bilinear_deconv_is_bilinear_inside(scale, kernel, assert_same):
+    x = torch.randn(1, 4, 6, 6)
+    deconv = Deconv(4, scale_factor=scale, kernel_size=kernel, init='bilinear', groups=2)
+    expected = F.interpolate(x, scale_factor=scale, mode='bilinear')
+    inside = slice(scale, -scale)  # torch repeats the border, the convolution reads zeros
+    assert_same(deconv(x)[..., inside, inside], expected[..., inside, inside])
+
+
+def test_deconv_and_pixel_shuffle_equal_mmcv():
+    build = pytest.importorskip('mmcv.cnn').build_upsample_layer
+    x = torch.randn(1, 4, 5, 6)
+    stock = build(
+        dict(type='deconv', in_channels=4, out_channels=4, kernel_size=3, stride=2, padding=1, output_padding=1)
+    )
+    ours = Deconv(4)
+    ours.deconv.load_state_dict(stock.state_dict())
+    assert torch.equal(ours(x), stock(x))
+    stock = build(dict(type='pixel_shuffle', in_channels=4, out_channels=4, scale_factor=2, upsample_kernel=3))
+    ours = PixelShuffle(4)
+    ours.load_state_dict(stock.state_dict())
+    assert torch.equal(ours(x), stock(x))
+
+
+def test_carafe_takes_mmcvs_weights():
+    ops = pytest.importorskip('mmcv.ops')
+    stock = ops.CARAFEPack(channels=8, scale_factor=2, compressed_channels=16)
+    CARAFE(8, compressed_channels=16).load_state_dict(stock.state_dict())
+
+
+def test_carafe_kernels_keep_a_constant_inside():
+    out = CARAFE(3, compressed_channels=8)(torch.full((1, 3, 8, 8), 2.0))
+    assert torch.allclose(out[..., 4:-4, 4:-4], torch.tensor(2.0))
+
+
+@pytest.mark.parametrize('layer', [Deconv(3), PixelShuffle(3), CARAFE(3, compressed_channels=8)])
+def test_other_sizes_read_the_doubled_map(layer):
+    x = torch.randn(1, 3, 14, 13)
+    doubled = layer(x)  # 28 x 26
+    out = layer(x, torch.zeros(1, 1, 27, 27))
+    rows, cols = [y * 28 // 27 for y in range(27)], [c * 26 // 27 for c in range(27)]
+    assert torch.equal(out, doubled[:, :, rows][..., cols])
+
+
+def test_interleaving_keeps_groups_together():
+    hr_feat = torch.arange(4.0).view(1, 4, 1, 1)
+    lr_up = torch.arange(10.0, 16.0).view(1, 6, 1, 1)
+    assert interleave_concat(hr_feat, lr_up, 2).flatten().tolist() == [0, 1, 10, 11, 12, 2, 3, 13, 14, 15]
+    assert torch.equal(interleave_concat(hr_feat, lr_up), torch.cat([hr_feat, lr_up], dim=1))
+    with pytest.raises(ValueError, match='groups must divide both channel numbers'):
+        interleave_concat(hr_feat, lr_up, 4)
+
+
+def test_every_step_is_one_that_a_single_pass_can_take():
+    for coarse in range(1, 20):
+        for fine in range(coarse, 150):
+            sizes = [coarse, *(size[0] for size in step_sizes((coarse, 1), (fine, 1)))]
+            assert sizes[-1] == fine
+            assert all(a <= b <= 2 * a + 1 for a, b in zip(sizes, sizes[1:]))
+
+
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: Deconv(4, scale_factor=4, kernel_size=3), 'kernel_size must be at least scale_factor=4'),
+        (lambda: Deconv(4, init='zeros'), "init must be 'xavier' or 'bilinear'"),
+        (lambda: PixelShuffle(4, kernel_size=2), 'kernel_size must be odd'),
+        (lambda: CARAFE(4, groups=3), 'groups must divide lr_channels=4'),
+        (lambda: CARAFE(4, kernel_size=4), 'must be odd'),
+        (lambda: CARAFE(4, scale_factor=1), 'scale_factor must be a whole number of at least 2'),
+    ],
+)
+def test_bad_options(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
