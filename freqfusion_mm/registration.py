@@ -6,9 +6,9 @@ mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are regis
 
 from importlib.util import find_spec
 
-from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
+from . import compat
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.lift_regularization import LiftRegularization
@@ -17,7 +17,6 @@ from .evaluation.metrics.panoptic_quality import PanopticQuality
 from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
-from .ops.flops import jit_handlers
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -25,7 +24,7 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
-_DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
+compat.apply()
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
