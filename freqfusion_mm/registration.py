@@ -59,6 +59,7 @@ if find_spec('mmseg'):
 
 if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
+    from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
         FusionMSDeformAttnPixelDecoder,
         FusionPixelDecoder,
@@ -66,6 +67,7 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
+    _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)
