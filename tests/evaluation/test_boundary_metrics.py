@@ -20,7 +20,6 @@ from mmengine.structures import BaseDataElement, PixelData  # noqa: E402
 from freqfusion_mm.evaluation.metrics.boundary_f1 import BoundaryF1  # noqa: E402
 from freqfusion_mm.evaluation.metrics.boundary_iou import BoundaryIoU  # noqa: E402
 from freqfusion_mm.evaluation.metrics.trimap_iou import TrimapIoU  # noqa: E402
-from freqfusion_mm.visualization.trimap_curve import draw_trimap_curve  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 VOID = 255
@@ -379,14 +378,3 @@ def test_two_ranks_give_what_one_gives(tmp_path):
         found = pickle.loads((tmp_path / f'found{rank}').read_bytes())
         assert "no image's name matches 'c_*'" in found.pop('refused')
         assert found == wanted
-
-
-def test_the_curve_becomes_a_picture(tmp_path):
-    path = tmp_path / 'plots' / 'trimap.png'
-    draw_trimap_curve([('bilinear', {1: 40.0, 2: 45.0, 16: 60.0}), ('FreqFusion', {16: 62.0, 1: 44.0, 2: 48.0})], path)
-    picture = cv2.imread(str(path))
-    assert picture.shape[0] > 300 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
-    with pytest.raises(ValueError, match='got 0 curves'):
-        draw_trimap_curve([], path)
-    with pytest.raises(ValueError, match=r"without points: \['none'\]"):
-        draw_trimap_curve([('none', {})], path)
