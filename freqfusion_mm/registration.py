@@ -14,7 +14,7 @@ from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.schedulers.sawtooth_lr import SawtoothLR
 from .evaluation.metrics.panoptic_quality import PanopticQuality
-from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
+from .layers.registry import LOOKUPS, UPSAMPLERS
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
 from .ops.flops import jit_handlers
@@ -25,10 +25,17 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
+def _find_model(name: str) -> type | None:
+    """What `upsample_cfg` may name beside ours: 'MyUp' or 'scope.MyUp', registered there or in the default scope."""
+    with MODELS.switch_scope_and_registry(None) as registry:
+        return registry.get(name)
+
+
+LOOKUPS.append(_find_model)
 _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
 
-# Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
-_register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
+# By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
+_register(MODELS, *UPSAMPLERS.values())
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, LiftRegularization)
 _register(METRICS, PanopticQuality)

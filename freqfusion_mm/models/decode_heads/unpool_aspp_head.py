@@ -86,7 +86,7 @@ class UnpoolASPPHead(DepthwiseSeparableASPPHead):
         levels = list(zip(self.unpools, memory))
         for unpool, remembered in reversed(levels[self.fine_memories :]):
             feat = unpool(feat, remembered)
-        feat = self.sep_bottleneck(cat([feat, low], dim=1))  # [N, channels, H/4, W/4]
+        feat = self.sep_bottleneck(cat([feat, low], dim=1))  # [B, channels, H/4, W/4]
         for unpool, remembered in reversed(levels[: self.fine_memories]):
             feat = unpool(feat, remembered)
         return self.cls_seg(feat)
