@@ -65,6 +65,7 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
+    from .compat import maskformer_memory
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.pixel_decoders import (
         FusionMSDeformAttnPixelDecoder,
@@ -73,6 +74,7 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
+    maskformer_memory.apply()
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

@@ -153,6 +153,7 @@ class EESPNetSegHead(ReferenceNames, BaseDecodeHead):
 
 
 def check_levels(in_channels: Sequence[int], options: dict) -> None:
+    """Raise a ValueError unless there are four widths and corners are aligned."""
     if isinstance(in_channels, int) or len(in_channels) != 4:
         raise ValueError(f'in_channels must be four numbers, for strides 2, 4, 8 and 16, got {in_channels!r}')
     if not options.get('align_corners', False):

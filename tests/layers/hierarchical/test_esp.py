@@ -18,7 +18,7 @@ from freqfusion_mm.layers import (
     eesp_dilations,
     shrink_image,
 )
-from freqfusion_mm.layers.hierarchical import hierarchical_fusion
+from freqfusion_mm.layers.hierarchical.hierarchical_fusion import hierarchical_fusion
 
 LAYERS = {
     'esp': (lambda: ESP(20, 20), 20),

@@ -295,8 +295,16 @@ def test_bad_input_is_named(name):
         (dict(in_index=[0, 1]), ValueError, 'one entry of in_index for each'),
         (dict(upsample_cfg=dict(type='bilinar')), ValueError, 'bilinar'),
         (dict(upsample_cfg=dict(type='FreqFusion', compresed_channels=8)), TypeError, 'compresed'),
-        (dict(upsample_cfg='FreqFusion'), TypeError, 'upsample_cfg'),
-        (dict(dropout=0.1), TypeError, 'dropout'),
+        (dict(upsample_cfg='FreqFussion'), ValueError, "did you mean 'FreqFusion'"),
+        (dict(upsample_cfg=3), TypeError, 'upsample_cfg must be a dict'),
+        (dict(dropout=0.1), TypeError, r'has no option dropout \(did you mean dropout_ratio\?\)'),
+        (
+            dict(compressed_channels=8),
+            TypeError,
+            r"this belongs into upsample_cfg, e.g. upsample_cfg=dict\(type='FreqFusion', compressed_channels=8\)",
+        ),
+        (dict(mid_channels=8, upsample_cfg='ReSFU'), TypeError, r"belongs into .*type='ReSFU', mid_channels=8"),
+        (dict(lite=True), TypeError, r"belongs into upsample_cfg, e.g. upsample_cfg=dict\(type='FADE', lite=True"),
     ],
 )
 @pytest.mark.parametrize('name', STOCK)
