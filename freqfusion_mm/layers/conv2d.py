@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ..ops.opaque import conv2d
-from .border import repeat_border
+from .borders import repeat_border
 
 
 class Conv2d(nn.Conv2d):

@@ -42,5 +42,5 @@ class ShallowImageGuide(nn.Sequential):
         self.strides = strides
 
     def forward(self, image: Tensor) -> Tensor:
-        """[N, in_channels, H, W] to [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
+        """[B, in_channels, H, W] to [B, out_channels, ceil(H / stride), ceil(W / stride)]."""
         return super().forward(image)

@@ -1,6 +1,6 @@
 """All layers under autocast: nothing overflows that plain torch does not, nor is more lost than twice what it loses.
 
-The fusions alone are in `test_layers_fusions.py`, the operators in `test_ops_*.py`.
+The fusions alone are in `upsamplers/test_fusions.py`, the operators in `../ops`.
 """
 
 import copy
@@ -9,12 +9,12 @@ import plain_formulation
 import pytest
 import torch
 from plain_formulation import SMOOTH, WRITTEN_OUT, Lifted, Replaced, plain_operators
+from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import (
     EESP,
     ESP,
     POOLS,
-    UPSAMPLERS,
     DepthwisePyramidPool,
     EESPDown,
     EfficientPyramidPool,
@@ -29,12 +29,6 @@ from freqfusion_mm.layers import (
 
 C = 16
 COARSE, FINE = (8, 10), (16, 20)
-CFGS = {name: dict(type=name) for name in UPSAMPLERS}
-CFGS['carafe'].update(compressed_channels=8)
-CFGS['FADE'].update(compressed_channels=8, gated=False)
-CFGS['SAPA'].update(embedding_channels=8)
-CFGS['FreqFusion'].update(compressed_channels=8)
-CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 DTYPES = [torch.bfloat16, torch.float16]
 
 #: name -> a function that makes the layer, and the sizes of its maps.

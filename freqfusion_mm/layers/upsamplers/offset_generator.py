@@ -67,7 +67,7 @@ class OffsetGenerator(ReferenceNames):
         self.hr_scale = Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
 
     def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
-        """Offsets in low-resolution pixels, [N, 2, groups, H, W], x before y."""
+        """Offsets in low-resolution pixels, [B, 2, groups, H, W], x before y."""
         lr, lr_direction = self._describe(self.lr_norm(lr_compressed))
         hr, hr_direction = self._describe(self.hr_norm(hr_compressed))
         size = hr.shape[-2:]
@@ -90,7 +90,7 @@ class OffsetGenerator(ReferenceNames):
         return both, both
 
     def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
-        """Resample `features` [N, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
+        """Resample `features` [B, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
         offset = self.predict(lr_compressed, hr_compressed)
         return sample_with_offsets(features, offset, lr_compressed.shape[-2:])
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops.opaque import conv2d
-from ..border import repeat_border
+from ..borders import repeat_border
 from ..conv2d import Conv2d
 from ..normalized_conv import normalized_conv
 from ..reference import ReferenceNames
@@ -47,7 +47,7 @@ class PairedDifferenceConv(nn.Module):
         nn.init.kaiming_normal_(self.weight, mode='fan_out', nonlinearity='relu')
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
-        """`key` and `query` [N, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
+        """`key` and `query` [B, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
         key, query = fastest_layout(key), fastest_layout(query)
         reach_y, reach_x = (d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:]))
         key = repeat_border(key, (reach_x, reach_x, reach_y, reach_y))
@@ -101,6 +101,6 @@ class PairedDifferenceSimilarity(ReferenceNames):
         self.score = Conv2d(mid_channels, kernel_size**2, 1)
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
-        """Scores [N, k*k, H, W] of `query` to the neighbours in `key`, both [N, in_channels, H, W], at `dilation`."""
-        mixed = F.relu_(self.conv(self.norm(key), self.norm(query), dilation))  # [N, mid_channels, H, W]
+        """Scores [B, k*k, H, W] of `query` to the neighbours in `key`, both [B, in_channels, H, W], at `dilation`."""
+        mixed = F.relu_(self.conv(self.norm(key), self.norm(query), dilation))  # [B, mid_channels, H, W]
         return normalized_conv(self.mix_norm, self.score, F.relu_(self.mix(mixed)))

@@ -14,12 +14,12 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
         `features` themselves where the grid has their size. An offset that is no number counts as zero.
 
     Args:
-        features: [N, C, h', w'], of any size.
-        offset: [N, 2, G, H, W], x before y, for G groups of channels, in pixels of a map of the size `coarse`.
+        features: [B, C, h', w'], of any size.
+        offset: [B, 2, G, H, W], x before y, for G groups of channels, in pixels of a map of the size `coarse`.
         coarse: (h, w).
 
     Returns:
-        [N, C, H, W] in the dtype of `features`.
+        [B, C, H, W] in the dtype of `features`.
     """
     dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
     # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
