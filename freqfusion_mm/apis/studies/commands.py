@@ -50,9 +50,10 @@ def run(
         study = read_study(file)
         if choose:
             failed = start(jobs.choices(study, only), RawValues(study.choices), work_dir / 'choices')
-        if not failed:
-            listed = jobs.results(study, seeds or study.seeds, only)
-            failed = start(listed, RawValues(study.raw_values), work_dir, curves=curve_values(study.curves))
+            unchosen = {job.name for job in failed}
+            only = [row.name for row in study.rows if row.name not in unchosen and (only is None or row.name in only)]
+        listed = jobs.results(study, seeds or study.seeds, only)
+        failed += start(listed, RawValues(study.raw_values), work_dir, curves=curve_values(study.curves))
     if failed:
         raise SystemExit(f'error: failed: {"; ".join(job.title for job in failed)}')
 

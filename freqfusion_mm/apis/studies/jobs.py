@@ -139,7 +139,7 @@ def _chosen(study: Study, row: Row) -> Any:
 
 def _selected(study: Study, only: Iterable[str] | None) -> list[Row]:
     names = [row.name for row in study.rows]
-    unknown = sorted(set(only or names) - set(names))
+    unknown = sorted(set(only or []) - set(names))
     if unknown:
         raise ValueError(f'{study.path} has no row {", ".join(unknown)}; it has {", ".join(names)}')
     return [row for row in study.rows if only is None or row.name in only]

@@ -34,7 +34,7 @@ def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]
     if not isinstance(meta, dict) or 'Models' not in meta:
         raise ValueError(f'{metafile} wants an entry Models, as a metafile has; got {str(meta)[:60]!r}')
     names = [model['Name'] for model in meta['Models']]
-    unknown = sorted(set(only or names) - set(names))
+    unknown = sorted(set(only or []) - set(names))
     if unknown:
         raise ValueError(f'{metafile} has no model {", ".join(unknown)}; it has {", ".join(names)}')
     return [model for model in meta['Models'] if only is None or model['Name'] in only]

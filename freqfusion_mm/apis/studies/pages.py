@@ -67,7 +67,8 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path) 
         body.append('| ' + ' | '.join(cells) + ' |')
     way = 'higher' if metric.higher_is_better else 'lower'
     text = [f'**{study.name}: {metric.label}** ({way} is better)', '', '| ' + ' | '.join(head) + ' |']
-    text += ['|' + ' --- |' * len(head), *body, '', _resolved(study, metric, list(compared.values()))]
+    text += ['|' + ' --- |' * len(head), *body]
+    text += ['', _resolved(metric, [compared[name] for name in tested])] if against else []
     return '\n'.join(text) + '\n'
 
 
@@ -111,7 +112,7 @@ def _p(value: float) -> str:
     return f'{value:.3f}' if value >= 0.001 else '< 0.001'
 
 
-def _resolved(study: Study, metric: Metric, comparisons: list[Comparison]) -> str:
+def _resolved(metric: Metric, comparisons: list[Comparison]) -> str:
     found = resolution(comparisons)
     if found is None:
         return (
@@ -119,7 +120,7 @@ def _resolved(study: Study, metric: Metric, comparisons: list[Comparison]) -> st
         )
     spread, smallest = f'{found.spread:.{metric.digits + 1}f}', f'{found.difference:.{metric.digits}f}'
     return (
-        f'± and brackets are 95 % t intervals, p values are corrected by Holm for {len(comparisons)} comparisons. With '
+        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). With '
         f'{found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
         f'difference below {smallest} {metric.label} cannot be told from zero by a t interval, and no sign test can '
         f'have p below {found.sign:.2g}.'

@@ -105,4 +105,4 @@ def as_text(value: object) -> str:
     """A value as a cell of the CSV."""
     if value is None:
         return ''
-    return f'{value:.8g}' if isinstance(value, float) else str(value)
+    return f'{value:.6g}' if isinstance(value, float) else str(value)
