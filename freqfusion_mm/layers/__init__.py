@@ -7,6 +7,7 @@ from .hierarchical.esp import ESP
 from .hierarchical.hierarchical_fusion import HierarchicalFusion, hierarchical_fusion
 from .hierarchical.pyramid_pool import DepthwisePyramidPool, EfficientPyramidPool, GatedSkip
 from .image_guide import ShallowImageGuide
+from .inside import Inside
 from .pooling.blur_pool import BlurPool
 from .pooling.lift_pool import LiftDownPool, LiftUpPool
 from .pooling.lifting import Lifting, SubBands
@@ -62,6 +63,7 @@ __all__ = [
     'GuidedUpsampler',
     'HierarchicalFusion',
     'IndexNet',
+    'Inside',
     'LiftDownPool',
     'LiftUpPool',
     'Lifting',

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.library import compiling
+from .inside import Inside
 
 
 class _Layer(nn.Module):
@@ -35,6 +36,10 @@ class _Layer(nn.Module):
         """The channels and the options, as the constructor takes them."""
         options = {name: getattr(self, name, self) for name in inspect.signature(type(self)).parameters}
         return ', '.join(f'{k}={v!r}' for k, v in options.items() if not isinstance(v, nn.Module))
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        """What `forward` decides for each fine pixel, in its last step; None where it decides nothing."""
+        return None
 
 
 class Upsampler(_Layer):
@@ -92,6 +97,16 @@ class GuidedUpsampler(Upsampler):
             lr_feat = self.step(lr_feat, guide)
         return lr_feat
 
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        *earlier, guide = step_guides(lr_feat, hr_feat)
+        for each in earlier:
+            lr_feat = self.step(lr_feat, each)
+        return self.step_inside(lr_feat, guide)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside | None:
+        """`inside` of `step`."""
+        return None
+
     def upsample_nothing(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """`upsample` of a batch of none."""
         return self.upsample(with_sample(lr_feat), with_sample(hr_feat))[:0]
@@ -125,6 +140,10 @@ class UpsamplerFusion(Fusion):
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         return self.upsampler(lr_feat, hr_feat), hr_feat
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        look = getattr(self.upsampler, 'inside', None)  # a class of one's own need not have it
+        return None if look is None else look(lr_feat, hr_feat)
 
 
 def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor:

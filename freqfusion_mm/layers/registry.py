@@ -32,6 +32,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .inside import Inside
 from .protocol import Fusion, Upsampler, UpsamplerFusion
 
 #: Every name that `upsample_cfg` takes; upper and lower case, '_' and '-' are all one.
@@ -195,6 +196,9 @@ class _Upsampling(Upsampler):
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
         return self.project(self.fusion(lr_feat, hr_feat)[0])
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        return self.fusion.inside(lr_feat, hr_feat)
 
 
 def build_upsampler(

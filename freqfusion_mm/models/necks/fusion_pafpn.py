@@ -13,7 +13,7 @@ from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..check_maps import check_maps
+from ..levels import check_maps
 
 
 class _FusionTopDown:
