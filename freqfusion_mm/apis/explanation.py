@@ -90,6 +90,7 @@ def explain(
         task=task,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         picture=pictures[-1],
+        filled=_filled(result.metainfo, pictures[-1].shape),
         fusions={},
         bands=bands,
         gridding=gridding,
@@ -147,6 +148,16 @@ def read_label(model: nn.Module, labels: str | os.PathLike) -> np.ndarray:
     if label.ndim != 2:
         raise ValueError(f'{labels} must be one map of class numbers [H, W], got shape {list(label.shape)}')
     return label.astype(np.int64)
+
+
+def _filled(meta: Mapping[str, Any], size: Sequence[int]) -> tuple[float, float]:
+    """Shares of the network's input, height and width, that the image takes up; the whole where nothing says."""
+    if 'ori_shape' not in meta or 'scale_factor' not in meta:
+        return 1.0, 1.0
+    ratios = np.resize(np.asarray(meta['scale_factor'], np.float64), 2)[::-1]  # of the width first, or of both
+    return tuple(
+        min(1.0, float(length * ratio / whole)) for length, ratio, whole in zip(meta['ori_shape'], ratios, size)
+    )
 
 
 def _gridding(model: nn.Module) -> dict:

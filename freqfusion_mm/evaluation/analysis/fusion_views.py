@@ -1,5 +1,6 @@
 """What is to be seen of the fusions of a model at one image: maps, inner quantities, numbers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -93,6 +94,8 @@ class ModelView:
     Attributes:
         title, config, checkpoint, task, parameters: of the model.
         picture: what the network was given, RGB bytes [H, W, 3].
+        filled: how much of it is the image, from its upper left corner: shares of the height and of the width; the
+            rest is padding.
         fusions: by name, in the order in which they ran.
         bands: sub-bands of the poolings by lifting, by name.
         gridding: see `measure_with_and_without`; empty without ESP or EESP blocks.
@@ -107,12 +110,18 @@ class ModelView:
     task: str
     parameters: int
     picture: np.ndarray
+    filled: tuple[float, float]
     fusions: dict[str, FusionView]
     bands: dict[str, SubBands]
     gridding: dict[str, list[tuple[int, Tensor, float]]]
     prediction: np.ndarray
     errors: np.ndarray | None = None
     trimap: dict[int, float] = field(default_factory=dict)
+
+    def without_padding(self, feat: np.ndarray) -> np.ndarray:
+        """The part of a map [..., h, w] over the whole picture that the image fills, its borders rounded up."""
+        height, width = (math.ceil(size * share) for size, share in zip(feat.shape[-2:], self.filled))
+        return feat[..., :height, :width]
 
 
 def view_fusion(

@@ -62,7 +62,7 @@ def show_maps(models: Sequence[ModelView], name: str) -> list[dict[str, Shown]]:
 
     Convention:
         One palette serves the coarse map before and after in all models that have as many channels there, another the
-        fine map. Maps of numbers share a scale over all models.
+        fine map. Maps of numbers share a scale over all models. Padding has no say in either.
     """
     views = [model.fusions.get(name) for model in models]
     shown: list[dict[str, Shown]] = [dict(input=Shown(model.picture)) for model in models]
@@ -75,13 +75,16 @@ def show_maps(models: Sequence[ModelView], name: str) -> list[dict[str, Shown]]:
         }
         for channels in {len(feat) for feat in features.values()}:
             alike = {where: feat for where, feat in features.items() if len(feat) == channels}
-            palette = JointPCA(list(alike.values()))
+            groups = list(dict.fromkeys(number for number, _ in alike))
+            palette = JointPCA(
+                [[models[n].without_padding(f) for (n, _), f in alike.items() if n == number] for number in groups]
+            )
             for (number, key), feat in alike.items():
-                shown[number][key] = Shown(palette(feat))
+                shown[number][key] = Shown(palette(feat, groups.index(number)))
     for key in SCALES:
         values = {number: _numbers(view, key) for number, view in enumerate(views) if view is not None}
         values = {number: each for number, each in values.items() if each is not None}
-        for number, each in _coloured(key, values).items():
+        for number, each in _coloured(key, values, models).items():
             shown[number][key] = each
     return [{key: maps[key] for key in TITLES if key in maps} for maps in shown]
 
@@ -94,11 +97,11 @@ def _numbers(view: FusionView, key: str) -> np.ndarray | None:
     return found() if callable(found) else found
 
 
-def _coloured(key: str, values: dict[int, np.ndarray]) -> dict[int, Shown]:
+def _coloured(key: str, values: dict[int, np.ndarray], models: Sequence[ModelView]) -> dict[int, Shown]:
     if not values:
         return {}
     name, low, high = SCALES[key]
-    everything = np.concatenate([each.ravel() for each in values.values()])
+    everything = np.concatenate([models[n].without_padding(each).ravel() for n, each in values.items()])
     everything = everything[np.isfinite(everything)]
     if not everything.size:
         return {}

@@ -1,7 +1,7 @@
 'use strict';
 const data = JSON.parse(document.getElementById('data').textContent);
 const SIDES = ['left', 'right'];
-const state = { fusion: 0, x: 0.5, y: 0.5, left: { model: 0, map: 'after' }, right: { model: data.models.length - 1, map: 'after' } };
+const state = { fusion: data.fusions.length - 1, x: 0.5, y: 0.5, left: { model: 0, map: 'after' }, right: { model: data.models.length - 1, map: 'after' } };
 const unpacked = new Map();
 const pictures = new Map();
 const element = (id) => document.getElementById(id);
@@ -167,6 +167,7 @@ async function drawSide(side) {
 function drawViewer() {
   const [height, width] = data.models[state.left.model].shape;
   element('viewer').style.aspectRatio = `${width} / ${height}`;
+  for (const id of ['viewer', 'slider']) element(id).style.width = `calc(75vh * ${width / height})`;
   const split = Number(element('slider').value);
   SIDES.forEach((side) => (element(`${side}-image`).src = view(side).maps[state[side].map].uri));
   element('right-image').style.clipPath = `inset(0 0 0 ${split}%)`;
