@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Explains."""
     from ..apis.explanation import explain
-    from ..visualization.explain.figures import draw_figures, save_figures
+    from ..visualization.explain.figures import draw_features, draw_figures, save_figures
     from ..visualization.explain.page import write_page
     from .arguments import names_of
 
@@ -64,5 +64,5 @@ def run(args: Namespace) -> None:
     size = write_page(views, figures, args.out, Path(args.image).name)
     print(f'{args.out}: {len(views)} models, {len(figures)} figures, {size / 2**20:.1f} MiB')
     if args.figures:
-        save_figures(figures, args.figures)
+        save_figures(figures | draw_features(views), args.figures)
         print(f'{args.figures}: the figures, as PNG and PDF')

@@ -10,8 +10,9 @@ class Inside:
     """The inner quantities of one step of a layer, B samples, G groups of channels that have their own.
 
     Convention:
-        The taps of `kernels` lie one pixel of the coarse map apart, around the coarse pixel `floor(Y*h/H)`, or, `around_place`, around the place of the
-        fine pixel itself, `(Y + 1/2) * h/H - 1/2`; those of `highpass` are fine pixels around the fine pixel.
+        The taps of `kernels` lie one pixel of the coarse map apart, around the coarse pixel `floor(Y*h/H)`, or,
+        `around_place`, around the place of the fine pixel itself, `(Y + 1/2) * h/H - 1/2`; those of `highpass` are fine
+        pixels around the fine pixel.
 
     Attributes:
         coarse: (h, w), the size of the map whose pixels kernels and offsets are counted in.

@@ -96,9 +96,7 @@ def recorded_fusions(model: nn.Module) -> Iterator[list[FusionCall]]:
 
         return keep
 
-    handles = [
-        layer.register_forward_hook(hook(name), with_kwargs=True) for name, layer in find_fusions(model).items()
-    ]
+    handles = [layer.register_forward_hook(hook(name), with_kwargs=True) for name, layer in find_fusions(model).items()]
     try:
         yield calls
     finally:

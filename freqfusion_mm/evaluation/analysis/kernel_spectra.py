@@ -75,7 +75,7 @@ def bandwidth(kernels: np.ndarray, size: int = SIZE) -> np.ndarray:
     Convention:
         `sqrt(sum |F(f)|^2 |f|^2 / sum |F(f)|^2)` over the frequencies of the transform that `spectrum` takes, in cycles
         a pixel. A single tap, which lets everything through, has 0.41 (`sqrt(1/6)`, of a square of half a cycle each
-        way); the mean of a 5 x 5 window 0.11. A kernel of zeros has 0.
+        way); the mean of a 5 x 5 window 0.17. A kernel of zeros has 0.
 
     Args:
         kernels: [..., k, k].

@@ -77,9 +77,7 @@ class CARAFE(FixedRatioUpsampler):
     def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside:
         logits = resize_nearest(self._logits(lr_feat), size)
         kernels = normalize_kernels(logits, self.kernel_size)
-        return Inside(
-            tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(logits, self.kernel_size)
-        )
+        return Inside(tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(logits, self.kernel_size))
 
     def _logits(self, lr_feat: Tensor) -> Tensor:
         """[B, G*k*k, s*h, s*w]."""

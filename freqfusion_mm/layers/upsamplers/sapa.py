@@ -110,9 +110,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
     def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
         scores = self._scores(lr_feat, guide)
         kernels = normalize_kernels(scores, self.kernel_size)
-        return Inside(
-            tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(scores, self.kernel_size)
-        )
+        return Inside(tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(scores, self.kernel_size))
 
     def _scores(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, k*k, H, W]."""

@@ -19,12 +19,11 @@ ARROWS = 24
 
 
 def draw_figures(models: Sequence[ModelView]) -> dict[str, Figure]:
-    """Every figure that these models have something for, by the name of its file without ending."""
+    """Every figure of the page that these models have something for, by the name of its file without ending."""
     figures = {'prediction': prediction_figure(models)}
     if any(model.trimap for model in models):
         figures['trimap'] = trimap_figure([(model.title, model.trimap) for model in models])
     for name in fusion_names(models):
-        figures[f'{name}.features'] = features_figure(models, name)
         views = {model.title: model.fusions[name] for model in models if name in model.fusions}
         if any(view.kernels() is not None for view in views.values()):
             figures[f'{name}.spectra'] = spectra_figure(views)
@@ -37,6 +36,11 @@ def draw_figures(models: Sequence[ModelView]) -> dict[str, Figure]:
         if model.gridding:
             figures[f'{where}gridding'] = receptive_fields_figure(model.gridding)
     return figures
+
+
+def draw_features(models: Sequence[ModelView]) -> dict[str, Figure]:
+    """The maps of each fusion, which the page shows by itself."""
+    return {f'{name}.features': features_figure(models, name) for name in fusion_names(models)}
 
 
 def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> None:

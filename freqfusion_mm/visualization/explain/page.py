@@ -76,7 +76,7 @@ def render_page(
         names=names,
         numbers=_number_table(models, names),
         similarity=_similarity_table(models, names),
-        figures={name: _figure_uri(figure, dpi) for name, figure in figures.items() if not name.endswith('.features')},
+        figures={name: _figure_uri(figure, dpi) for name, figure in figures.items()},
         data=json.dumps(data, separators=(',', ':')).replace('</', '<\\/'),
         script=(folder / 'page.js').read_text(),
         style=(folder / 'page.css').read_text(),
