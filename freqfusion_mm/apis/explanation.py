@@ -173,8 +173,8 @@ def _judge(
     """Adds where the prediction is wrong, and how wrong it is near borders."""
     if predicted.shape != label.shape:
         raise ValueError(
-            f'the label map has size {list(label.shape)}, the prediction {list(predicted.shape)}: give the label map of '
-            'this very image'
+            f'the label map has size {list(label.shape)}, the prediction {list(predicted.shape)}: give the map that '
+            'belongs to the image'
         )
     known = label != ignore
     classes = len(model.dataset_meta['classes'])

@@ -1,5 +1,7 @@
 """The page of an explanation, in a real browser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -211,17 +213,18 @@ def test_models_without_the_fusion(views, tmp_path):
 
 
 def test_figures(views, tmp_path):
-    both = [views[0], view('FreqFusion', 'a/b c')]
+    both = [replace(each, fusions={'fusions.1': each.fusions['fusions.1']}) for each in views[:2]]
+    both[1].title = 'a/b c'
     save_figures(draw_figures(both) | draw_features(both), tmp_path / 'figures')
     names = {path.name for path in (tmp_path / 'figures').iterdir()}
-    for stem in ('prediction', 'trimap', 'fusions.0.features', 'fusions.1.spectra', 'fusions.1.offsets'):
+    for stem in ('prediction', 'trimap', 'fusions.1.features', 'fusions.1.spectra', 'fusions.1.offsets'):
         assert (tmp_path / 'figures' / f'{stem}.png').read_bytes().startswith(b'\x89PNG')
         assert (tmp_path / 'figures' / f'{stem}.pdf').read_bytes().startswith(b'%PDF')
     assert {'FreqFusion.gridding.pdf', 'a_b_c.backbone.0.bands.png'} < names
 
 
 def test_the_page_is_made_to_fit(views, tmp_path):
-    figures = draw_figures(views[:2])
+    figures = dict(trimap=draw_figures(views[:1])['trimap'])
     whole = write_page(views[:2], figures, tmp_path / 'whole.html', 'a')
     assert write_page(views[:2], figures, tmp_path / 'fits.html', 'a', most=whole - 1000) <= whole - 1000
     with pytest.raises(ValueError, match=r'the page has .* MiB and may have 0.0: compare fewer models'):
