@@ -167,7 +167,7 @@ async function drawSide(side) {
 function drawViewer() {
   const [height, width] = data.models[state.left.model].shape;
   element('viewer').style.aspectRatio = `${width} / ${height}`;
-  for (const id of ['viewer', 'slider']) element(id).style.width = `calc(75vh * ${width / height})`;
+  for (const id of ['viewer', 'slider']) element(id).style.width = `calc(52vh * ${width / height})`;
   const split = Number(element('slider').value);
   SIDES.forEach((side) => (element(`${side}-image`).src = view(side).maps[state[side].map].uri));
   element('right-image').style.clipPath = `inset(0 0 0 ${split}%)`;
