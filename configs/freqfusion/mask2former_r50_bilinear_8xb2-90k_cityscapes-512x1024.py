@@ -1,7 +1,7 @@
 # FreqFusion (TPAMI 2024), Mask2Former on Cityscapes, row R50 (its value is not public; the
 # baseline's own model zoo: mIoU 79.4).
 _base_ = [
-    '../_base_/models/mask2former_r50_semantic.py',
+    '../_base_/models/mask2former_r50.py',
     '../_base_/datasets/cityscapes_512x1024.py',
     '../_base_/schedules/mask2former_90k.py',
     '../_base_/default_runtime.py',

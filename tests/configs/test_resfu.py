@@ -25,11 +25,11 @@ FILES = {path.stem: path for folder in ('resfu', 'shapes', 'freqfusion') for pat
 RESFU = [name for name in FILES if '_resfu' in name]
 DEPTH = [name for name in FILES if 'nyu' in name]
 SHAPES = [
-    'segformer_r18-slim_resfu_shapes-semantic',
-    'vit-tiny-x4_resfu_shapes-semantic',
-    'vit-tiny-x8_resfu_shapes-semantic',
-    'faster-rcnn_r18_resfu_shapes',
-    'panoptic-fpn_r18_resfu_shapes',
+    'segformer_r18-slim_resfu_1xb8-1500i_shapes-128x128',
+    'segmenter-x4_vit-tiny_resfu_1xb8-1000i_shapes-128x128',
+    'segmenter-x8_vit-tiny_resfu_1xb8-1000i_shapes-128x128',
+    'faster-rcnn_r18_resfu_1xb4-12e_shapes',
+    'panoptic-fpn_r18_resfu_1xb4-12e_shapes',
 ]
 
 
@@ -135,8 +135,8 @@ def dilations(name):
         ('segformer_mit-b1_resfu_8xb2-160k_ade20k-512x512', [8, 4, 2]),
         ('segformer_mit-b1_resfu-released_8xb2-160k_ade20k-512x512', [2, 2, 2]),
         ('segmenter_vit-s_resfu_8xb1-160k_ade20k-512x512', [4]),
-        ('vit-tiny-x4_resfu_shapes-semantic', [4]),
-        ('vit-tiny-x8_resfu_shapes-semantic', [8]),
+        ('segmenter-x4_vit-tiny_resfu_1xb8-1000i_shapes-128x128', [4]),
+        ('segmenter-x8_vit-tiny_resfu_1xb8-1000i_shapes-128x128', [8]),
     ],
 )
 def test_dilations_follow_the_paper_and_the_released_code_where_asked(name, expected):

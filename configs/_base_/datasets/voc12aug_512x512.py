@@ -1,5 +1,5 @@
 # PASCAL VOC 2012 with the augmented annotations, crops of 512x512.
-_base_ = './voc_edgenets.py'
+_base_ = './voc12aug_edgenets_384x384.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

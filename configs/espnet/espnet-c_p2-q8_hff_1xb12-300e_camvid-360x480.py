@@ -1,0 +1,12 @@
+# ESPNet-C on CamVid, p=2, q=8: the first stage of espnet_p2-q8_hff_1xb6-300e_camvid-360x480; no published number.
+# Mean and std are Cityscapes' (the author computes them from CamVid and does not state them).
+_base_ = [
+    '../_base_/models/espnet-c.py',
+    '../_base_/datasets/camvid_espnet.py',
+    '../_base_/schedules/espnet_300e.py',
+    '../_base_/default_runtime_epochs.py',
+]
+model = dict(
+    data_preprocessor=dict(size=(360, 480)), backbone=dict(fine_map='reinforced'), decode_head=dict(num_classes=12)
+)
+train_dataloader = dict(batch_size=12)
