@@ -1,5 +1,9 @@
 # Shapes, semantic segmentation: a narrow ViT/16, x4 to 1/4 before the classifier; the baseline.
-_base_ = ['../_base_/datasets/shapes_semantic.py', '../_base_/schedules/seg_shapes_1000i.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1000i.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
