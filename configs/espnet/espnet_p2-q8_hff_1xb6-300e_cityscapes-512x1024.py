@@ -1,5 +1,5 @@
 # ESPNet (ECCV 2018), p=2, q=8, second stage: Cityscapes test mIoU 60.336 (README), val 61.4 (author).
-# It starts from ESPNet-C: --cfg-options load_from=FILE (of espnet-c_p2-q8_hff_1xb12-300e_cityscapes-512x1024, or converted).
+# It starts from ESPNet-C (espnet-c_p2-q8_hff_..., trained or converted): --cfg-options load_from=FILE.
 _base_ = [
     '../_base_/models/espnet.py',
     '../_base_/datasets/cityscapes_espnet_512x1024.py',

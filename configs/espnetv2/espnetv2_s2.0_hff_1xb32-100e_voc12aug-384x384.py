@@ -7,5 +7,7 @@ _base_ = [
     '../_base_/schedules/edgenets_100e.py',
     '../_base_/default_runtime_epochs.py',
 ]
-model = dict(data_preprocessor=dict(size=(384, 384)), backbone=dict(norm_eval=True), decode_head=dict(num_classes=21))
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size), backbone=dict(norm_eval=True), decode_head=dict(num_classes=21)
+)
 optim_wrapper = dict(optimizer=dict(lr=0.005))

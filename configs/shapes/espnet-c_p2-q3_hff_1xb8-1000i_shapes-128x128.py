@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[64.0, 64.0, 64.0], size=(128, 128)),
+    data_preprocessor=_base_.data_preprocessor,
     backbone=dict(depths=(2, 3), chain='dilated'),
     decode_head=dict(num_classes=12),
 )

@@ -1,3 +1,8 @@
 # Shapes, semantic segmentation: a narrow ViT/16, x8 to 1/2 before the classifier; the baseline.
-_base_ = './segmenter-x4_vit-tiny_bilinear_1xb8-1000i_shapes-128x128.py'
-model = dict(decode_head=dict(guide_strides=(2, 1)))
+_base_ = [
+    '../_base_/models/segmenter_vit-tiny.py',
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1000i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(data_preprocessor=_base_.data_preprocessor, decode_head=dict(guide_strides=(2, 1)))

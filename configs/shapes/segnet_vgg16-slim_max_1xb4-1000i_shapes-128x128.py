@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[64.0, 64.0, 64.0], size=(128, 128)),
+    data_preprocessor=_base_.data_preprocessor,
     backbone=dict(base_channels=16, init_cfg=None),
     decode_head=dict(in_channels=16, channels=16, num_classes=12),
 )

@@ -1,7 +1,8 @@
-# Cityscapes as ESPNet reads it: 1024x512, no rounding after the resize, the unlabelled as class 19.
+# Cityscapes as ESPNet reads it: 512x1024, no rounding after the resize, the unlabelled as class 19.
 # The author trains five passes an epoch, each at one size; here every image draws its size, which needs the crop.
 # His flip is vertical, whatever his comment says.
-_base_ = './cityscapes_512x1024.py'
+data_root = 'data/cityscapes/'
+crop_size = (512, 1024)
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadAnnotations'),
@@ -12,7 +13,7 @@ train_pipeline = [
         keep_ratio=False,
         resize_type='Resize',
     ),
-    dict(type='RandomCrop', crop_size=(512, 1024)),
+    dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
     dict(type='PackSegInputs'),
 ]
@@ -24,18 +25,41 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=12,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        _delete_=True,
         type='RepeatDataset',
         times=5,
         dataset=dict(
             type='CityscapesDataset',
-            data_root=_base_.data_root,
+            data_root=data_root,
             data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
             pipeline=train_pipeline,
         ),
     ),
 )
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CityscapesDataset',
+        data_root=data_root,
+        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator
+custom_hooks = [
+    dict(
+        type='DatasetCheck',
+        data_root=data_root,
+        required=['leftImg8bit/val', 'gtFine/val'],
+        remedy='Download leftImg8bit and gtFine (registration needed), unpack or link them there, '
+        'and make the train ids with mmseg: tools/dataset_converters/cityscapes.py',
+    )
+]

@@ -1,10 +1,11 @@
 # PASCAL VOC 2012 with the augmented annotations, 384x384, as EdgeNets reads it (it adds COCO images, left out here).
 data_root = 'data/VOCdevkit/VOC2012/'
+crop_size = (384, 384)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomResize', scale=(384, 384), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(384, 384)),
+    dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
