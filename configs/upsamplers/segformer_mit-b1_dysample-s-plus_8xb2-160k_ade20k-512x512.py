@@ -1,4 +1,4 @@
-# DySample-S+ in SegFormer-B1 on ADE20K, six of them: published mIoU 43.58.
+# DySample-S+ in SegFormer-B1 on ADE20K, six of them: published mIoU 43.58 (DySample, ICCV 2023, restated).
 _base_ = [
     '../freqfusion/segformer_mit-b1_bilinear_8xb2-160k_ade20k-512x512.py',
     '../_base_/upsamplers/dysample-s-plus.py',

@@ -1,4 +1,4 @@
-# PixelShuffle in SegFormer-B1 on ADE20K, six of them: published mIoU 41.5.
+# PixelShuffle in SegFormer-B1 on ADE20K, six of them: published mIoU 41.5 (SAPA extension README).
 _base_ = [
     '../freqfusion/segformer_mit-b1_bilinear_8xb2-160k_ade20k-512x512.py',
     '../_base_/upsamplers/pixel-shuffle.py',
