@@ -75,6 +75,7 @@ def test_there_are_configs():
 def test_one_line_from_the_baseline(name):
     ours, baseline = (Config.fromfile(FILES[n]).to_dict() for n in (name, partner(name)))
     assert upsampling_part(ours['model']).pop('upsample_cfg')['type'] == 'ReSFU'
+    assert ours.pop('upsample_cfg')['type'] == 'ReSFU'  # the preset's, read by the model
     assert upsampling_part(baseline['model']).pop('upsample_cfg')['type'] in ('bilinear', 'nearest')
     if '-paramwise_' in name:
         assert set(ours['optim_wrapper'].pop('paramwise_cfg')['custom_keys']) == {'semantic_scores', 'detail_scores'}
