@@ -147,6 +147,26 @@ def test_the_method_in_the_name_is_the_model_s(name):
         assert method in ('bilinear', 'nearest') and values(cfg, 'upsample_cfg')[0] == dict(type=method)
 
 
+def expanded(text):
+    """`a{b,c}d` as the shell reads it: [abd, acd]."""
+    match = re.search(r'\{([^{}]*)\}', text)
+    if not match:
+        return [text]
+    words = [text[: match.start()] + word + text[match.end() :] for word in match[1].split(',')]
+    return [whole for word in words for whole in expanded(word)]
+
+
+def test_the_readme_lists_the_baselines_and_the_presets():
+    section = re.split('^## ', (ROOT / 'README.md').read_text(), flags=re.M)
+    baselines, presets = (next(s for s in section if s.startswith(title)) for title in ('Baselines', 'Upsamplers'))
+    listed = [name for row in re.findall(r'^\|[^|]*\| `([^`]*)` \|', baselines, re.M) for name in expanded(row)]
+    plain = ('bilinear', 'nearest', 'max', 'concat')
+    assert sorted(listed) == sorted(name for name in ROWS if NAME.fullmatch(name)['method'] in plain)
+    first_cells = ' '.join(re.findall(r'^\|([^|]*)\|', presets, re.M))
+    assert sorted(re.findall('`([^`]*)`', first_cells)) == sorted(PRESETS)
+    assert len((ROOT / 'README.md').read_bytes()) < 12000
+
+
 @every_row
 def test_a_row_is_short(name):
     lines = ROWS[name].read_text().splitlines()
