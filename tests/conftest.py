@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from goldens import load_golden
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
 
@@ -48,9 +49,11 @@ def shared():
     return path
 
 
-@pytest.fixture(scope='session')
-def golden(shared):
-    """golden('carafe'): the cases recorded with the authors' code."""
+@pytest.fixture(params=['tests/data', 'authors'])
+def golden(request, shared):
+    """golden('carafe'): recorded cases, those of tests/data and then those of the authors' code."""
+    if request.param == 'tests/data':
+        return load_golden
     return lambda name: torch.load(shared(f'golden/{name}.pt'), weights_only=True)
 
 
