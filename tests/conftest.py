@@ -57,6 +57,23 @@ def golden(request, shared):
     return lambda name: torch.load(shared(f'golden/{name}.pt'), weights_only=True)
 
 
+@pytest.fixture(scope='session')
+def second_derivatives():
+    """second_derivatives(op, args): gradients of the gradients of `op`, by its arguments and by what came from above.
+
+    Two ways to compute one thing are compared by them exactly, which finite differences (`gradgradcheck`) cannot do.
+    """
+
+    def differentiate_twice(op, args):
+        torch.manual_seed(1)
+        out = op(*args)
+        above = torch.randn_like(out, requires_grad=True)
+        first = torch.autograd.grad(out, args, above, create_graph=True)
+        return torch.autograd.grad(first, (*args, above), [torch.randn_like(grad) for grad in first])
+
+    return differentiate_twice
+
+
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
