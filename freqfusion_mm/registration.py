@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFOR
 
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
+from .engine.hooks.exact_resume import ExactResume
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.schedulers.sawtooth_lr import SawtoothLR
 from .evaluation.metrics.panoptic_quality import PanopticQuality
@@ -30,7 +31,7 @@ _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
-_register(HOOKS, DatasetCheck, LiftRegularization)
+_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization)
 _register(METRICS, PanopticQuality)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
