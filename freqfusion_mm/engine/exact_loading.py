@@ -41,8 +41,8 @@ class NumberedBatches:
         self.number = self.skip = 0
 
     def __iter__(self) -> Iterator[list[tuple[int, ...]]]:
-        skip, self.skip = self.skip, 0
-        return islice(self._numbered(), skip, None)
+        skip, self.skip = self.skip, 0  # when the first batch is drawn: torch makes an iterator more than it uses
+        yield from islice(self._numbered(), skip, None)
 
     def __len__(self) -> int:
         return len(self.batches)
