@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
+from .compat.empty_dataset import refuse_empty_datasets
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.exact_resume import ExactResume
@@ -26,6 +27,7 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
+refuse_empty_datasets()
 _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
@@ -59,6 +61,7 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
+    from .compat.coco_classes import name_classes_as_numbered
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.pixel_decoders import (
         FusionMSDeformAttnPixelDecoder,
@@ -67,6 +70,7 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
+    name_classes_as_numbered()
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

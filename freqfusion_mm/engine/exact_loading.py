@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import InfiniteSampler
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 EPOCH, ITERATION, SAMPLE = range(3)  # what numbers are drawn for: the third number of a key
@@ -61,8 +62,8 @@ class NumberedBatches:
                 yield [(index, number, position, place) for place, index in enumerate(batch)]
             if position < 0:
                 raise ValueError(
-                    'the training data loader has no batch to give: its data set is empty, or smaller than batch_size '
-                    'while drop_last is set; check data_root, data_prefix and filter_cfg, or lower batch_size'
+                    f'the training data loader has no batch to give: {len(self.batches.sampler)} samples of this '
+                    f'process make none of {self.batches.batch_size} while drop_last is set; lower batch_size'
                 )
 
 
@@ -113,22 +114,28 @@ def load_exactly(loader: DataLoader, seed: int, rank: int, endless: bool) -> Num
 
     Raises:
         TypeError: the data set is an `IterableDataset`, or the loader makes no batches.
+        ValueError: the data set is empty.
     """
     if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
         raise TypeError(
             f'ExactResume wants a data set with indices and a loader that makes batches, got '
             f'{type(loader.dataset).__name__} and batch_size={loader.batch_size}; remove the hook for such data'
         )
+    if len(loader.dataset) == 0:
+        raise ValueError(
+            f'the training data set {type(loader.dataset).__name__} is empty; check its folders, suffix and filter_cfg'
+        )
     batches = loader.batch_sampler
     if isinstance(batches, NumberedBatches):
         batches = batches.batches
-    if hasattr(batches, 'sampler') and hasattr(batches.sampler, '_indices_of_rank'):
-        batches.sampler.indices = batches.sampler._indices_of_rank()  # mmengine's InfiniteSampler, back to its start
+    sampler = getattr(batches, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler):
+        sampler.indices = sampler._indices_of_rank()  # back to its start: mmengine 0.10.7 has drawn from it already
     batches = NumberedBatches(batches, endless)
     # torch's loader asks a data set for a whole batch where it can; so the data set itself stays what hooks expect.
     loader.dataset.__getitems__ = partial(_load_batch, loader.dataset, seed, rank)
     vars(loader)['batch_sampler'] = batches  # torch forbids the plain assignment
-    loader._iterator = None  # mmengine 0.10.7 has started the workers of an iteration loop already
+    loader._iterator = None  # with its workers, for the same reason
     return batches
 
 
