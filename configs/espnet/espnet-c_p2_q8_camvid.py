@@ -1,5 +1,4 @@
 # ESPNet-C on CamVid, p=2, q=8: the first stage of espnet_p2_q8_camvid; no published number.
-# Mean and std are Cityscapes' (the author computes them from CamVid and does not state them).
 _base_ = [
     '../_base_/models/espnet-c.py',
     '../_base_/datasets/camvid_espnet.py',
@@ -7,6 +6,6 @@ _base_ = [
     '../_base_/default_runtime_epochs.py',
 ]
 model = dict(
-    data_preprocessor=dict(size=(360, 480)), backbone=dict(fine_map='reinforced'), decode_head=dict(num_classes=12)
+    data_preprocessor=_base_.data_preprocessor, backbone=dict(fine_map='reinforced'), decode_head=dict(num_classes=12)
 )
 train_dataloader = dict(batch_size=12)
