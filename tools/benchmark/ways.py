@@ -9,8 +9,8 @@ from torch import Tensor
 
 from freqfusion_mm.layers.upsamplers import (
     a2u,
+    carafe,
     fade,
-    fixed_ratio,
     freqfusion,
     guided_filter,
     offset_generator,
@@ -22,7 +22,7 @@ from freqfusion_mm.layers.upsamplers import (
 from . import unfold_formulation
 
 #: The layers that call ops.
-MODULES = a2u, fade, fixed_ratio, freqfusion, guided_filter, offset_generator, paired_difference, resfu, sapa
+MODULES = a2u, carafe, fade, freqfusion, guided_filter, offset_generator, paired_difference, resfu, sapa
 WAYS = ('ours', 'unfold', 'mmcv', 'compiled')
 
 
