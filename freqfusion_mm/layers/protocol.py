@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.functorch import transforming
 from ..ops.library import compiling
 
 
@@ -204,7 +205,7 @@ def _autocasting(feat: Tensor) -> bool:
 def keep_layout(out: Tensor, feat: Tensor) -> Tensor:
     """`out` channels last where `feat` is, else as it came."""
     _, channels, height, width = feat.shape
-    if torch.onnx.is_in_onnx_export() or feat.stride(1) != 1 or channels == 1 or height * width == 1:
+    if transforming() or torch.onnx.is_in_onnx_export() or feat.stride(1) != 1 or channels == 1 or height * width == 1:
         return out
     return out.contiguous(memory_format=torch.channels_last)
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...ops.functorch import transforming
 from ...ops.opaque import conv2d
 from ..borders import repeat_border
 from ..conv2d import Conv2d
@@ -58,7 +59,9 @@ class PairedDifferenceConv(nn.Module):
 
 def fastest_layout(x: Tensor) -> Tensor:
     """Channels last on a CPU: oneDNN's grouped convolutions, their backward passes above all, are faster so."""
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == 'cpu' else x
+    if x.device.type != 'cpu' or transforming():
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 class PairedDifferenceSimilarity(ReferenceNames):
