@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
 from ..protocol import Upsampler, step_sizes
 
 
@@ -126,7 +125,9 @@ class PixelShuffle(FixedRatioUpsampler):
         super().__init__(lr_channels, scale_factor)
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}')
-        self.upsample_conv = Conv2d(lr_channels, lr_channels * scale_factor**2, kernel_size, padding=kernel_size // 2)
+        self.upsample_conv = nn.Conv2d(
+            lr_channels, lr_channels * scale_factor**2, kernel_size, padding=kernel_size // 2
+        )
         nn.init.xavier_uniform_(self.upsample_conv.weight)
         nn.init.zeros_(self.upsample_conv.bias)
 
@@ -168,8 +169,8 @@ class CARAFE(FixedRatioUpsampler):
         self.kernel_size = kernel_size
         self.groups = groups
         self.padding = padding
-        self.channel_compressor = Conv2d(lr_channels, compressed_channels, 1)
-        self.content_encoder = Conv2d(
+        self.channel_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
+        self.content_encoder = nn.Conv2d(
             compressed_channels,
             kernel_size**2 * groups * scale_factor**2,
             encoder_kernel,
