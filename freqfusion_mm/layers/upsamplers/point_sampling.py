@@ -1,9 +1,8 @@
 """Reading a map at the pixel centres of a grid, each moved by an offset of its own."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-from ...ops.opaque import grid_sample
 
 
 def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int]) -> Tensor:
@@ -27,7 +26,14 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
     height, width = offset.shape[-2:]
     x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / coarse[1])
     y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / coarse[0])
-    return grid_sample(features.to(dtype), torch.stack([x, y], dim=-1)).to(features.dtype)
+    grid = torch.stack([x, y], dim=-1)  # [B, G, H, W, 2]
+    # Group by group: folded into the batch, dynamic sizes do not compile (torch 2.13).
+    parts = features.to(dtype).chunk(grid.shape[1], dim=1)
+    moved = [
+        F.grid_sample(part, place, mode='bilinear', padding_mode='border', align_corners=False)
+        for part, place in zip(parts, grid.unbind(1))
+    ]
+    return torch.cat(moved, dim=1).to(features.dtype)
 
 
 def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -1,1 +1,5 @@
-"""Similarities between neighbours: definition and Triton kernel."""
+"""Similarities between neighbours."""
+
+from .neighbour_similarity import neighbour_similarity
+
+__all__ = ['neighbour_similarity']
