@@ -9,14 +9,15 @@ from PIL import Image
 
 NUMBERS = np.random.default_rng(0)
 CASCADE = """
-head = model['decode_head']
+head = dict(model['decode_head'], in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat')
 second = dict(type='OCRHead', in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat',
               channels=8, ocr_channels=4, num_classes=2, norm_cfg=dict(type='BN'))
-model.update(type='CascadeEncoderDecoder', num_stages=2, decode_head=[dict(head), second])
+model.update(type='CascadeEncoderDecoder', num_stages=2, decode_head=[head, second])
 """
 LAZY = """
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
 from mmseg.datasets import BaseSegDataset
@@ -38,6 +39,7 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=SGD, lr=0.01))
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=1, val_interval=1)
 val_cfg, test_cfg = dict(type=ValLoop), dict(type=TestLoop)
+default_hooks = dict(checkpoint=dict(type=CheckpointHook, by_epoch=False, interval=1))
 model = dict(
     type=EncoderDecoder,
     data_preprocessor=dict(type=SegDataPreProcessor, size=(64, 64), bgr_to_rgb=True, mean=[120.] * 3, std=[60.] * 3),
@@ -66,7 +68,7 @@ def photos(world, shared):
     for file in sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:2]:
         with Image.open(file) as photo:
             world.image(file.name, np.asarray(photo.convert('RGB').resize((photo.width // 4, photo.height // 4))))
-    return world.config(suffix='.jpg')
+    return world.config('train_dataloader.update(batch_size=1)', suffix='.jpg')
 
 
 def kind_of_image(pixels, suffix='.png', **options):

@@ -27,7 +27,7 @@ def test_foreign_configs_are_untouched(tmp_path):
     (tmp_path / 'theirs.py').write_text("_base_ = './base.py'\nx = dict(b=2)\n")
     assert Config.fromfile(tmp_path / 'theirs.py').x == dict(type='Any', a=1, b=2)
     (tmp_path / 'wrong.py').write_text("_base_ = 'nobody::base.py'\n")
-    with pytest.raises(Exception, match='nobody'):
+    with pytest.raises(ValueError, match='external package'):
         Config.fromfile(tmp_path / 'wrong.py')
 
 
