@@ -9,8 +9,10 @@ from importlib.util import find_spec
 from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
+from .compat.empty_dataset import refuse_empty_datasets
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
+from .engine.hooks.exact_resume import ExactResume
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.schedulers.sawtooth_lr import SawtoothLR
 from .evaluation.metrics.boundary_f1 import BoundaryF1
@@ -29,12 +31,13 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
+refuse_empty_datasets()
 _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
 
 # Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
-_register(HOOKS, DatasetCheck, LiftRegularization)
+_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
@@ -62,6 +65,7 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
+    from .compat.coco_classes import name_classes_as_numbered
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
@@ -71,6 +75,7 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
+    name_classes_as_numbered()
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)

@@ -214,7 +214,7 @@ def test_mistakes_of_the_command_are_one_line(toys):
 
 def test_parameters_are_counted_into_a_metafile(tmp_path, capsys):
     metafile = tmp_path / 'metafile.yml'
-    names = ['resnet18-slim_max_shapes-classification', 'resnet18-slim_lift_shapes-classification']
+    names = ['resnet18-slim_max_1xb32-30e_shapes-classification-48x48', 'resnet18-slim_lift_1xb32-30e_shapes-classification-48x48']
     pytest.importorskip('mmpretrain', reason='classifiers are those of mmpretrain')
     models = [{'Name': name, 'Config': f'configs/shapes/{name}.py', 'Metadata': {'x': 1}} for name in names]
     metafile.write_text(yaml.safe_dump({'Models': models}))
@@ -231,9 +231,9 @@ def test_what_a_model_costs(scope):
     from mmengine.config import Config
 
     names = {
-        'mmseg': 'segformer_r18-slim_bilinear_shapes-semantic',
-        'mmdet': 'mask-rcnn_r18_nearest_shapes',
-        'mmpretrain': 'resnet18-slim_max_shapes-classification',
+        'mmseg': 'segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128',
+        'mmdet': 'mask-rcnn_r18_nearest_1xb4-12e_shapes',
+        'mmpretrain': 'resnet18-slim_max_1xb32-30e_shapes-classification-48x48',
     }
     cfg = Config.fromfile(ROOT / 'configs' / 'shapes' / f'{names[scope]}.py')
     side = 48 if scope == 'mmpretrain' else 128
