@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,8 @@ def results(study: Study, seeds: Iterable[int], only: Iterable[str] | None = Non
         ValueError: `only` names no row of the study, or a row's setting has not been chosen yet.
     """
     rows = _selected(study, only)
-    chosen = {row.name: _chosen(study, row) for row in rows}
-    made = {row.name: _job(study, row, chosen[row.name], 0, {}) for row in rows}
-    return [Job(**{**vars(made[row.name]), 'seed': seed}) for seed in seeds for row in rows]
+    made = {row.name: _job(study, row, _chosen(study, row), 0, {}) for row in rows}
+    return [replace(made[row.name], seed=seed) for seed in seeds for row in rows]
 
 
 def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:
