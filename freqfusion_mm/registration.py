@@ -13,7 +13,11 @@ from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.schedulers.sawtooth_lr import SawtoothLR
+from .evaluation.metrics.boundary_f1 import BoundaryF1
+from .evaluation.metrics.boundary_iou import BoundaryIoU
 from .evaluation.metrics.panoptic_quality import PanopticQuality
+from .evaluation.metrics.subset_metric import SubsetMetric
+from .evaluation.metrics.trimap_iou import TrimapIoU
 from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
@@ -31,7 +35,7 @@ _DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info
 _register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, LiftRegularization)
-_register(METRICS, PanopticQuality)
+_register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
 
@@ -59,6 +63,7 @@ if find_spec('mmseg'):
 
 if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
+    from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
         FusionMSDeformAttnPixelDecoder,
         FusionPixelDecoder,
@@ -66,6 +71,7 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
+    _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

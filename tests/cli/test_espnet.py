@@ -18,9 +18,9 @@ from freqfusion_mm.apis.checkpoint import read_checkpoint  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 STEM = 'frankfurt_000000_000294'
 RELEASED = [
-    ('espnet_p2_q8_cityscapes', 'espnet_p_2_q_8', 'espnet_p2_q8', 0.828),
-    ('espnet_p2_q5_cityscapes', 'espnet_p_2_q_5', 'espnet_p2_q5', 0.865),
-    ('espnetv2_s2.0_cityscapes', 'espnetv2_s_2.0_city_1024x512', 'espnetv2_s2.0_city', 0.948),
+    ('espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', 'espnet_p_2_q_8', 'espnet_p2_q8', 0.828),
+    ('espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', 'espnet_p_2_q_5', 'espnet_p2_q5', 0.865),
+    ('espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024', 'espnetv2_s_2.0_city_1024x512', 'espnetv2_s2.0_city', 0.948),
 ]
 
 
@@ -67,7 +67,7 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
     out = tmp_path / 'converted.pth'
     printed = succeed(
         'convert_checkpoint',
-        'espnetv2_s2.0_cityscapes',
+        'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024',
         shared('weights/espnetv2_s_2.0_city_1024x512.pth'),
         out,
         '--source',
@@ -78,7 +78,7 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
     assert checkpoint['meta']['dataset_meta']['classes'][-2:] == ['bicycle', 'unlabelled']
     assert len(checkpoint['meta']['dataset_meta']['palette']) == 20
     assert checkpoint['meta']['source'] == 'EdgeNets' and len(checkpoint['meta']['sha256']) == 64
-    assert checkpoint['meta']['config'] == 'espnetv2_s2.0_cityscapes'
+    assert checkpoint['meta']['config'] == 'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024'
     data = tmp_path / 'cityscapes'
     for source, folder, name, resample in (
         (f'{STEM}_leftImg8bit.png', 'leftImg8bit', f'{STEM}_leftImg8bit.png', Image.BILINEAR),
@@ -89,7 +89,7 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
         Image.open(shared(f'data/cityscapes/{source}')).resize((512, 256), resample).save(target / name)
     printed = succeed(
         'test',
-        'espnetv2_s2.0_cityscapes',
+        'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024',
         out,
         '--work-dir',
         tmp_path / 'work',
@@ -114,7 +114,7 @@ def test_the_input_is_the_authors(shared, tmp_path):
 
     image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
     cfg = load_config(
-        Namespace(config='espnet_p2_q8_cityscapes', launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+        Namespace(config='espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', launcher='none', local_rank=0, cfg_options=None, work_dir=None)
     )
     DefaultScope.get_instance('test_the_input', scope_name='mmseg')
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -138,7 +138,7 @@ def test_a_folder_and_our_own_weights(tmp_path):
 
     from freqfusion_mm.apis.launch import load_config
 
-    name = 'espnet-c_hff_shapes-semantic'
+    name = 'espnet-c_p2-q3_hff_1xb8-1000i_shapes-128x128'
     cfg = load_config(Namespace(config=name, launcher='none', local_rank=0, cfg_options=None, work_dir=None))
     DefaultScope.get_instance('test_a_folder', scope_name='mmseg')
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -179,11 +179,11 @@ def test_a_folder_and_our_own_weights(tmp_path):
 def test_the_converter_refuses_what_does_not_fit(shared, tmp_path):
     weights = shared('weights/espnet_p_2_q_8.pth')
     assert 'belongs to another model' in fail(
-        'convert_checkpoint', 'espnet_p2_q5_cityscapes', weights, tmp_path / 'out.pth'
+        'convert_checkpoint', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', weights, tmp_path / 'out.pth'
     )
     torch.save(dict(weight=torch.zeros(1)), tmp_path / 'strange.pth')
     assert 'none of the known formats' in fail(
-        'convert_checkpoint', 'espnet_p2_q5_cityscapes', tmp_path / 'strange.pth', tmp_path / 'out.pth'
+        'convert_checkpoint', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', tmp_path / 'strange.pth', tmp_path / 'out.pth'
     )
     assert not (tmp_path / 'out.pth').exists()
 

@@ -162,7 +162,7 @@ def test_neck(check):
 @pytest.mark.slow
 @pytest.mark.parametrize('opset', [16, 17])
 def test_segmentor(opset, check):
-    config = ROOT / 'configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py'
+    config = ROOT / 'configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py'
     model = export_onnx.Logits(export_onnx.build_segmentor(str(config)))
     check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, *size),) for size in ((97, 65), (128, 64))], opset)
 

@@ -24,22 +24,6 @@ FILES = {
     for folder in ('espnet', 'espnetv2', 'shapes')
     for file in sorted((ROOT / folder).glob('*esp*.py'))
 }
-DEAD_KEYS = {
-    'samples_per_gpu',
-    'workers_per_gpu',
-    'data',
-    'img_norm_cfg',
-    'img_scale',
-    'lr_config',
-    'optimizer_config',
-    'checkpoint_config',
-    'log_config',
-    'evaluation',
-    'runner',
-    'dist_params',
-    'workflow',
-    'pretrained',
-}
 
 
 @pytest.fixture
@@ -73,8 +57,6 @@ def every(names):
 @every(FILES)
 def test_every_part_is_known(cfg):
     scope = cfg.default_scope
-    for part in walk(cfg._cfg_dict):
-        assert not DEAD_KEYS & set(part)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = loader.dataset
         assert known(DATASETS, dataset.type, scope)
@@ -149,14 +131,3 @@ def test_metafiles_name_every_config(folder):
         if file.parent.name == folder:
             assert models[name]['Config'] == f'configs/{folder}/{file.name}'
             assert models[name]['In Collection'] in collections
-
-
-@every([name for name, file in FILES.items() if file.parent.name in ('espnet', 'espnetv2')])
-def test_metafiles_count_the_parameters(cfg):
-    file = Path(cfg.filename)
-    meta = yaml.safe_load((file.parent / 'metafile.yml').read_text())
-    model = next(model for model in meta['Models'] if model['Config'].endswith('/' + file.name))
-    with torch.device('meta'):
-        built = MODELS.build(cfg.model)
-    count = sum(parameter.numel() for parameter in built.parameters())
-    assert model['Metadata']['Parameters (M)'] == pytest.approx(count / 1e6, abs=5e-7)

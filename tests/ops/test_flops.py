@@ -15,7 +15,7 @@ from freqfusion_mm.ops.group_norm_conv import group_norm_conv
 from freqfusion_mm.ops.library import CAN_REGISTER
 from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity
 
-CONFIG = Path(__file__).parents[2] / 'configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py'
+CONFIG = Path(__file__).parents[2] / 'configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py'
 
 pytestmark = pytest.mark.skipif(not CAN_REGISTER, reason='torch registers Python operators from 2.4 on')
 

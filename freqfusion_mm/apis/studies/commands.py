@@ -1,0 +1,90 @@
+"""What `results run`, `tables`, `plots` and `parameters` do."""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from .metafile import count_parameters, metafile_jobs, record
+from .pages import readmes, rendered
+from .raw_values import RawValues, curve_values
+from .study import ROOT, is_metafile, read_study
+
+
+def run(
+    file: Path,
+    parallel: int = 1,
+    only: Iterable[str] | None = None,
+    seeds: Iterable[int] | None = None,
+    choose: bool = False,
+    work_dir: Path | None = None,
+) -> None:
+    """Trains and tests the rows of a study or a metafile that have not been yet.
+
+    Args:
+        file: a study.yml or a metafile.yml; the raw values go into `results.csv` beside it.
+        parallel: how many runs at a time.
+        only: names of rows.
+        seeds: the study's own by default, 0 for a metafile.
+        choose: first choose the settings that rows leave open, into `choices.csv`.
+        work_dir: where each run has a folder, `work_dirs/<folder of file>` by default.
+
+    Raises:
+        SystemExit: a run failed.
+        ValueError: the file or an argument is wrong.
+    """
+    from . import jobs
+    from .runner import run_jobs
+
+    if parallel < 1:
+        raise ValueError(f'--jobs wants at least 1, got {parallel}')
+    file = file.resolve()
+    work_dir = ROOT / (work_dir or Path('work_dirs', file.parent.name))
+    start = partial(run_jobs, parallel=parallel)
+    failed = []
+    if is_metafile(file):
+        if choose:
+            raise ValueError(f'--choose is for studies, got the metafile {file}')
+        listed = metafile_jobs(file, seeds or [0], only)
+        failed = start(listed, RawValues(file.with_name('results.csv')), work_dir, finished=partial(record, file))
+    else:
+        study = read_study(file)
+        if choose:
+            failed = start(jobs.choices(study, only), RawValues(study.choices), work_dir / 'choices')
+            unchosen = {job.name for job in failed}
+            only = [row.name for row in study.rows if row.name not in unchosen and (only is None or row.name in only)]
+        listed = jobs.results(study, seeds or study.seeds, only)
+        failed += start(listed, RawValues(study.raw_values), work_dir, curves=curve_values(study.curves))
+    if failed:
+        raise SystemExit(f'error: failed: {"; ".join(job.title for job in failed)}')
+
+
+def tables(check: bool = False) -> None:
+    """Writes the tables of the README files whose metafile or study has changed.
+
+    Args:
+        check: write nothing.
+
+    Raises:
+        SystemExit: with `check`, a table is out of date.
+    """
+    stale = [readme for readme in readmes() if rendered(readme) != readme.read_text()]
+    if check and stale:
+        names = ', '.join(str(readme.relative_to(ROOT)) for readme in stale)
+        raise SystemExit(f'error: out of date: {names}; run python tools/results.py tables')
+    for readme in stale:
+        readme.write_text(rendered(readme))
+        print(f'written: {readme.relative_to(ROOT)}')
+
+
+def plots(file: Path) -> None:
+    """Draws the values and the curves of a study into PNG files beside it."""
+    from .plots import draw
+
+    for picture in draw(read_study(file.resolve())):
+        print(f'written: {picture}')
+
+
+def parameters(metafile: Path) -> None:
+    """Counts the parameters of every model of a metafile and writes them into it."""
+    for name, millions in count_parameters(metafile).items():
+        print(f'{millions:10.3f}  {name}')

@@ -1,0 +1,145 @@
+"""What a study or a metafile wants to be run: one `Job` a row and seed."""
+
+import json
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..config import register_config_prefixes
+from ..launch import load_config
+from .raw_values import RawValues
+from .study import ROOT, Row, Study
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run.
+
+    Args:
+        name: of its row.
+        config: path from the checkout's root.
+        config_hash: of the resolved config.
+        seed: of everything random.
+        options: keys with dots and their values, over those of the config.
+        choice: the value that was chosen for this row, or is being tried.
+        test: whether to test what was trained; a run that chooses a setting never sees the test set.
+        robustness: whether to test on corrupted and shifted images, too.
+        flops_shape: the input [C, H, W] whose multiply-adds are counted.
+        curves: the metrics of validation that are kept for every iteration.
+    """
+
+    name: str
+    config: str
+    config_hash: str
+    seed: int
+    options: dict[str, Any] = field(default_factory=dict)
+    choice: Any = None
+    test: bool = True
+    robustness: bool = False
+    flops_shape: tuple[int, ...] | None = None
+    curves: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.name, self.config_hash, str(self.seed)
+
+    @property
+    def title(self) -> str:
+        return self.name + (f' ({self.choice})' if self.choice is not None else '') + f', seed {self.seed}'
+
+    def folder(self, work_dir: Path) -> Path:
+        """Its own work directory."""
+        return work_dir / f'{self.name}_seed{self.seed}_{self.config_hash}'
+
+    def load(self, folder: Path) -> Config:
+        """Its config, as it is run in `folder`."""
+        options = {**self.options, 'randomness.seed': self.seed}
+        return load_config(
+            Namespace(
+                config=str(ROOT / self.config), cfg_options=options, work_dir=str(folder), launcher='none', local_rank=0
+            )
+        )
+
+
+def config_hash(config: str, options: dict[str, Any]) -> str:
+    """12 hexadecimal digits of the SHA-256 of a resolved config.
+
+    It is the same for every seed and work directory, and wherever the data lie: variables of the environment stay
+    as they are written in the config.
+    """
+    register_config_prefixes()
+    cfg = Config.fromfile(ROOT / config, use_environment_variables=False, import_custom_modules=False)
+    cfg.merge_from_dict({**options, 'randomness.seed': None, 'work_dir': None})
+    content = cfg.to_dict()
+    text = json.dumps(content, sort_keys=True, default=lambda value: getattr(value, '__qualname__', repr(value)))
+    return sha256(text.encode()).hexdigest()[:12]
+
+
+def results(study: Study, seeds: Iterable[int], only: Iterable[str] | None = None) -> list[Job]:
+    """The runs of a study's results, all rows of the first seed before those of the next one.
+
+    Raises:
+        ValueError: `only` names no row of the study, or a row's setting has not been chosen yet.
+    """
+    rows = _selected(study, only)
+    chosen = {row.name: _chosen(study, row) for row in rows}
+    made = {row.name: _job(study, row, chosen[row.name], 0, {}) for row in rows}
+    return [Job(**{**vars(made[row.name]), 'seed': seed}) for seed in seeds for row in rows]
+
+
+def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:
+    """The short runs that choose a setting for the rows that want one: one run a value."""
+    return [
+        _job(study, row, value, study.choice.seed, study.choice.options, test=False)
+        for row in _selected(study, only)
+        if row.choose
+        for value in row.choose.values
+    ]
+
+
+def _job(study: Study, row: Row, chosen: Any, seed: int, more: dict[str, Any], test: bool = True) -> Job:
+    options = {**study.options, **row.options, **({row.choose.key: chosen} if row.choose else {}), **more}
+    keys = [metric.key for metric in study.metrics]
+    return Job(
+        name=row.name,
+        config=row.config,
+        config_hash=config_hash(row.config, options),
+        seed=seed,
+        options=options,
+        choice=chosen,
+        test=test,
+        robustness=test and any(key.startswith('robustness/') for key in keys),
+        flops_shape=study.flops_shape,
+        curves=tuple(key.split('/', 1)[1] for key in keys if key.startswith(('test/', 'val/'))),
+    )
+
+
+def _chosen(study: Study, row: Row) -> Any:
+    """The value whose short run has the best metric; the first of equals."""
+    if row.choose is None:
+        return None
+    measured = {(line['name'], line['config_hash'], line['seed']): line for line in RawValues(study.choices).read()}
+    scores = {}
+    for job in choices(study, [row.name]):
+        text = measured.get(job.key, {}).get(study.choice.metric, '')
+        if not text:
+            raise ValueError(
+                f'{study.path}: {row.choose.key} of row {row.name} has not been chosen yet: no {study.choice.metric} '
+                f'of {job.choice} in {study.choices.name}; choose first: results run {study.path} --choose'
+            )
+        score = float(text) if study.choice.higher_is_better else -float(text)
+        scores[job.choice] = score if score == score else float('-inf')  # a run that diverged to NaN
+    return max(scores, key=scores.get)
+
+
+def _selected(study: Study, only: Iterable[str] | None) -> list[Row]:
+    names = [row.name for row in study.rows]
+    unknown = sorted(set(only or []) - set(names))
+    if unknown:
+        raise ValueError(f'{study.path} has no row {", ".join(unknown)}; it has {", ".join(names)}')
+    return [row for row in study.rows if only is None or row.name in only]

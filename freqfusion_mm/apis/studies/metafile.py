@@ -1,0 +1,163 @@
+"""A metafile of `configs/`: its models as jobs, what was measured back into it, its parameters, its tables."""
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from .study import ROOT, SOURCES, read_yaml
+
+#: Name in a metafile -> column of the raw values, and what makes it a percentage.
+METRICS = {
+    'mIoU': ('test/mIoU', 1),
+    'mAcc': ('test/mAcc', 1),
+    'box AP': ('test/coco/bbox_mAP', 100),
+    'mask AP': ('test/coco/segm_mAP', 100),
+    'PQ': ('test/panoptic/PQ', 1),
+    'SQ': ('test/panoptic/SQ', 1),
+    'RQ': ('test/panoptic/RQ', 1),
+    'top-1': ('test/accuracy/top1', 1),
+    'corrupted mIoU': ('robustness/corrupted mIoU', 1),
+    'corrupted top-1': ('robustness/corrupted top-1', 1),
+    'shift consistency': ('robustness/shift consistency', 1),
+}
+
+
+def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]:
+    """The models of a metafile, or those of them that are named.
+
+    Raises:
+        ValueError: the file is no metafile, or has no model of a name.
+    """
+    meta = read_yaml(metafile)
+    if not isinstance(meta, dict) or 'Models' not in meta:
+        raise ValueError(f'{metafile} wants an entry Models, as a metafile has; got {str(meta)[:60]!r}')
+    names = [model['Name'] for model in meta['Models']]
+    unknown = sorted(set(only or []) - set(names))
+    if unknown:
+        raise ValueError(f'{metafile} has no model {", ".join(unknown)}; it has {", ".join(names)}')
+    return [model for model in meta['Models'] if only is None or model['Name'] in only]
+
+
+def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | None = None) -> list:
+    """The runs of a metafile, all models of the first seed before those of the next one."""
+    from .jobs import Job, config_hash
+
+    models = read_models(metafile, only)
+    hashes = {model['Config']: config_hash(model['Config'], {}) for model in models}
+    return [
+        Job(model['Name'], model['Config'], hashes[model['Config']], seed, robustness=wants_robustness(model))
+        for seed in seeds
+        for model in models
+    ]
+
+
+def wants_robustness(model: dict) -> bool:
+    """Has a row of this model a metric of tools/robustness.py?"""
+    names = [name for result in model['Results'] for name in result['Metrics']]
+    return any(METRICS[name][0].startswith('robustness/') for name in names)
+
+
+def record(metafile: Path, line: dict[str, str]) -> None:
+    """Writes one line of the raw values into the metafile, beside those of other seeds.
+
+    Raises:
+        ValueError: the line lacks a metric that the metafile names.
+    """
+    meta = yaml.safe_load(metafile.read_text())  # anew: a run takes minutes, and the file may have changed
+    model = next(model for model in meta['Models'] if model['Name'] == line['name'])
+    for result in model['Results']:
+        for name in result['Metrics']:
+            if not line.get(METRICS[name][0]):
+                given = ', '.join(key for key, value in line.items() if value and key.startswith(SOURCES))
+                raise ValueError(
+                    f'{metafile}: {line["name"]} wants {name}, but its run gave no {METRICS[name][0]}; it gave {given}'
+                )
+        runs = result.get('Runs', {})
+        runs[int(line['seed'])] = {
+            name: round(float(line[METRICS[name][0]]) * METRICS[name][1], 2) for name in result['Metrics']
+        }
+        result['Runs'] = dict(sorted(runs.items()))
+        result['Metrics'] = {
+            name: round(statistics.mean(values[name] for values in runs.values()), 2) for name in result['Metrics']
+        }
+    model['Metadata'].update(
+        {
+            'Training Resources': line['device'],
+            'Training Seconds': round(float(line['train_seconds'])),
+            'Commit': line['commit'],
+            'Torch': line['torch'],
+        }
+    )
+    _write(metafile, meta)
+
+
+def count_parameters(metafile: Path) -> dict[str, float]:
+    """Builds every model of a metafile and writes its parameters, in millions, into it; returns them by name."""
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope, init_default_scope
+
+    import freqfusion_mm.registration  # noqa: F401  (the configs name our classes)
+
+    read_models(metafile)
+    meta = yaml.safe_load(metafile.read_text())
+    for model in meta['Models']:
+        cfg = Config.fromfile(ROOT / model['Config'])
+        DefaultScope._instance_dict.clear()
+        init_default_scope(cfg.default_scope)
+        parameters = sum(parameter.numel() for parameter in MODELS.build(cfg.model).parameters())
+        model['Metadata']['Parameters (M)'] = round(parameters / 1e6, 3)
+    _write(metafile, meta)
+    return {model['Name']: model['Metadata']['Parameters (M)'] for model in meta['Models']}
+
+
+def _write(metafile: Path, meta: dict) -> None:
+    metafile.write_text(yaml.safe_dump(meta, sort_keys=False, width=120))
+
+
+def metafile_tables(metafile: Path, folder: Path) -> str:
+    """One table for every task and data set of a metafile; links are relative to `folder`.
+
+    A number that nobody has measured is null in the metafile and "not run" in the table. Several seeds stand there as
+    `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are. Published
+    numbers have columns of their own.
+    """
+    groups: dict[tuple, list[tuple[dict, dict]]] = {}
+    for model in read_models(metafile):
+        for result in model['Results']:
+            groups.setdefault((result['Task'], result['Dataset']), []).append((model, result))
+    return '\n'.join(_table(task, dataset, rows, folder) for (task, dataset), rows in groups.items())
+
+
+def _table(task: str, dataset: str, rows: list[tuple[dict, dict]], folder: Path) -> str:
+    names = list(dict.fromkeys(name for _, result in rows for name in result['Metrics']))
+    published = any(result.get('Published') for _, result in rows)
+    head = ['config', 'parameters (M)', *(f'{name}, published' for name in names if published), *names]
+    if published:
+        head[-len(names) :] = [f'{name}, ours' for name in names]
+    lines = [f'**{task}, {dataset}**', '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
+    for model, result in rows:
+        cells = [link(model['Name'], model['Config'], folder), number(model['Metadata'].get('Parameters (M)'))]
+        if published:
+            values = result.get('Published') or {}
+            cells += [f'{values[name]:g}' if values.get(name) is not None else 'unknown' for name in names]
+        cells += [_measured(name, result) for name in names]
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def _measured(name: str, result: dict) -> str:
+    runs = [values[name] for values in result.get('Runs', {}).values() if name in values]
+    value = number(result['Metrics'].get(name))
+    return f'{value} ± {round((max(runs) - min(runs)) / 2, 2):g} ({len(runs)})' if len(runs) > 1 else value
+
+
+def number(value: float | None) -> str:
+    """A value as a cell of a table."""
+    return 'not run' if value is None else f'{value:g}'
+
+
+def link(name: str, config: str, folder: Path) -> str:
+    """A link from a page in `folder` to a config."""
+    return f'[{name}]({Path(*[".."] * len(folder.relative_to(ROOT).parts), config).as_posix()})'

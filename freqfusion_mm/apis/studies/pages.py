@@ -1,0 +1,127 @@
+"""The generated tables of the README files.
+
+A table stands between `<!-- begin table: FILE -->` and `<!-- end table -->`, FILE being a metafile or a study, as a
+path from the repository's root.
+"""
+
+import re
+from pathlib import Path
+
+from .metafile import link, metafile_tables
+from .raw_values import RawValues, newest
+from .statistics import Comparison, Sample, compare, holm, resolution
+from .study import ROOT, Metric, Study, is_metafile, read_study
+
+BLOCK = re.compile(r'(<!-- begin table: (\S+) -->\n).*?(<!-- end table -->)', re.DOTALL)
+#: Where nothing was measured, and where too few seeds were to say anything.
+NOT_RUN, BLANK = 'not run', ''
+Lines = dict[int, dict[str, str]]
+
+
+def readmes(root: Path = ROOT) -> list[Path]:
+    """The pages that may hold tables."""
+    return [root / 'README.md', *sorted(root.glob('configs/*/README.md')), *sorted(root.glob('projects/*/README.md'))]
+
+
+def rendered(readme: Path) -> str:
+    """The text of a page with its tables made anew."""
+
+    def fill(match: re.Match) -> str:
+        file = ROOT / match[2]
+        tables = metafile_tables if is_metafile(file) else study_tables
+        return match[1] + '\n' + tables(file, readme.parent) + '\n' + match[3]
+
+    return BLOCK.sub(fill, readme.read_text())
+
+
+def study_tables(file: Path, folder: Path) -> str:
+    """One table for every metric of a study, and a sentence on what its seeds could resolve."""
+    study = read_study(file)
+    lines = newest(RawValues(study.raw_values).read())
+    return '\n'.join(_table(study, metric, lines, folder) for metric in study.metrics)
+
+
+def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path) -> str:
+    values = {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
+    against = {
+        row.name: compare(values[row.name], values[study.baseline], metric.higher_is_better)
+        for row in study.rows
+        if study.baseline not in (None, row.name)
+    }
+    compared = {name: one for name, one in against.items() if one}
+    tested = [name for name, one in compared.items() if one.t is not None]
+    t = dict(zip(tested, holm([compared[name].t for name in tested])))
+    sign = dict(zip(tested, holm([compared[name].sign for name in tested])))
+    head = ['row', 'parameters (M)']
+    head += ['multiply-adds (G)'] if study.flops_shape else []
+    settings = {row.choose.key.rsplit('.', 1)[-1] for row in study.rows if row.choose}
+    head += [f'{", ".join(sorted(settings))}, chosen'] if settings else []
+    head += [f'{metric.label}, mean (seeds)']
+    head += [f'better than {study.baseline} by', 'seeds better', 'p, t test', 'p, sign test'] if against else []
+    body = []
+    for row in study.rows:
+        cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
+        cells += [_sample(values[row.name], metric.digits)]
+        if against:
+            cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
+        body.append('| ' + ' | '.join(cells) + ' |')
+    way = 'higher' if metric.higher_is_better else 'lower'
+    text = [f'**{study.name}: {metric.label}** ({way} is better)', '', '| ' + ' | '.join(head) + ' |']
+    text += ['|' + ' --- |' * len(head), *body]
+    text += ['', _resolved(metric, [compared[name] for name in tested])] if against else []
+    return '\n'.join(text) + '\n'
+
+
+def values_by_seed(lines: Lines, key: str) -> dict[int, float]:
+    """Seed -> value of a metric, of the runs that have it."""
+    return {seed: float(line[key]) for seed, line in lines.items() if line.get(key)}
+
+
+def _costs(study: Study, lines: Lines) -> list[str]:
+    line = next(iter(lines.values()), {})
+    cells = [_scaled(line.get('parameters'), 1e6)]
+    cells += [_scaled(line.get('flops'), 1e9)] if study.flops_shape else []
+    return cells + ([line.get('choice', BLANK)] if any(row.choose for row in study.rows) else [])
+
+
+def _scaled(text: str | None, unit: float) -> str:
+    return f'{float(text) / unit:.3f}' if text else NOT_RUN
+
+
+def _sample(values: dict[int, float], digits: int) -> str:
+    if not values:
+        return NOT_RUN
+    sample = Sample(tuple(values.values()))
+    interval = sample.interval
+    half = f' ± {interval[1] - sample.mean:.{digits}f}' if interval else ''
+    return f'{sample.mean:.{digits}f}{half} ({len(values)})'
+
+
+def _comparison(one: Comparison | None, t: float | None, sign: float | None, digits: int) -> list[str]:
+    if one is None:
+        return [BLANK] * 4
+    interval = one.difference.interval
+    if interval is None:
+        return [f'{one.difference.mean:+.{digits}f}', BLANK, BLANK, BLANK]
+    low, high = (f'{end:+.{digits}f}' for end in interval)
+    wins = f'{one.wins} of {len(one.difference.values)}'
+    return [f'{one.difference.mean:+.{digits}f} [{low}, {high}]', wins, _p(t), _p(sign)]
+
+
+def _p(value: float) -> str:
+    return f'{value:.3f}' if value >= 0.001 else '< 0.001'
+
+
+def _resolved(metric: Metric, comparisons: list[Comparison]) -> str:
+    found = resolution(comparisons)
+    if found is None:
+        return (
+            f'Fewer than two seeds of a row and its baseline: no difference in {metric.label} can be told from chance.'
+        )
+    spread, smallest = f'{found.spread:.{metric.digits + 1}f}', f'{found.difference:.{metric.digits}f}'
+    return (
+        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). With '
+        f'{found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
+        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval, and no sign test can '
+        f'have p below {found.sign:.2g}.'
+    )

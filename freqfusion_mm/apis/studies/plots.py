@@ -1,0 +1,93 @@
+"""The pictures of a study: a box with its points a row, and the curves of training and validation."""
+
+from pathlib import Path
+
+import matplotlib
+
+from .pages import values_by_seed
+from .raw_values import RawValues, curve_values, newest
+from .study import Metric, Study
+
+matplotlib.use('Agg')
+from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
+from matplotlib.axes import Axes  # noqa: E402
+
+
+def draw(study: Study) -> list[Path]:
+    """Draws `results.png` and `curves.png` beside a study.
+
+    Raises:
+        ValueError: no run of the study has been finished.
+    """
+    lines = newest(RawValues(study.raw_values).read())
+    points = curve_values(study.curves).read()
+    if not lines or not points:
+        raise ValueError(
+            f'{study.path} wants finished runs to draw, but {study.raw_values.name} or {study.curves.name} has none; '
+            f'run it first: results run {study.path}'
+        )
+    pictures = [study.path.with_name('results.png'), study.path.with_name('curves.png')]
+    values = {
+        metric: {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
+        for metric in study.metrics
+    }
+    _draw_values(values, pictures[0])
+    _draw_curves(study, points, pictures[1])
+    return pictures
+
+
+def _draw_values(values: dict[Metric, dict[str, dict[int, float]]], out: Path) -> None:
+    """One panel a metric: a box over the seeds of each row, every seed a point."""
+    rows = max(map(len, values.values()))
+    figure, axes = pyplot.subplots(
+        1,
+        len(values),
+        figsize=(4.5 * len(values) + 2, 0.35 * rows + 1.4),
+        squeeze=False,
+        sharey=True,
+        layout='constrained',
+    )
+    for axis, (metric, by_row) in zip(axes[0], values.items()):
+        measured = [list(by_seed.values()) for by_seed in by_row.values()]
+        axis.boxplot(measured, orientation='horizontal', widths=0.6, showfliers=False, medianprops={'color': 'C1'})
+        for place, points in enumerate(measured, 1):
+            axis.plot(points, [place] * len(points), 'o', color='C0', markersize=4, alpha=0.8)
+        axis.set_yticks(range(1, len(by_row) + 1), list(by_row), fontsize=8)
+        axis.set_xlabel(f'{metric.label} ({"higher" if metric.higher_is_better else "lower"} is better)')
+        axis.grid(axis='x', alpha=0.3)
+    axes[0, 0].invert_yaxis()  # the first row on top; shared by all panels
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+
+
+def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
+    """The training loss, and each metric of validation: the mean of a row's seeds, and each seed thinly."""
+    curves: dict[str, dict[str, dict[str, list[tuple[int, float]]]]] = {}
+    for point in points:
+        by_seed = curves.setdefault(point['metric'], {}).setdefault(point['name'], {})
+        by_seed.setdefault(point['seed'], []).append((int(point['step']), float(point['value'])))
+    names = [row.name for row in study.rows]
+    figure, axes = pyplot.subplots(
+        1, len(curves), figsize=(5.5 * len(curves), 4.2), squeeze=False, layout='constrained'
+    )
+    for axis, (metric, by_row) in zip(axes[0], sorted(curves.items())):
+        for name in names:
+            _draw_row(axis, by_row.get(name, {}), name, names.index(name))
+        axis.set_title(metric, fontsize=10)
+        axis.set_xlabel('iteration')
+        axis.grid(alpha=0.3)
+    axes[0, 0].set_yscale('log')  # 'train/loss' sorts before 'val/...'
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=4)
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+
+
+def _draw_row(axis: Axes, by_seed: dict[str, list[tuple[int, float]]], name: str, number: int) -> None:
+    style = {'color': f'C{number % 10}', 'linestyle': ('-', '--', ':', '-.')[number // 10 % 4]}
+    at_step: dict[int, list[float]] = {}
+    for curve in by_seed.values():
+        axis.plot(*zip(*curve), linewidth=0.5, alpha=0.4, **style)
+        for step, value in curve:
+            at_step.setdefault(step, []).append(value)
+    means = [(step, sum(values) / len(values)) for step, values in sorted(at_step.items())]
+    axis.plot(*(zip(*means) if means else ([], [])), linewidth=1.5, label=name, **style)

@@ -1,0 +1,108 @@
+"""A CSV of raw values, one line a run, that several processes may write at once."""
+
+import csv
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: What every line says of its run; the metrics follow, and runs may differ in them.
+COLUMNS = (
+    'name',
+    'config',
+    'config_hash',
+    'seed',
+    'choice',
+    'commit',
+    'torch',
+    'device',
+    'train_seconds',
+    'train_cpu_seconds',
+    'parameters',
+    'flops',
+)
+Key = tuple[str, str, str]
+
+
+class RawValues:
+    """The lines of `results.csv`, `choices.csv` or `curves.csv`: text by column, '' where a run has no such value.
+
+    Args:
+        path: the file; it need not exist yet.
+        columns: those that come first.
+        key: the columns that tell one run from another. Its new lines replace the old ones.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Iterable[str] = COLUMNS,
+        key: Iterable[str] = ('name', 'config_hash', 'seed'),
+    ) -> None:
+        self.path = path
+        self.columns = tuple(columns)
+        self.key = tuple(key)
+
+    def read(self) -> list[dict[str, str]]:
+        """All lines, oldest first; none where there is no file."""
+        if not self.path.exists():
+            return []
+        with open(self.path, newline='') as file:
+            return list(csv.DictReader(file, restval=''))
+
+    def keys(self) -> set[tuple[str, ...]]:
+        """The runs that have lines."""
+        return {self.key_of(line) for line in self.read()}
+
+    def add(self, *lines: dict) -> None:
+        """Adds lines, in place of those of the same run. A reader sees the old file or the new one, never a part."""
+        new = [{column: as_text(value) for column, value in line.items()} for line in lines]
+        replaced = set(map(self.key_of, new))
+        with self._locked():
+            lines = [line for line in self.read() if self.key_of(line) not in replaced] + new
+            metrics = dict.fromkeys(column for line in lines for column in line if column not in self.columns)
+            draft = self.path.with_name(f'.{self.path.name}.{os.getpid()}')
+            with open(draft, 'w', newline='') as file:
+                writer = csv.DictWriter(file, [*self.columns, *metrics], restval='', lineterminator='\n')
+                writer.writeheader()
+                writer.writerows(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, self.path)
+
+    def key_of(self, line: dict[str, str]) -> tuple[str, ...]:
+        return tuple(str(line[column]) for column in self.key)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Holds the folder: the file itself is another one after every `add`."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+def curve_values(path: Path) -> RawValues:
+    """The CSV of curves: one line a point, of the newest run of a row and seed."""
+    return RawValues(path, ('name', 'seed', 'metric', 'step', 'value'), key=('name', 'seed'))
+
+
+def newest(lines: Iterable[dict[str, str]]) -> dict[str, dict[int, dict[str, str]]]:
+    """Row name -> seed -> line, of the config that each row ran with last: older ones are another experiment."""
+    by_name: dict[str, list[dict[str, str]]] = {}
+    for line in lines:
+        by_name.setdefault(line['name'], []).append(line)
+    return {
+        name: {int(line['seed']): line for line in found if line['config_hash'] == found[-1]['config_hash']}
+        for name, found in by_name.items()
+    }
+
+
+def as_text(value: object) -> str:
+    """A value as a cell of the CSV."""
+    if value is None:
+        return ''
+    return f'{value:.6g}' if isinstance(value, float) else str(value)

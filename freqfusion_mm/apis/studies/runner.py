@@ -1,0 +1,224 @@
+"""Runs jobs side by side, each in its own process with one thread, and writes what they measured as each ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from statistics import fmean
+
+from .jobs import Job
+from .raw_values import RawValues, as_text
+from .study import ROOT
+
+#: What starts a run; its work directory follows. This is the one place that knows.
+WORKER = (sys.executable, '-m', 'freqfusion_mm.apis.studies.worker')
+THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
+#: Lines of a failed run's stderr that are shown.
+TAIL = 15
+
+
+class RunFailed(RuntimeError):
+    """A run ended without a result; the message says how."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    raw_values: RawValues,
+    work_dir: Path,
+    *,
+    curves: RawValues | None = None,
+    parallel: int = 1,
+    command: Sequence[str] = WORKER,
+    finished: Callable[[dict], None] = lambda line: None,
+    report: Callable[[str], None] = print,
+) -> list[Job]:
+    """Runs every job that has no line in the CSV yet.
+
+    Args:
+        jobs: in the order in which they are started.
+        raw_values: where the line of a finished run goes.
+        work_dir: each job has a folder of its own in it.
+        curves: where the points of its curves go.
+        parallel: how many runs at a time.
+        command: starts a run; the path of its folder is added.
+        finished: is called with every line, of new runs and of those that were there.
+        report: is called with every message on the progress.
+
+    Returns:
+        The jobs that failed. They cost themselves alone: the others go on.
+    """
+    lines = {raw_values.key_of(line): line for line in raw_values.read()}
+    waiting = [job for job in jobs if job.key not in lines]
+    for job in jobs:
+        if job.key in lines:
+            finished(lines[job.key])
+    if len(waiting) < len(jobs):
+        report(f'{len(jobs) - len(waiting)} of {len(jobs)} runs are finished already')
+    times = TimeLeft(waiting, parallel, lines.values())
+    failed = []
+    with _ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
+        futures = {pool.submit(_run, children, job, job.folder(work_dir)): job for job in waiting}
+        try:
+            for number, future in enumerate(as_completed(futures), 1):
+                job, count = futures[future], f'[{number}/{len(waiting)}]'
+                try:
+                    result, seconds = future.result()
+                except RunFailed as error:
+                    failed.append(job)
+                    times.ended(job, None)
+                    report(f'{count} {job.title}: FAILED, {error}')
+                    continue
+                line = _line(job, result)
+                raw_values.add(line)
+                if curves:
+                    _add_curves(curves, job, result)
+                finished({column: as_text(value) for column, value in line.items()})
+                times.ended(job, seconds)
+                report(f'{count} {job.title}: {_shown(line)}, {_clock(seconds)}; {times.left()}')
+        except BaseException:
+            children.end()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return failed
+
+
+class Children:
+    """The processes that run now, each with its own children (which load data) in a group of its own."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self._running: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def __enter__(self) -> 'Children':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def run(self, folder: Path) -> int:
+        """Starts one, waits for it, and returns its exit status."""
+        environment = {**os.environ, **dict.fromkeys(THREADS, '1')}
+        with open(folder / 'stdout.txt', 'w') as stdout, open(folder / 'stderr.txt', 'w') as stderr:
+            with self._lock:
+                if self._ended:
+                    raise RunFailed('it was not started any more')
+                child = subprocess.Popen(
+                    [*self.command, str(folder)],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=stdout,
+                    stderr=stderr,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
+                )
+                self._running.add(child)
+            try:
+                return child.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(child)
+
+    def end(self) -> None:
+        """Ends all that run, and lets none start."""
+        with self._lock:
+            self._ended = True
+            for child in self._running:
+                try:
+                    os.killpg(child.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+
+class TimeLeft:
+    """How long the rest takes: the mean duration of a row's finished runs, for each of its runs that wait."""
+
+    def __init__(self, waiting: Sequence[Job], parallel: int, lines: Sequence[dict[str, str]]) -> None:
+        self.waiting = list(waiting)
+        self.parallel = parallel
+        self.durations: dict[str, list[float]] = {}
+        for line in lines:
+            if line.get('train_seconds'):
+                self.durations.setdefault(line['name'], []).append(float(line['train_seconds']))
+
+    def ended(self, job: Job, seconds: float | None) -> None:
+        self.waiting.remove(job)
+        if seconds is not None:
+            self.durations.setdefault(job.name, []).append(seconds)
+
+    def seconds(self) -> float | None:
+        """None while no run has finished; a row without one counts as the mean of the others."""
+        if not self.durations:
+            return None
+        means = {name: fmean(values) for name, values in self.durations.items()}
+        usual = fmean(means.values())
+        return sum(means.get(job.name, usual) for job in self.waiting) / min(self.parallel, max(1, len(self.waiting)))
+
+    def left(self) -> str:
+        seconds = self.seconds()
+        return 'time left unknown' if seconds is None else f'about {_clock(seconds)} left'
+
+
+def _run(children: Children, job: Job, folder: Path) -> tuple[dict, float]:
+    """The result of one run, and the seconds that it took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result = folder / 'result.json'
+    result.unlink(missing_ok=True)
+    (folder / 'job.json').write_text(json.dumps(asdict(job)))
+    began = time.monotonic()
+    status = children.run(folder)
+    if status == 0 and result.exists():
+        return json.loads(result.read_text()), time.monotonic() - began
+    how = f'signal {-status}' if status < 0 else f'exit status {status}' + ' without a result' * (status == 0)
+    tail = ''.join(f'\n    {line}' for line in (folder / 'stderr.txt').read_text().splitlines()[-TAIL:])
+    raise RunFailed(f'{how}; its last words, all of them are in {folder / "stderr.txt"}:{tail or " none"}')
+
+
+def _line(job: Job, result: dict) -> dict:
+    fields = ('name', 'config', 'config_hash', 'seed', 'choice')
+    return {**{field: getattr(job, field) for field in fields}, **result['values']}
+
+
+def _add_curves(curves: RawValues, job: Job, result: dict) -> None:
+    points = [
+        {'name': job.name, 'seed': job.seed, 'metric': metric, 'step': step, 'value': value}
+        for metric, step, value in result['curves']
+    ]
+    curves.add(*points)
+
+
+def _shown(line: dict) -> str:
+    metrics = [(key, value) for key, value in line.items() if key.startswith(('test/', 'val/'))]
+    tests = [pair for pair in metrics if pair[0].startswith('test/')] or metrics
+    return ', '.join(f'{key} {value:.4g}' for key, value in tests[:3]) or 'no metric'
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does: with our children."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

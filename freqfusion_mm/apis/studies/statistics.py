@@ -1,0 +1,113 @@
+"""What the seeds of a study say: means, paired differences, and what they could not have told apart.
+
+The intervals are Student's, of 95 %; runs of one seed are a pair, because they share data order and initial weights as
+far as their layers agree. scipy computes all but Holm's step-down (S. Holm, A simple sequentially rejective multiple
+test procedure, Scandinavian Journal of Statistics 6, 1979, 65-70).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, variance
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values of several seeds: their mean, and the interval of the mean; None where there are fewer than two."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        if len(self.values) < 2:
+            return None
+        half = half_width(variance(self.values), len(self.values))
+        return self.mean - half, self.mean + half
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method against the baseline, over the seeds that both have.
+
+    Args:
+        difference: by seed; positive is better, whichever way the metric runs.
+        wins: seeds for which the method is better.
+        losses: seeds for which it is worse; the rest are ties, which the sign test leaves out.
+        t: p of the paired t test, two-sided; None where there are fewer than two seeds.
+        sign: p of the exact sign test, two-sided; None likewise.
+    """
+
+    difference: Sample
+    wins: int
+    losses: int
+    t: float | None
+    sign: float | None
+
+
+def half_width(squared_spread: float, count: int) -> float:
+    """Half the t interval of a mean of `count` values with this variance."""
+    scale = math.sqrt(squared_spread / count)
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * scale
+
+
+def compare(method: Mapping[int, float], baseline: Mapping[int, float], higher_is_better: bool) -> Comparison | None:
+    """Compares two rows of values by seed; None where they have no seed in common."""
+    way = 1 if higher_is_better else -1
+    # values are decimals of a few digits: without rounding, equal ones could differ in the last bit
+    differences = [round(way * (method[seed] - baseline[seed]), 9) for seed in sorted(method.keys() & baseline.keys())]
+    if not differences:
+        return None
+    wins, losses = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
+    t = sign = None
+    if len(differences) > 1:
+        sign = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+        if len(set(differences)) > 1:
+            t = float(stats.ttest_1samp(differences, 0).pvalue)
+        else:  # no spread: the statistic is infinite, or 0/0 where nothing differs
+            t = 0.0 if differences[0] else 1.0
+    return Comparison(Sample(tuple(differences)), wins, losses, t, sign)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Adjusts p values so that a false claim among all of them stays as unlikely as each says."""
+    adjusted, largest = [0.0] * len(values), 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The smallest mean difference that a paired t interval would have told from zero.
+
+    Args:
+        difference: in units of the metric.
+        spread: standard deviation of the differences, pooled over the methods.
+        seeds: of each method; the fewest where they differ.
+        sign: the smallest p that a sign test over so many seeds can have.
+    """
+
+    difference: float
+    spread: float
+    seeds: int
+    sign: float
+
+
+def resolution(comparisons: Sequence[Comparison]) -> Resolution | None:
+    """What the seeds could resolve; None where no method has two seeds with the baseline."""
+    samples = [one.difference.values for one in comparisons if len(one.difference.values) > 1]
+    if not samples:
+        return None
+    freedom = sum(len(values) - 1 for values in samples)
+    pooled = sum((len(values) - 1) * variance(values) for values in samples) / freedom
+    seeds = min(map(len, samples))
+    return Resolution(half_width(pooled, seeds), math.sqrt(pooled), seeds, float(stats.binomtest(0, seeds).pvalue))

@@ -1,0 +1,256 @@
+"""A study's YAML file: the rows of one table, the seeds, and the metrics that count."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+#: The checkout. The paths of configs in studies and metafiles, and the runs themselves, start here.
+ROOT = Path(__file__).resolve().parents[3]
+#: Where a metric comes from: the last validation, the test, tools/robustness.py, or the last iterations of training.
+SOURCES = ('val/', 'test/', 'robustness/', 'train/')
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the tables: its key in the CSV, how it is called and printed, and which way is better."""
+
+    key: str
+    label: str
+    higher_is_better: bool = True
+    digits: int = 1
+
+
+@dataclass(frozen=True)
+class Choose:
+    """A setting of one row that is chosen among `values` before its runs."""
+
+    key: str
+    values: tuple
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How every row's setting is chosen: by `metric` after one run a value, of a `seed` that no result uses."""
+
+    seed: int
+    metric: str
+    options: dict[str, Any]
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a config, changed by `options`."""
+
+    name: str
+    config: str
+    options: dict[str, Any]
+    choose: Choose | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its YAML file says it; `options` hold for every row.
+
+    `baseline` is the row that the others are compared with, `flops_shape` the input (C, H, W) whose multiply-adds are
+    counted; either may be None.
+    """
+
+    path: Path
+    name: str
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    metrics: tuple[Metric, ...]
+    data: str
+    options: dict[str, Any]
+    baseline: str | None
+    flops_shape: tuple[int, ...] | None
+    choice: Choice | None
+
+    @property
+    def raw_values(self) -> Path:
+        """The CSV of what the runs measured."""
+        return self.path.with_name('results.csv')
+
+    @property
+    def choices(self) -> Path:
+        """The CSV of the runs that choose a setting."""
+        return self.path.with_name('choices.csv')
+
+    @property
+    def curves(self) -> Path:
+        """The CSV of training losses and validations by iteration."""
+        return self.path.with_name('curves.csv')
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ValueError: it is no YAML; the message names the line.
+    """
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is no YAML: {" ".join(str(error).split())}') from None
+
+
+def is_metafile(path: Path) -> bool:
+    """Is it a metafile, and not a study?"""
+    content = read_yaml(path)
+    return isinstance(content, dict) and 'Models' in content
+
+
+def read_study(path: Path) -> Study:
+    """Reads a study.
+
+    Raises:
+        ValueError: names the file, the entry, what was wanted and what came.
+    """
+    content = read_yaml(path)
+    whole = _Entry(str(path), content)
+    whole.keys('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
+    rows = tuple(_row(entry) for entry in whole.entries('rows'))
+    names = [row.name for row in rows]
+    whole.distinct('rows', names)
+    baseline = whole.get('baseline', str, None)
+    if baseline not in (None, *names):
+        raise ValueError(f'{path}: baseline wants the name of a row ({", ".join(names)}), got {baseline!r}')
+    choice = _choice(_Entry(f'{path}: choice', content['choice'])) if 'choice' in content else None
+    unchosen = [row.name for row in rows if row.choose and not choice]
+    if unchosen:
+        raise ValueError(
+            f'{path}: row {unchosen[0]} has `choose`, so the study wants a `choice` that says how, got none'
+        )
+    seeds = whole.numbers('seeds')
+    if choice and choice.seed in seeds:
+        raise ValueError(f'{path}: choice.seed wants a seed that no result uses, got {choice.seed} of {list(seeds)}')
+    metrics = tuple(_metric(entry) for entry in whole.entries('metrics'))
+    whole.distinct('metrics', [metric.label for metric in metrics])
+    shape = whole.numbers('flops_shape') if 'flops_shape' in content else None
+    if shape and (len(shape) != 3 or min(shape) < 1):
+        raise ValueError(f'{path}: flops_shape wants [channels, height, width], got {list(shape)}')
+    return Study(
+        path=path,
+        name=whole.get('name', str),
+        seeds=seeds,
+        rows=rows,
+        metrics=metrics,
+        data=whole.get('data', str, ''),
+        options=whole.options(),
+        baseline=baseline,
+        flops_shape=shape,
+        choice=choice,
+    )
+
+
+def _row(entry: '_Entry') -> Row:
+    entry.keys('name', 'config', 'options', 'choose')
+    row = Row(entry.get('name', str), entry.get('config', str), entry.options(), _choose(entry))
+    if not row.name or set(row.name) & set('/|'):
+        raise ValueError(f'{entry.where}: name wants text without / and |, got {row.name!r}')
+    if not (ROOT / row.config).is_file():
+        raise ValueError(
+            f'{entry.where}: config wants a file, seen from {ROOT}, got {row.config}, which does not exist'
+        )
+    return row
+
+
+def _choose(row: '_Entry') -> Choose | None:
+    if 'choose' not in row.content:
+        return None
+    entry = _Entry(f'{row.where}: choose', row.content['choose'])
+    entry.keys('key', 'values')
+    values = entry.get('values', list)
+    if len(values) < 2:
+        raise ValueError(f'{entry.where}: values wants at least two to choose from, got {values}')
+    entry.distinct('values', values)
+    for value in values:
+        entry.no_text_number('values', value)
+    return Choose(entry.get('key', str), tuple(values))
+
+
+def _choice(entry: '_Entry') -> Choice:
+    entry.keys('seed', 'metric', 'options', 'higher_is_better')
+    metric = entry.get('metric', str)
+    if not metric.startswith(('val/', 'train/')):
+        raise ValueError(f'{entry.where}: metric wants one of val/ or train/, never of the test, got {metric}')
+    return Choice(entry.get('seed', int), metric, entry.options(), entry.get('higher_is_better', bool, True))
+
+
+def _metric(entry: '_Entry') -> Metric:
+    entry.keys('key', 'label', 'higher_is_better', 'digits')
+    key = entry.get('key', str)
+    if not key.startswith(SOURCES):
+        raise ValueError(f'{entry.where}: key wants to begin with {", ".join(SOURCES)}, got {key}')
+    return Metric(key, entry.get('label', str), entry.get('higher_is_better', bool, True), entry.get('digits', int, 1))
+
+
+class _Entry:
+    """A mapping of the YAML file with its place in it, for the messages."""
+
+    def __init__(self, where: str, content: Any) -> None:
+        if not isinstance(content, dict):
+            raise ValueError(f'{where} wants a mapping, got {content!r}')
+        self.where = where
+        self.content = content
+
+    def keys(self, *known: str) -> None:
+        """Refuses keys that nobody reads."""
+        for key in self.content:
+            if key not in known:
+                near = get_close_matches(str(key), known, 1)
+                hint = f'did you mean {near[0]}' if near else f'it knows {", ".join(known)}'
+                raise ValueError(f'{self.where} has the unknown entry {key!r}; {hint}')
+
+    def get(self, key: str, kind: type, *default: Any) -> Any:
+        if key not in self.content:
+            if default:
+                return default[0]
+            raise ValueError(f'{self.where} wants an entry {key} ({kind.__name__}), which is missing')
+        value = self.content[key]
+        if type(value) is not kind:
+            raise ValueError(f'{self.where}: {key} wants {kind.__name__}, got {value!r}')
+        return value
+
+    def entries(self, key: str) -> list['_Entry']:
+        values = self.get(key, list)
+        if not values:
+            raise ValueError(f'{self.where}: {key} wants at least one, got none')
+        return [
+            _Entry(f'{self.where}: {key}[{value.get("name", i) if isinstance(value, dict) else i}]', value)
+            for i, value in enumerate(values)
+        ]
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        values = self.get(key, list)
+        if not values or any(type(value) is not int for value in values):
+            raise ValueError(f'{self.where}: {key} wants whole numbers, at least one, got {values}')
+        if key == 'seeds':
+            self.distinct(key, values)
+        return tuple(values)
+
+    def options(self) -> dict[str, Any]:
+        options = self.get('options', dict, {})
+        for key, value in options.items():
+            if not isinstance(key, str):
+                raise ValueError(f'{self.where}: options wants keys like train_cfg.max_iters, got {key!r}')
+            self.no_text_number(key, value)
+        return options
+
+    def distinct(self, key: str, values: list) -> None:
+        twice = [value for i, value in enumerate(values) if value in values[:i]]
+        if twice:
+            raise ValueError(f'{self.where}: {key} wants each once, got {twice[0]!r} twice')
+
+    def no_text_number(self, key: str, value: Any) -> None:
+        """Refuses 1e-3: YAML reads it as text, and a number with an exponent only in the form 1.0e-3."""
+        try:
+            number = float(value) if isinstance(value, str) else None
+        except ValueError:
+            return
+        if number is not None:
+            raise ValueError(f'{self.where}: {key} wants a number, got the text {value!r}; write 1e-3 as 1.0e-3')

@@ -1,0 +1,181 @@
+"""One run in a process of its own: `python -m freqfusion_mm.apis.studies.worker FOLDER`.
+
+FOLDER holds `job.json`, the fields of a `Job`; trained and tested, the run leaves `result.json` there: what it
+measured under `values`, and its curves as [metric, step, value] under `curves`.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from mmengine.analysis import FlopAnalyzer
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+
+from ..launch import build_runner, check_data
+from .jobs import Job
+from .study import ROOT
+
+#: The training loss of a run: the mean of so many last iterations.
+LAST_ITERATIONS = 50
+#: Points that a curve of the training loss is thinned to; each is the mean of what lies between.
+CURVE_POINTS = 40
+
+
+class Record(Hook):
+    """Keeps what training takes, without its validations, and what each validation measures."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.cpu_seconds = 0.0
+        self.validations: list[tuple[int, dict[str, Any]]] = []
+
+    def _start(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def _stop(self) -> None:
+        self.seconds += time.perf_counter() - self._began[0]
+        self.cpu_seconds += time.process_time() - self._began[1]
+
+    def before_train(self, runner: Runner) -> None:
+        self._start()
+
+    def after_train(self, runner: Runner) -> None:
+        self._stop()
+
+    def before_val(self, runner: Runner) -> None:
+        self._stop()
+
+    def after_val(self, runner: Runner) -> None:
+        self._start()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
+        self.validations.append((runner.iter, numbers(metrics or {})))
+
+
+def run(job: Job, folder: Path) -> dict[str, Any]:
+    """Trains and tests: the weights after the last iteration are those that count, as in the last checkpoint."""
+    cfg = job.load(folder)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    check_data(cfg, *[loader for loader in loaders if cfg.get(loader)])
+    values = {
+        'commit': commit(),
+        'torch': str(torch.__version__),
+        'device': device(),
+        **complexity(cfg, job.flops_shape),
+    }
+    runner = build_runner(cfg)
+    record = Record()
+    runner.register_hook(record)
+    runner.train()
+    losses = [float(loss) for loss in runner.message_hub.get_scalar('train/loss').data[0]]
+    values |= {
+        'train_seconds': round(record.seconds, 1),
+        'train_cpu_seconds': round(record.cpu_seconds, 1),
+        'train/loss': fmean(losses[-LAST_ITERATIONS:]),
+    }
+    if record.validations:
+        values |= {f'val/{name}': value for name, value in record.validations[-1][1].items()}
+    if job.test:
+        values |= {f'test/{name}': value for name, value in numbers(runner.test()).items()}
+    if job.robustness:
+        values |= {f'robustness/{name}': value for name, value in robustness(cfg, folder).items()}
+    curves = [('train/loss', *point) for point in thinned(losses)]
+    curves += [
+        (f'val/{name}', step, metrics[name])
+        for step, metrics in record.validations
+        for name in job.curves
+        if name in metrics
+    ]
+    return {'values': values, 'curves': curves}
+
+
+def complexity(cfg: Config, shape: tuple[int, ...] | None) -> dict[str, int | None]:
+    """Parameters, and the multiply-adds of one image as mmengine counts them (the papers' FLOPs)."""
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    model = MODELS.build(cfg.model).eval()
+    counted = {'parameters': sum(parameter.numel() for parameter in model.parameters()), 'flops': None}
+    if shape:
+        image = torch.zeros(1, *shape)
+        if cfg.get('default_scope') == 'mmdet':
+            model.forward = _with_sample(model.forward, tuple(shape[1:]))
+        with torch.no_grad():
+            analyzer = FlopAnalyzer(model, (image,)).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+            counted['flops'] = int(analyzer.total())
+    return counted
+
+
+def _with_sample(forward: Any, size: tuple[int, int]) -> Any:
+    """Gives a detector's forward what its proposals need to know of the image."""
+    from mmdet.structures import DetDataSample
+
+    meta = dict(img_shape=size, ori_shape=size, pad_shape=size, batch_input_shape=size, scale_factor=(1.0, 1.0))
+    return lambda image: forward(image, [DetDataSample(metainfo=meta)])
+
+
+def robustness(cfg: Config, folder: Path) -> dict[str, float]:
+    """What tools/robustness.py says of the last checkpoint."""
+    config = folder / 'robustness' / 'config.py'
+    config.parent.mkdir(exist_ok=True)
+    cfg.dump(config)
+    checkpoint = (folder / 'last_checkpoint').read_text().strip()
+    command = [sys.executable, 'tools/robustness.py', '--model', str(config), checkpoint, '--out', str(config.parent)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    [summary] = json.loads((config.parent / 'summary.json').read_text()).values()
+    return summary
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics that are numbers; frameworks also return texts."""
+    return {name: float(value) for name, value in metrics.items() if not isinstance(value, (str, list, dict))}
+
+
+def thinned(losses: list[float]) -> list[tuple[int, float]]:
+    """(step, mean) of consecutive parts of the losses."""
+    size = -(-len(losses) // CURVE_POINTS)
+    return [
+        (min(start + size, len(losses)), fmean(losses[start : start + size])) for start in range(0, len(losses), size)
+    ]
+
+
+def commit() -> str:
+    """The commit that is checked out, with -dirty where files differ from it that a run could read."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(['git', *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    written = [f':(exclude)*{name}' for name in ('.csv', '.md', '.png', '.jpg', 'metafile.yml')]
+    dirty = git('diff', '--quiet', 'HEAD', '--', '.', *written).returncode == 1
+    return git('rev-parse', '--short', 'HEAD').stdout.strip() + '-dirty' * dirty
+
+
+def device() -> str:
+    """What the run computes on."""
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()}x {torch.cuda.get_device_name()}'
+    return f'{torch.get_num_threads()} CPU threads ({platform.machine()})'
+
+
+def main(folder: Path) -> None:
+    """Runs the job of a folder."""
+    torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
+    job = Job(**json.loads((folder / 'job.json').read_text()))
+    result = run(job, folder)
+    draft = folder / 'result.json.part'
+    draft.write_text(json.dumps(result))
+    draft.replace(folder / 'result.json')
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]))

@@ -1,0 +1,3 @@
+# BCCD: YOLOX-Nano with CARAFE in its neck.
+_base_ = './yolox-nano_nearest_1xb8-12e_bccd-416x416.py'
+model = dict(neck=dict(upsample_cfg=dict(type='carafe')))

@@ -1,0 +1,191 @@
+"""Runs side by side: what is skipped, what fails, what a kill costs, and what one CSV keeps of several writers."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmengine', reason='jobs hold configs of mmengine')
+
+from freqfusion_mm.apis.studies.jobs import Job  # noqa: E402
+from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values, newest  # noqa: E402
+from freqfusion_mm.apis.studies.runner import TimeLeft, run_jobs  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Behaves as the real worker does, and as its job's name says.
+STUB = """
+import json, os, signal, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+job = json.loads((folder / 'job.json').read_text())
+with open(folder.parent / 'started.txt', 'a') as file:
+    file.write(f"{job['name']}{job['seed']} ")
+if job['name'] == 'fails':
+    sys.exit('the loss is gone')
+if job['name'] == 'killed':
+    os.kill(os.getpid(), signal.SIGKILL)
+if job['name'] == 'silent':
+    sys.exit()
+if job['name'] == 'sleeps':
+    (folder / 'pid').write_text(str(os.getpid()))
+    time.sleep(60)
+if job['name'] == 'meets':  # ends only beside another one
+    (folder / 'here').touch()
+    while len(list(folder.parent.glob('meets*/here'))) < 2:
+        time.sleep(0.01)
+values = {'commit': 'c', 'train_seconds': 2.0, 'test/mIoU': 50.0 + job['seed']}
+values['threads'] = os.environ['OMP_NUM_THREADS']
+if job['name'] == 'b':
+    values['val/x'] = 1.0
+(folder / 'result.json').write_text(json.dumps({'values': values, 'curves': [['train/loss', 10, 0.5 + job['seed']]]}))
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Runs jobs, given as (name, seed), with the stub: the failed ones' names, the messages, and the lines."""
+    stub = tmp_path / 'stub.py'
+    stub.write_text(STUB)
+    command = [sys.executable, '-S', str(stub)]
+
+    def run(*pairs, parallel=1, **options):
+        jobs = [Job(name, f'{name}.py', options.get('config_hash', 'h'), seed) for name, seed in pairs]
+        said, table = [], RawValues(tmp_path / 'results.csv')
+        failed = run_jobs(
+            jobs,
+            table,
+            tmp_path / 'work',
+            curves=curve_values(tmp_path / 'curves.csv'),
+            parallel=parallel,
+            command=command,
+            report=said.append,
+        )
+        return [job.name for job in failed], said, table.read()
+
+    run.started = lambda: (tmp_path / 'work' / 'started.txt').read_text().split()
+    return run
+
+
+def test_a_finished_run_is_one_line_and_is_not_run_again(bench):
+    failed, said, lines = bench(('a', 0), ('a', 1))
+    assert not failed and said[0].startswith('[1/2] a, seed 0: test/mIoU 50, ') and said[1].endswith(' 0:00:00 left')
+    assert [(line['name'], line['seed'], line['test/mIoU'], line['threads']) for line in lines] == [
+        ('a', '0', '50', '1'),
+        ('a', '1', '51', '1'),
+    ]
+    _, said, lines = bench(('a', 0), ('b', 0), ('a', 1))
+    assert bench.started() == ['a0', 'a1', 'b0'] and said[0] == '2 of 3 runs are finished already'
+    assert [line['val/x'] for line in lines] == ['', '', '1']  # a new metric: the table stays rectangular
+    bench(('a', 0), config_hash='another')
+    assert bench.started()[3:] == ['a0']
+
+
+def test_a_failed_and_a_killed_run_cost_themselves_alone(bench, tmp_path):
+    failed, said, lines = bench(('fails', 0), ('killed', 0), ('silent', 0), ('a', 0))
+    assert failed == ['fails', 'killed', 'silent'] and [line['name'] for line in lines] == ['a']
+    assert 'exit status 1' in said[0] and said[0].endswith('\n    the loss is gone')
+    assert 'signal 9' in said[1] and 'exit status 0 without a result' in said[2]
+    assert (tmp_path / 'work' / 'fails_seed0_h' / 'stderr.txt').read_text() == 'the loss is gone\n'
+    bench(('killed', 0), ('a', 0))
+    assert bench.started()[4:] == ['killed0']
+
+
+def test_an_old_result_is_not_taken_for_that_of_a_failed_run(bench, tmp_path):
+    folder = tmp_path / 'work' / 'killed_seed0_h'
+    folder.mkdir(parents=True)
+    (folder / 'result.json').write_text('{"values": {}, "curves": []}')
+    assert bench(('killed', 0))[0] == ['killed']
+
+
+def test_jobs_run_side_by_side(bench):
+    failed, _, lines = bench(('meets', 0), ('meets', 1), parallel=2)
+    assert not failed and {line['seed'] for line in lines} == {'0', '1'}
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_children(bench, tmp_path, number):
+    """Started as a process of its own: the signal goes to it alone, as Ctrl-C does."""
+    code = f"""
+from pathlib import Path
+from freqfusion_mm.apis.studies.jobs import Job
+from freqfusion_mm.apis.studies.raw_values import RawValues
+from freqfusion_mm.apis.studies.runner import run_jobs
+jobs = [Job('sleeps', 'x.py', 'h', seed) for seed in range(3)]
+run_jobs(jobs, RawValues(Path({str(tmp_path)!r}, 'r.csv')), Path({str(tmp_path)!r}), parallel=2,
+         command=[{sys.executable!r}, '-S', {str(tmp_path / 'stub.py')!r}])
+"""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    parent = subprocess.Popen([sys.executable, '-c', code], env=environment, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob('sleeps*/pid'))) < 2:
+            assert time.monotonic() < until and parent.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.1)
+        parent.send_signal(number)
+        assert parent.wait(20) != 0
+    finally:
+        parent.kill()
+        parent.communicate()
+    for file in tmp_path.glob('sleeps*/pid'):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
+    assert len(list(tmp_path.glob('sleeps*'))) == 2  # the third was not started
+
+
+def test_the_time_left_is_the_mean_of_a_row_for_each_of_its_runs():
+    waiting = [Job('a', '', 'h', 1), Job('a', '', 'h', 2), Job('b', '', 'h', 1), Job('c', '', 'h', 1)]
+    left = TimeLeft(waiting, 2, [{'name': 'a', 'train_seconds': '10'}, {'name': 'b', 'train_seconds': '40'}])
+    assert left.seconds() == (10 + 10 + 40 + 25) / 2  # nobody knows c yet: the mean of a and b
+    left.ended(waiting[0], 20.0)
+    assert left.seconds() == (15 + 40 + 27.5) / 2
+    left.ended(waiting[2], None)  # failed: it teaches nothing
+    assert left.seconds() == (15 + 27.5) / 2
+    assert TimeLeft(waiting, 2, []).left() == 'time left unknown'
+
+
+def test_two_writers_lose_no_line(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from freqfusion_mm.apis.studies.raw_values import RawValues
+table = RawValues(Path(sys.argv[1]))
+for seed in range(20):
+    table.add({'name': sys.argv[2], 'config_hash': 'h', 'seed': seed, f'test/{sys.argv[2]}{seed % 3}': 1.5})
+"""
+    file = tmp_path / 'results.csv'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+
+    def write(name):
+        return subprocess.run([sys.executable, '-c', code, str(file), name], env=environment, check=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, 'ab'))
+    with open(file, newline='') as opened:
+        head, *lines = csv.reader(opened)
+    assert sorted(head[12:]) == ['test/a0', 'test/a1', 'test/a2', 'test/b0', 'test/b1', 'test/b2']
+    assert {len(line) for line in lines} == {len(head)}
+    assert sorted((line[0], int(line[3])) for line in lines) == [(name, seed) for name in 'ab' for seed in range(20)]
+    assert [path.name for path in tmp_path.iterdir()] == ['results.csv']
+
+
+def test_a_line_of_the_same_run_is_replaced_and_curves_keep_the_newest(tmp_path):
+    table = RawValues(tmp_path / 'results.csv')
+    line = {'name': 'a', 'config_hash': 'h', 'seed': 0}
+    table.add({**line, 'test/x': 1.0})
+    table.add({**line, 'seed': 1, 'test/x': 2.0}, {**line, 'config_hash': 'g', 'test/x': 3.0})
+    table.add({**line, 'test/x': 4.0})
+    assert [found['test/x'] for found in table.read()] == ['2', '3', '4']
+    # the config that ran last is h: what g measured is another experiment
+    assert {seed: found['test/x'] for seed, found in newest(table.read())['a'].items()} == {0: '4', 1: '2'}
+    curves = curve_values(tmp_path / 'curves.csv')
+    point = {'name': 'a', 'seed': 0, 'metric': 'train/loss', 'value': 1.0}
+    curves.add(*({**point, 'step': step} for step in (1, 2, 3)))
+    curves.add(*({**point, 'step': step} for step in (5, 6)), {**point, 'seed': 1, 'step': 5})
+    assert [(found['seed'], found['step']) for found in curves.read()] == [('0', '5'), ('0', '6'), ('1', '5')]

@@ -1,0 +1,179 @@
+"""Statistics of a study by hand, and the pages and pictures that are made from its CSV."""
+
+import math
+
+import pytest
+import yaml
+
+pytest.importorskip('scipy', reason='the intervals and tests are those of scipy')
+from scipy import stats  # noqa: E402
+
+from freqfusion_mm.apis.studies import pages  # noqa: E402
+from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
+from freqfusion_mm.apis.studies.statistics import Sample, compare, holm, resolution  # noqa: E402
+from freqfusion_mm.apis.studies.study import ROOT, read_study  # noqa: E402
+
+#: Quantiles of Student's t at 97.5 %, from a printed table: degrees of freedom -> value.
+T = {1: 12.706, 2: 4.303, 3: 3.182}
+
+
+def test_the_interval_of_a_mean_is_students():
+    low, high = Sample((50.0, 52.0, 54.0)).interval  # mean 52, standard deviation 2
+    assert Sample((50.0, 52.0, 54.0)).mean == 52
+    assert (high - low) / 2 == pytest.approx(T[2] * 2 / math.sqrt(3), rel=1e-4) and high + low == pytest.approx(104)
+    expected = stats.ttest_1samp([50.0, 52.0, 54.0], 0).confidence_interval()
+    assert (low, high) == pytest.approx(tuple(expected))
+    assert Sample((3.0, 3.0)).interval == (3, 3)
+    assert Sample((3.0,)).interval is None
+
+
+def test_a_comparison_pairs_the_seeds_that_both_rows_have():
+    baseline = {0: 50.0, 1: 51.0, 2: 52.0, 3: 49.0, 9: 0.0}
+    one = compare({3: 52.0, 0: 51.0, 1: 53.0, 2: 51.0, 8: 99.0}, baseline, higher_is_better=True)
+    assert one.difference.values == (1, 2, -1, 3) and (one.wins, one.losses) == (3, 1)
+    spread = math.sqrt((0.25**2 + 0.75**2 + 2.25**2 + 1.75**2) / 3)  # around the mean of 1.25
+    half = T[3] * spread / 2
+    assert one.difference.interval == pytest.approx((1.25 - half, 1.25 + half), rel=1e-3)
+    assert one.t == pytest.approx(stats.ttest_rel([51, 53, 51, 52], [50, 51, 52, 49]).pvalue)
+    assert one.sign == pytest.approx(2 * (1 + 4) / 2**4)  # at most one loss in four, on either side
+    lower = compare({3: 52.0, 0: 51.0, 1: 53.0, 2: 51.0}, baseline, higher_is_better=False)
+    assert lower.difference.values == (-1, -2, 1, -3) and (lower.wins, lower.losses) == (1, 3)
+    assert (lower.t, lower.sign) == (one.t, one.sign)
+
+
+def test_ties_leave_the_sign_test_and_equal_differences_have_no_spread():
+    tied = compare({0: 1.0, 1: 2.0, 2: 4.0}, {0: 1.0, 1: 1.0, 2: 2.0}, higher_is_better=True)
+    assert (tied.wins, tied.losses, tied.sign) == (2, 0, 0.5)
+    same = compare({0: 0.3, 1: 1.1}, {0: 0.3, 1: 1.1}, higher_is_better=True)
+    assert (same.wins, same.losses, same.sign, same.t) == (0, 0, 1, 1)
+    shifted = compare({0: 0.3, 1: 1.1}, {0: 0.2, 1: 1.0}, higher_is_better=True)  # 0.1 in binary, twice
+    assert shifted.difference.values == (0.1, 0.1) and shifted.t == 0 and shifted.sign == 0.5
+
+
+def test_one_seed_says_nothing_of_chance():
+    one = compare({0: 1.0}, {0: 0.5, 1: 0.7}, higher_is_better=True)
+    assert one.difference.values == (0.5,) and one.difference.interval is one.t is one.sign is None
+    assert compare({0: 1.0}, {1: 1.0}, higher_is_better=True) is None
+    assert resolution([one]) is None
+
+
+def test_holm_steps_down():
+    # 0.01 x 4, 0.02 x 3, 0.03 x 2 is no less than the one before, 0.6 x 1
+    assert holm([0.03, 0.01, 0.6, 0.02]) == pytest.approx([0.06, 0.04, 0.6, 0.06])
+    assert holm([0.5, 0.9]) == [1, 1] and holm([0.02]) == [0.02] and holm([]) == []
+
+
+def test_what_the_seeds_could_resolve():
+    zero = dict.fromkeys(range(3), 0.0)
+    wide = compare({0: 0.0, 1: 2.0, 2: 4.0}, zero, higher_is_better=True)  # variance 4
+    narrow = compare({0: 5.0, 1: 6.0, 2: 7.0}, zero, higher_is_better=True)  # variance 1
+    found = resolution([wide, narrow])
+    assert (found.seeds, found.spread, found.sign) == (3, pytest.approx(math.sqrt(2.5)), 0.25)
+    assert found.difference == pytest.approx(T[2] * math.sqrt(2.5 / 3), rel=1e-4)
+    # such a difference is where an interval of this spread ends at zero
+    edge = compare({0: 1.0, 1: 2.0, 2: 3.0}, zero, higher_is_better=True)
+    half = resolution([edge]).difference
+    assert edge.difference.interval[0] == pytest.approx(2 - half)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of three rows: the baseline, one that is better in every seed, one with a single seed; one not run."""
+    config = tmp_path / 'a.py'
+    config.write_text('')
+    rows = [{'name': name, 'config': str(config)} for name in ('base', 'better', 'once', 'never')]
+    rows[1]['choose'] = {'key': 'keys.fusions.lr_mult', 'values': [1, 0.1]}
+    content = {
+        'name': 'Study',
+        'seeds': [0, 1, 2],
+        'baseline': 'base',
+        'rows': rows,
+        'choice': {'seed': 100, 'metric': 'val/mIoU'},
+        'metrics': [
+            {'key': 'test/mIoU', 'label': 'mIoU'},
+            {'key': 'test/rmse', 'label': 'RMSE', 'higher_is_better': False, 'digits': 2},
+        ],
+        'flops_shape': [3, 64, 64],
+    }
+    file = tmp_path / 'study.yml'
+    file.write_text(yaml.safe_dump(content))
+    table, curves = RawValues(tmp_path / 'results.csv'), curve_values(tmp_path / 'curves.csv')
+    line = {'config_hash': 'h', 'parameters': 714000, 'flops': 1234000000}
+    table.add({**line, 'name': 'base', 'seed': 0, 'config_hash': 'old', 'test/mIoU': 99.0})
+    for seed, base, better in ((0, 50.0, 52.0), (1, 51.0, 54.0), (2, 52.0, 56.0)):
+        table.add({**line, 'name': 'base', 'seed': seed, 'test/mIoU': base, 'test/rmse': 0.5})
+        table.add({**line, 'name': 'better', 'seed': seed, 'choice': 0.1, 'test/mIoU': better, 'test/rmse': 0.5})
+        for name in ('base', 'better'):
+            points = [('train/loss', 1, 2.0), ('train/loss', 2, 1.0), ('val/mIoU', 2, base)]
+            curves.add(
+                *({'name': name, 'seed': seed, 'metric': key, 'step': at, 'value': value} for key, at, value in points)
+            )
+    table.add({**line, 'name': 'once', 'seed': 0, 'test/mIoU': 51.0})
+    return file
+
+
+def test_the_tables_of_a_study(study, monkeypatch):
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    first, second = pages.study_tables(study, ROOT).split('**Study: RMSE** (lower is better)')
+    title, _, head, _, base, better, once, never, _, sentence = first.strip().splitlines()
+    assert title == '**Study: mIoU** (higher is better)'
+    assert [cell.strip() for cell in head.strip('|').split('|')] == [
+        'row',
+        'parameters (M)',
+        'multiply-adds (G)',
+        'lr_mult, chosen',
+        'mIoU, mean (seeds)',
+        'better than base by',
+        'seeds better',
+        'p, t test',
+        'p, sign test',
+    ]
+    assert base == '| base | 0.714 | 1.234 |  | 51.0 ± 2.5 (3) |  |  |  |  |'
+    # differences 2, 3, 4: t = 3 / (1 / sqrt(3)) with two degrees of freedom
+    p = 2 * stats.t.sf(3 * math.sqrt(3), 2)
+    assert better == f'| better | 0.714 | 1.234 | 0.1 | 54.0 ± 5.0 (3) | +3.0 [+0.5, +5.5] | 3 of 3 | {p:.3f} | 0.250 |'
+    assert once == '| once | 0.714 | 1.234 |  | 51.0 (1) | +1.0 |  |  |  |'
+    assert never == '| never | not run | not run |  | not run |  |  |  |  |'
+    assert 'Holm (1 compared). With 3 seeds' in sentence and 'standard deviation of 1.00' in sentence
+    assert 'a difference below 2.5 mIoU cannot be told from zero' in sentence and 'p below 0.25' in sentence
+    assert (
+        '| better | 0.714 | 1.234 | 0.1 | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second
+    )
+
+
+def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    content = yaml.safe_load(study.read_text())
+    del content['baseline'], content['flops_shape']
+    study.write_text(yaml.safe_dump({**content, 'baseline': 'once'}))
+    assert 'Fewer than two seeds of a row and its baseline: no' in pages.study_tables(study, ROOT)
+    study.write_text(yaml.safe_dump(content))
+    text = pages.study_tables(study, ROOT)
+    assert '| row | parameters (M) | lr_mult, chosen | mIoU, mean (seeds) |' in text
+    assert 'better than' not in text and 'told from' not in text
+    study.with_name('results.csv').unlink()
+    assert pages.study_tables(study, ROOT).count('| base | not run |  | not run |') == 2
+
+
+def test_the_pictures_show_every_row_and_curve(study):
+    pytest.importorskip('matplotlib')
+    from freqfusion_mm.apis.studies import plots
+
+    figures = []
+    plots.pyplot.close, close = figures.append, plots.pyplot.close
+    try:
+        pictures = plots.draw(read_study(study))
+    finally:
+        plots.pyplot.close = close
+    assert [picture.name for picture in pictures] == ['results.png', 'curves.png']
+    assert all(picture.read_bytes().startswith(b'\x89PNG') for picture in pictures)
+    boxes, curves = figures
+    dots = [line for line in boxes.axes[0].lines if line.get_marker() == 'o']
+    assert [list(line.get_xdata()) for line in dots] == [[50, 51, 52], [52, 54, 56], [51], []]
+    assert [label.get_text() for label in boxes.axes[0].get_yticklabels()] == ['base', 'better', 'once', 'never']
+    assert [axis.get_title() for axis in curves.axes] == ['train/loss', 'val/mIoU']
+    means = {line.get_label(): line for line in curves.axes[1].lines if not line.get_label().startswith('_')}
+    assert list(means['better'].get_ydata()) == [51] and list(means['never'].get_ydata()) == []
+    study.with_name('curves.csv').unlink()
+    with pytest.raises(ValueError, match='wants finished runs to draw'):
+        plots.draw(read_study(study))
