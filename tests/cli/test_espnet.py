@@ -114,7 +114,13 @@ def test_the_input_is_the_authors(shared, tmp_path):
 
     image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
     cfg = load_config(
-        Namespace(config='espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', launcher='none', local_rank=0, cfg_options=None, work_dir=None)
+        Namespace(
+            config='espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024',
+            launcher='none',
+            local_rank=0,
+            cfg_options=None,
+            work_dir=None,
+        )
     )
     DefaultScope.get_instance('test_the_input', scope_name='mmseg')
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -183,7 +189,10 @@ def test_the_converter_refuses_what_does_not_fit(shared, tmp_path):
     )
     torch.save(dict(weight=torch.zeros(1)), tmp_path / 'strange.pth')
     assert 'none of the known formats' in fail(
-        'convert_checkpoint', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', tmp_path / 'strange.pth', tmp_path / 'out.pth'
+        'convert_checkpoint',
+        'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024',
+        tmp_path / 'strange.pth',
+        tmp_path / 'out.pth',
     )
     assert not (tmp_path / 'out.pth').exists()
 
