@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from freqfusion_mm.apis.launch import plain_errors
-from freqfusion_mm.evaluation.analysis import gridding
-from freqfusion_mm.layers import EESP, ESP, receptive_energy
+from freqfusion_mm.evaluation.analysis.gridding import gridding, receptive_energy
+from freqfusion_mm.layers import EESP, ESP
 
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)

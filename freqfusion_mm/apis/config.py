@@ -13,7 +13,7 @@ def config_root() -> Path:
     Raises:
         RuntimeError: neither is there.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for root in (package / '.mim' / 'configs', package.parent / 'configs'):
         if root.is_dir():
             return root

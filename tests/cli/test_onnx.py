@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import (
     EESP,
     ESP,
-    UPSAMPLERS,
     DepthwisePyramidPool,
     EESPDown,
     EfficientPyramidPool,
@@ -31,12 +31,6 @@ SPEC = importlib.util.spec_from_file_location('export_onnx', ROOT / 'tools/expor
 export_onnx = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(export_onnx)
 
-CFGS = {name: dict(type=name) for name in UPSAMPLERS}
-CFGS['carafe'].update(compressed_channels=8)
-CFGS['FADE'].update(compressed_channels=8, gated=False)
-CFGS['SAPA'].update(embedding_channels=8)
-CFGS['FreqFusion'].update(compressed_channels=8)
-CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 TRACED = (5, 6), (11, 12)
 SIZES = [((13, 14), (27, 27)), ((12, 17), (23, 33)), ((6, 8), (12, 16))]
 

@@ -1,9 +1,25 @@
-"""Maps of whole 2 x 2 squares, for layers with a stride of two, and the way back to the size that was given."""
+"""Repeated borders, maps of whole 2 x 2 squares for layers with a stride of two, and the way back to a size."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .border import repeat_border
+
+def repeat_border(x: Tensor, pad: Sequence[int]) -> Tensor:
+    """`F.pad(x, pad, mode='replicate')`, whose backward pass fails under `torch.compile` where gradients are channels
+    last (torch 2.13).
+
+    Args:
+        x: [B, C, H, W].
+        pad: left, right, top, bottom.
+    """
+    left, right, top, bottom = pad
+    for dim, before, after in ((-2, top, bottom), (-1, left, right)):
+        if before or after:
+            first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
+            x = torch.cat([first] * before + [x] + [last] * after, dim)
+    return x
 
 
 def repeat_to_even(x: Tensor) -> Tensor:
