@@ -6,10 +6,9 @@ mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are regis
 
 from importlib.util import find_spec
 
-from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
-from .compat.empty_dataset import refuse_empty_datasets
+from . import compat
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.exact_resume import ExactResume
@@ -20,10 +19,9 @@ from .evaluation.metrics.boundary_iou import BoundaryIoU
 from .evaluation.metrics.panoptic_quality import PanopticQuality
 from .evaluation.metrics.subset_metric import SubsetMetric
 from .evaluation.metrics.trimap_iou import TrimapIoU
-from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
+from .layers.registry import LOOKUPS, UPSAMPLERS
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
-from .ops.flops import jit_handlers
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -31,11 +29,17 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
-refuse_empty_datasets()
-_DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
+def _find_model(name: str) -> type | None:
+    """What `upsample_cfg` may name beside ours: 'MyUp' or 'scope.MyUp', registered there or in the default scope."""
+    with MODELS.switch_scope_and_registry(None) as registry:
+        return registry.get(name)
 
-# Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
-_register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
+
+LOOKUPS.append(_find_model)
+compat.apply()
+
+# By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
+_register(MODELS, *UPSAMPLERS.values())
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, ExactResume, LiftRegularization)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
@@ -65,7 +69,6 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
-    from .compat.coco_classes import name_classes_as_numbered
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
@@ -75,7 +78,6 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
-    name_classes_as_numbered()
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
