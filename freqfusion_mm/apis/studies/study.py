@@ -103,9 +103,9 @@ def read_study(path: Path) -> Study:
         flops_shape: [3, 128, 128]  # input whose multiply-adds are counted
         options: {train_cfg.max_iters: 1000}  # over every config; a row's own go over these
         rows:
-        - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_shapes-semantic.py}
+        - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py}
         - name: freqfusion
-          config: configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py
+          config: configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
           options: {model.decode_head.upsample_cfg.compressed_channels: 8}  # over this config
           choose: {key: optim_wrapper.paramwise_cfg.custom_keys.fusions.lr_mult, values: [1, 0.1]}  # tried before
         choice:  # how `choose` is decided, once for each row
