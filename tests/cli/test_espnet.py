@@ -42,8 +42,8 @@ def labels_at_network_size(config, weights, image):
     """Before the logits are resized to the image, as the authors compare."""
     from mmengine.dataset import pseudo_collate
 
-    from freqfusion_mm.apis.inference import pipeline_steps
     from freqfusion_mm.apis.pixels import ImagePipeline
+    from freqfusion_mm.apis.predictions import pipeline_steps
 
     model = init_model(config, weights, device='cpu')
     sample, _ = ImagePipeline(pipeline_steps(model))(image)
@@ -116,8 +116,8 @@ def test_the_input_is_the_authors(shared, tmp_path):
     """Subtract, divide, resize, divide by 255, in that order and one by one, as ESPNet's script does."""
     from mmengine.dataset import pseudo_collate
 
-    from freqfusion_mm.apis.inference import pipeline_steps
     from freqfusion_mm.apis.pixels import ImagePipeline
+    from freqfusion_mm.apis.predictions import pipeline_steps
 
     image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
     model = init_model('espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', device='cpu')

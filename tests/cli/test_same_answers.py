@@ -80,7 +80,7 @@ def test_other_channels_in_every_command(channels, loading, world, command):
     for name in ('one', 'two'):
         world.image(f'{name}.png', np.random.default_rng(3).integers(0, 256, (48, 72, 4), np.uint8))
     config = world.config(
-        f"model['data_preprocessor'].update(mean=[99.] * {channels}, std=[50.] * {channels}, bgr_to_rgb=False)\n"
+        "model['data_preprocessor'].update(mean=[99.], std=[50.], bgr_to_rgb=False)\n"
         f"model['backbone'].update(in_channels={channels})\n"
         f"pipeline[0] = dict(type='LoadImageFromFile', {loading})\n"
     )
@@ -127,6 +127,7 @@ def test_several_metrics_and_their_labels(world, command):
     """Maps are kept whatever the evaluator is; who ignores what is said where they disagree."""
     world.image('one.png')
     config = world.config(
+        "log_level = 'WARNING'\n"
         "test_evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=254),"
         " dict(type='IoUMetric', iou_metrics=['mFscore'], prefix='f', ignore_index=254)]"
     )
