@@ -6,10 +6,9 @@ mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are regis
 
 from importlib.util import find_spec
 
-from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
-from .compat.empty_dataset import refuse_empty_datasets
+from . import compat
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.exact_resume import ExactResume
@@ -23,7 +22,6 @@ from .evaluation.metrics.trimap_iou import TrimapIoU
 from .layers.registry import LOOKUPS, UPSAMPLERS
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
-from .ops.flops import jit_handlers
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -38,8 +36,7 @@ def _find_model(name: str) -> type | None:
 
 
 LOOKUPS.append(_find_model)
-refuse_empty_datasets()
-_DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
+compat.apply()
 
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values())
@@ -72,8 +69,6 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
-    from .compat import maskformer_memory
-    from .compat.coco_classes import name_classes_as_numbered
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
@@ -83,8 +78,6 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
-    maskformer_memory.apply()
-    name_classes_as_numbered()
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)

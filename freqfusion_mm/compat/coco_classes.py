@@ -1,18 +1,30 @@
 """mmdet's COCO data sets name their classes in the order in which they number them.
 
-mmdet (3.3.0; onedl 3.5.1) numbers labels in the order of the JSON's categories, whatever the order of
-`metainfo['classes']`, and leaves `metainfo` as it is, so that metrics and pictures name them wrongly where the two
-differ. Of a panoptic JSON that lacks a key it says no more than the key. `freqfusion_mm.registration` applies this; it
-can go when mmdet numbers or names them alike.
+Lacking: mmdet (3.3.0; onedl 3.5.1) numbers labels in the order of the JSON's categories, whatever the order of
+    `metainfo['classes']`, and leaves `metainfo` as it is, so that metrics and pictures name them wrongly where the two
+    differ. Of a panoptic JSON that lacks a key it says no more than the key.
+Changes: `classes` and `palette` of `CocoDataset` and what derives from it are sorted as the labels; such a JSON is
+    refused in words. Where the orders agree, nothing changes.
+Goes: when mmdet numbers or names them alike.
 """
 
-from mmdet.datasets import CocoDataset, CocoPanopticDataset
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ..datasets.manifest import DatasetError
 
+if TYPE_CHECKING:
+    from mmdet.datasets import CocoDataset
 
-def name_classes_as_numbered() -> None:
+
+def apply() -> None:
     """Make `CocoDataset` and what derives from it sort `classes` and `palette` of its metainfo as its labels."""
+    if not find_spec('mmdet'):
+        return
+    from mmdet.datasets import CocoDataset, CocoPanopticDataset
+
     upstream = CocoDataset.load_data_list
     if getattr(upstream, 'names_as_numbered', False):
         return

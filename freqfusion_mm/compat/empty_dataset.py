@@ -1,7 +1,8 @@
 """An empty data set is refused in words, naming folder, suffix and filter.
 
-mmengine (0.10.7; onedl 0.10.12) says "need at least one array to concatenate", from numpy. `freqfusion_mm.registration`
-applies this; it can go when mmengine names what it looked for.
+Lacking: mmengine (0.10.7; onedl 0.10.12) says "need at least one array to concatenate", from numpy.
+Changes: every data set of mmengine, mmseg, mmdet and mmpretrain raises a `DatasetError` instead.
+Goes: when mmengine names what it looked for.
 """
 
 import os
@@ -14,7 +15,7 @@ from ..datasets.manifest import DatasetError
 SETTINGS = ('ann_file', 'img_suffix', 'seg_map_suffix', 'extensions', 'filter_cfg', 'indices')
 
 
-def refuse_empty_datasets() -> None:
+def apply() -> None:
     """Make every data set of mmengine, mmseg, mmdet and mmpretrain raise a `DatasetError` where it finds no sample."""
     upstream = BaseDataset._serialize_data
     if getattr(upstream, 'refuses_empty', False):

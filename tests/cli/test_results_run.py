@@ -214,7 +214,10 @@ def test_mistakes_of_the_command_are_one_line(toys):
 
 def test_parameters_are_counted_into_a_metafile(tmp_path, capsys):
     metafile = tmp_path / 'metafile.yml'
-    names = ['resnet18-slim_max_1xb32-30e_shapes-classification-48x48', 'resnet18-slim_lift_1xb32-30e_shapes-classification-48x48']
+    names = [
+        'resnet18-slim_max_1xb32-30e_shapes-classification-48x48',
+        'resnet18-slim_lift_1xb32-30e_shapes-classification-48x48',
+    ]
     pytest.importorskip('mmpretrain', reason='classifiers are those of mmpretrain')
     models = [{'Name': name, 'Config': f'configs/shapes/{name}.py', 'Metadata': {'x': 1}} for name in names]
     metafile.write_text(yaml.safe_dump({'Models': models}))

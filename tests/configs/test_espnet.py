@@ -16,7 +16,7 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
-from freqfusion_mm.apis.dataset_meta import dataset_meta  # noqa: E402
+from freqfusion_mm.apis.classes import class_meta  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 FILES = {
@@ -88,9 +88,9 @@ SMALL = [
 @every(SMALL)
 def test_a_training_step(cfg):
     classes = cfg.model.decode_head.num_classes
-    assert classes == len(dataset_meta(cfg)['classes'])
     cfg.model.data_preprocessor.size = (64, 64)
     model = MODELS.build(cfg.model)
+    assert classes == len(class_meta(cfg, model)['classes'])
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     samples = []
     for _ in range(2):

@@ -140,14 +140,14 @@ def loss_step(name, cfg, size):
 LARGE = [name for name in FILES if '50_' in name or 'segnet_vgg16_' in name]
 
 
-@pytest.mark.parametrize('name', params_of(name for name in FILES if name not in LARGE or '_lift_' in name))
+@pytest.mark.parametrize('name', params_of(name for name in FILES if name not in LARGE))
 def test_one_loss_step(name):
     check_loss_step(name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', params_of(name for name in LARGE if '_lift_' not in name))
-def test_one_loss_step_of_the_large_baselines(name):
+@pytest.mark.parametrize('name', params_of(LARGE))
+def test_one_loss_step_of_the_large_models(name):
     check_loss_step(name)
 
 

@@ -90,7 +90,9 @@ SEMANTIC = sorted(
 )
 
 
-@pytest.mark.parametrize('name', SEMANTIC)
+@pytest.mark.parametrize(
+    'name', [name if 'shapes' in name else pytest.param(name, marks=pytest.mark.slow) for name in SEMANTIC]
+)
 def test_one_loss_step(name):
     torch.manual_seed(0)
     model = build(name)

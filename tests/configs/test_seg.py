@@ -156,7 +156,7 @@ def loss_step(model, size):
 @pytest.mark.parametrize(
     'name',
     [
-        name
+        name if 'shapes' in name else pytest.param(name, marks=pytest.mark.slow)  # of the published sizes
         for name in FILES
         if 'swin' not in name and 'cityscapes' not in name and not ('r50' in name and 'bilinear' in name)
     ],
@@ -235,6 +235,7 @@ def giga_products(name, side):
     return info['flops'] / 1e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, baseline, convolutions, reassemblies',
     [

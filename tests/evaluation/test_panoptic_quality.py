@@ -175,7 +175,7 @@ def test_what_is_missing_is_named(samples, tmp_path):
 def test_a_label_of_other_segments_is_refused_by_name(tmp_path):
     perfect = dict(pred=[[CAT + INSTANCE_OFFSET, GRASS]])
     metric = make_metric()
-    message = r"'.*a\.png' holds none of the 2 segments that the JSON lists for it, such as 70000; it holds \[3, 4\]"
+    message = r"'.*a\.png' holds none of the 2 segments that the JSON lists for it, such as 9; it holds \[3, 4\]"
     with pytest.raises(ValueError, match=message):
         sample = make_sample(tmp_path / 'a.png', [[3, 4]], {70000: (CAT, True), 9: (GRASS, False)}, **perfect)
         metric.process({}, [sample])

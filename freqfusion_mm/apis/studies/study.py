@@ -94,6 +94,30 @@ def is_metafile(path: Path) -> bool:
 def read_study(path: Path) -> Study:
     """Reads a study.
 
+    All that it may say; what has a comment may be left out::
+
+        name: Upsamplers on Shapes
+        data: Shapes, version shapes-2  # a note
+        seeds: [0, 1, 2]
+        baseline: bilinear  # the row that the others are compared with
+        flops_shape: [3, 128, 128]  # input whose multiply-adds are counted
+        options: {train_cfg.max_iters: 1000}  # over every config; a row's own go over these
+        rows:
+        - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py}
+        - name: freqfusion
+          config: configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
+          options: {model.decode_head.upsample_cfg.compressed_channels: 8}  # over this config
+          choose: {key: optim_wrapper.paramwise_cfg.custom_keys.fusions.lr_mult, values: [1, 0.1]}  # tried before
+        choice:  # how `choose` is decided, once for each row
+          seed: 100
+          metric: val/mIoU
+          higher_is_better: true  # false for a loss
+          options: {train_cfg.max_iters: 500}  # over those of the row
+        metrics:
+        - {key: test/mIoU, label: mIoU, higher_is_better: true, digits: 1}  # the last two, which default to these
+
+    Keys of metrics are columns of the CSV: `val/`, `test/` or `robustness/` and the metric's name, or `train/loss`.
+
     Raises:
         ValueError: names the file, the entry, what was wanted and what came.
     """

@@ -1,7 +1,5 @@
 """A hook by which a killed and resumed run ends where the uninterrupted one does, bit for bit."""
 
-import logging
-
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 
@@ -84,10 +82,9 @@ class ExactResume(Hook):
         sizes = self._sizes()
         was = {key: (self.saved or {}).get(key) for key in sizes}
         if was != sizes:
-            runner.logger.log(
-                logging.WARNING,
+            runner.logger.warning(
                 f'this run goes on, but not exactly as it would have: the checkpoint is of a run with {was}, now it '
-                f'is {sizes} (None: it was trained without ExactResume)',
+                f'is {sizes} (None: it was trained without ExactResume)'
             )
             return
         self.done = self.saved['done']

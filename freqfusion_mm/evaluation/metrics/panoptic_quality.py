@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from ...datasets.panoptic_png import read_panoptic_png
+from ...datasets.panoptic_png import check_segments, read_panoptic_png
 from .panoptic_matching import VOID, match_segments
 
 # mmdet: a pixel of the panoptic result is class + instance * INSTANCE_OFFSET.
@@ -65,13 +65,7 @@ class PanopticQuality(BaseMetric):
             pred_ids, pred_classes = _parse_prediction(sample['pred_panoptic_seg'], len(classes))
             true_classes, crowds = self._parse_label(sample['segments_info'], classes)
             true_ids = read_panoptic_png(sample['seg_map_path'], self.backend_args)
-            if true_classes and not np.isin(true_ids, list(true_classes)).any():
-                raise ValueError(
-                    f"the panoptic label '{sample['seg_map_path']}' holds none of the {len(true_classes)} segments "
-                    f'that the JSON lists for it, such as {next(iter(true_classes))}; it holds '
-                    f'{np.unique(true_ids)[:3].tolist()}. Do PNG and JSON belong together, and was the PNG not '
-                    'written anew as gray or with a palette?'
-                )
+            check_segments(true_ids, true_classes, sample['seg_map_path'])
             self.results.append(match_segments(pred_ids, pred_classes, true_ids, true_classes, crowds, len(classes)))
 
     def compute_metrics(self, results: list) -> dict:

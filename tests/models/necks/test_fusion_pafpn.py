@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from mmdet.models.necks import CSPNeXtPAFPN, YOLOXPAFPN  # noqa: E402
+from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN  # noqa: E402
 
 from freqfusion_mm.models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN  # noqa: E402
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from freqfusion_mm.cli import doctor
+from freqfusion_mm.apis import installation as doctor
 
 ONEDL = {
     'onedl-mmengine': '0.10.12',
@@ -115,6 +115,29 @@ def test_a_framework_that_does_not_import(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.remedy == 'pip install ftfy'
 
 
+def test_a_broken_triton() -> None:
+    for error in (ImportError('libcuda.so.1'), RuntimeError('a driver of 1999'), AttributeError('language')):
+        (found,) = problems(doctor.check_triton('3.1.0', raises(error)))
+        assert str(error) in found.text and 'pip uninstall triton' in found.remedy
+    assert not problems(doctor.check_triton('3.1.0', lambda: None)) and not problems(
+        doctor.check_triton(None, raises(error))
+    )
+
+
+def test_an_mmpretrain_that_does_not_import() -> None:
+    assert doctor.check_mmpretrain(lambda code: '')[0].level == 'ok'
+    (note,) = doctor.check_mmpretrain(lambda code: 'no torchvision' if 'models' in code else '')
+    assert note.level == 'note' and 'no torchvision' in note.text and 'compat.mmpretrain_imports' in note.remedy
+    (found,) = problems(doctor.check_mmpretrain(lambda code: 'no rich'))
+    assert 'no rich' in found.text
+
+
+def test_where_the_prefix_of_mmseg_works() -> None:
+    assert doctor.check_mmseg_prefix(False) == []
+    (note,) = doctor.check_mmseg_prefix(True)
+    assert note.level == 'note' and 'freqfusion-mm train' in note.remedy and 'config_path' in note.remedy
+
+
 def test_registered_names() -> None:
     assert problems(doctor.check_registered({}))
     (finding,) = doctor.check_registered({'FusionFPN': object})
@@ -125,7 +148,7 @@ def test_registered_names() -> None:
 def test_this_installation() -> None:
     """Whatever it finds here, it says it in lines and in the exit status."""
     run = subprocess.run(
-        [sys.executable, '-m', 'freqfusion_mm.cli.doctor'],
+        [sys.executable, '-m', 'freqfusion_mm', 'doctor'],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
