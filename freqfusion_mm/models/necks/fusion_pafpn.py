@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmdet.models.necks import CSPNeXtPAFPN, YOLOXPAFPN
+from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN
 from torch import Tensor, nn
 
 from ...layers import build_fusion
