@@ -6,11 +6,12 @@ mmseg, mmdet and mmpretrain are optional: the classes that wrap theirs are regis
 
 from importlib.util import find_spec
 
-from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, VISUALIZERS, Registry
 
+from . import compat
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
+from .engine.hooks.exact_resume import ExactResume
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.schedulers.sawtooth_lr import SawtoothLR
 from .evaluation.metrics.boundary_f1 import BoundaryF1
@@ -18,10 +19,9 @@ from .evaluation.metrics.boundary_iou import BoundaryIoU
 from .evaluation.metrics.panoptic_quality import PanopticQuality
 from .evaluation.metrics.subset_metric import SubsetMetric
 from .evaluation.metrics.trimap_iou import TrimapIoU
-from .layers import A2U, CARAFE, FADE, SAPA, DySample, FreqFusion, IndexNet, ReSFU
+from .layers.registry import LOOKUPS, UPSAMPLERS
 from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
-from .ops.flops import jit_handlers
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -29,12 +29,19 @@ def _register(registry: Registry, *classes: type) -> None:
         registry.register_module(module=cls)
 
 
-_DEFAULT_SUPPORTED_FLOP_OPS.update(jit_handlers())  # `get_model_complexity_info` takes no handlers of its caller
+def _find_model(name: str) -> type | None:
+    """What `upsample_cfg` may name beside ours: 'MyUp' or 'scope.MyUp', registered there or in the default scope."""
+    with MODELS.switch_scope_and_registry(None) as registry:
+        return registry.get(name)
 
-# Layers have names of their own: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
-_register(MODELS, A2U, CARAFE, DySample, FADE, FreqFusion, IndexNet, ReSFU, SAPA)
+
+LOOKUPS.append(_find_model)
+compat.apply()
+
+# By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
+_register(MODELS, *UPSAMPLERS.values())
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
-_register(HOOKS, DatasetCheck, LiftRegularization)
+_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)

@@ -3,9 +3,8 @@
 A checkpoint is a pickle, and a pickle may name any function to be run while it is read. torch's
 `weights_only=True` admits tensors and plain data. A training checkpoint of mmengine also holds its
 log history (`HistoryBuffer`, with numpy arrays); those few classes are admitted by name, so that a
-run can be resumed, and nothing else is. onedl-mmengine falls back to an open unpickler where
-`weights_only=True` fails, and mmengine 0.10.7 always uses it: `read_checkpoints_as_data` replaces
-both for the process.
+run can be resumed, and nothing else is. `freqfusion_mm.compat.checkpoints_as_data` makes mmengine
+read them so, too.
 """
 
 import codecs
@@ -20,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
+from .reference_checkpoint import is_known_format, with_our_paths
 
 HISTORY_METHODS = ('min', 'max', 'current', 'mean')
 NUMPY_SCALARS = (
@@ -80,6 +81,28 @@ def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
     return checkpoint
 
 
+def load_checkpoint(model: nn.Module, filename: str, map_location: Any = 'cpu') -> dict:
+    """Reads a checkpoint, ours or an author's, and loads it whole into a model.
+
+    Args:
+        model: a built model.
+        filename: a local file.
+        map_location: as in `torch.load`.
+
+    Returns:
+        The checkpoint, as `read_checkpoint` gives it.
+
+    Raises:
+        CheckpointError: the file cannot be read, or is for another model.
+    """
+    checkpoint = read_checkpoint(filename, map_location)
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    if is_known_format(state_dict):
+        state_dict = with_our_paths(state_dict)
+    load_strictly(model, dict(state_dict=state_dict), filename)
+    return checkpoint
+
+
 def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
     """Loads weights into a model; every tensor must find its place, and every place its tensor.
 
@@ -112,36 +135,6 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
     ]
     if complaints:
         raise CheckpointError(_misfit(filename, complaints))
-
-
-def read_checkpoints_as_data() -> None:
-    """Makes mmengine read checkpoints by `read_checkpoint` in this process: files and downloads.
-
-    That includes what `torchvision://` and `open-mmlab://` download.
-    """
-    from mmengine.runner import checkpoint as mmengines
-
-    def load_from_local(filename: str, map_location: Any = None) -> dict:
-        return read_checkpoint(filename, map_location)
-
-    def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None) -> dict:
-        return read_checkpoint(_download(filename, model_dir), map_location)
-
-    mmengines.CheckpointLoader.register_scheme('', load_from_local, force=True)
-    mmengines.CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
-    mmengines.load_from_http = load_from_http  # the other schemes' loaders end in this one
-
-
-def _download(url: str, model_dir: str | None) -> str:
-    from mmengine.dist import barrier, is_main_process
-
-    folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
-    filename = os.path.join(folder, os.path.basename(url.partition('?')[0]))
-    if is_main_process() and not os.path.exists(filename):
-        os.makedirs(folder, exist_ok=True)
-        torch.hub.download_url_to_file(url, filename)
-    barrier()
-    return filename
 
 
 def _load(filename: str, map_location: Any) -> Any:

@@ -1,10 +1,16 @@
-"""Finding configs: by name, by path, and through the prefixes `freqfusion_mm::` and `mmseg::`."""
+"""Finding and reading configs. Importing this file needs the standard library alone."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-PREFIX = 'freqfusion_mm::'
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def config_root() -> Path:
@@ -13,7 +19,7 @@ def config_root() -> Path:
     Raises:
         RuntimeError: neither is there.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for root in (package / '.mim' / 'configs', package.parent / 'configs'):
         if root.is_dir():
             return root
@@ -30,7 +36,9 @@ def config_path(name: str) -> str:
 
     Args:
         name: the file name, with or without `.py` (`'faster-rcnn_r50_fpn_freqfusion_1x_coco'`), or
-            the path below `configs/` (`'_base_/default_runtime.py'`).
+            the path below `configs/` (`'_base_/default_runtime.py'`); or a framework's, `'mmseg::fcn/NAME.py'`, which
+            a base may be called by where mmengine's own prefix fails:
+            `_base_ = [__import__('freqfusion_mm').config_path('mmseg::fcn/NAME.py')]`.
 
     Returns:
         The absolute path.
@@ -43,7 +51,10 @@ def config_path(name: str) -> str:
         >>> config_path('default_runtime').endswith('/configs/_base_/default_runtime.py')
         True
     """
-    root = config_root()
+    framework, prefix, below = name.partition('::')
+    if prefix and framework != __name__.partition('.')[0]:
+        return _framework_path(framework, below)
+    name, root = below or name, config_root()
     file = name if name.endswith('.py') else f'{name}.py'
     if (root / file).is_file():
         return str(root / file)
@@ -61,42 +72,66 @@ def config_path(name: str) -> str:
     )
 
 
-def register_config_prefixes() -> None:
-    """Makes `_base_ = ['freqfusion_mm::...']` work, and `'mmseg::...'` on the onedl stack too.
+def _framework_path(framework: str, below: str) -> str:
+    spec = find_spec(framework)
+    root = Path(next(iter(spec.submodule_search_locations or ['']))) / '.mim' / 'configs' if spec else None
+    if root is None or not root.is_dir():
+        raise ValueError(f'{framework}::{below}: {framework} is not installed, or without its configs')
+    if not (root / below).is_file():
+        near = get_close_matches(Path(below).name, [path.name for path in root.rglob('*.py')], cutoff=0.5)
+        raise ValueError(f'no config {below} in {root}; ' + (f'the nearest are: {", ".join(near)}' if near else ''))
+    return str(root / below)
 
-    mmengine resolves `_base_` before it obeys `custom_imports`, so this must be called before
-    `Config.fromfile`; `tools/train.py` and `tools/test.py` do. Two gaps of mmengine (0.10.7 and
-    onedl 0.10.12) are closed:
 
-    - a prefix outside its own table is refused; with an entry in the table the file loads, but its
-      parts are then looked for in a registry that is called like the prefix. Ours are in the root
-      registry and the frameworks' in theirs, so our prefix adds no scope;
-    - the table calls mmseg's distribution mmsegmentation, also where onedl-mmsegmentation is
-      the one that is installed.
+def load_config(
+    config: str | Path | Config,
+    cfg_options: Mapping[str, Any] | None = None,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Reads a config with every prefix and every name of ours in force.
 
-    Calling it again changes nothing.
+    Args:
+        config: a file, the name of one of ours, or a config that was read already (it is changed).
+        cfg_options: settings to override, `{'train_cfg.max_iters': 100}`.
+        work_dir: where a run would write; by default the config's own, else `work_dirs/<name>`.
+        launcher: of a distributed run.
+
+    Returns:
+        The config. Workers that persist are switched off in loaders without workers, which torch would refuse.
+
+    Raises:
+        ValueError: there is no such file and no config of ours of that name.
     """
     from mmengine.config import Config
-    from mmengine.config.utils import MODULE2PACKAGE
 
-    if not _installed('mmsegmentation') and _installed('onedl-mmsegmentation'):
-        MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
-    mmengines_way = Config._get_cfg_path
-    if getattr(mmengines_way, 'knows_our_prefix', False):
-        return
+    import freqfusion_mm.registration  # noqa: F401  (before the config: it may use any of our names)
 
-    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
-        if cfg_path.startswith(PREFIX):
-            return config_path(cfg_path[len(PREFIX) :]), None
-        return mmengines_way(cfg_path, filename)
+    from .. import compat
 
-    get_cfg_path.knows_our_prefix = True
-    Config._get_cfg_path = staticmethod(get_cfg_path)
+    compat.apply()
+    compat.read_checkpoints_as_data()
+    if isinstance(config, Config):
+        cfg, name = config, Path(config.filename or 'config').stem
+    else:
+        file = str(config) if Path(config).is_file() else config_path(str(config))
+        cfg, name = Config.fromfile(file), Path(file).stem
+    if cfg_options:
+        cfg.merge_from_dict(dict(cfg_options))
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(key)
+        if loader and not loader.get('num_workers'):
+            loader['persistent_workers'] = False
+            loader.pop('prefetch_factor', None)
+    return cfg
 
 
-def _installed(distribution_name: str) -> bool:
-    try:
-        distribution(distribution_name)
-    except PackageNotFoundError:
-        return False
-    return True
+@contextmanager
+def scope_of(cfg: Config) -> Iterator[None]:
+    """Inside it, registries look a plain name up where this config's framework has it."""
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
+        yield

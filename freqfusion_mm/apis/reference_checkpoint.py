@@ -29,13 +29,17 @@ def reference_format(state_dict: Mapping[str, Tensor]) -> str:
     Raises:
         ValueError: none of `FORMATS`.
     """
-    keys = [re.sub(r'^module\.', '', key) for key in state_dict]
-    for name, (mark, _) in FORMATS.items():
-        if any(re.search(mark, key) for key in keys):
-            return name
+    name, keys = _format_and_keys(state_dict)
+    if name:
+        return name
     raise ValueError(
         f'the keys are of none of the known formats {", ".join(FORMATS)}; they begin with {", ".join(keys[:3])}'
     )
+
+
+def is_known_format(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether `reference_format` has a name for it."""
+    return _format_and_keys(state_dict)[0] is not None
 
 
 def with_our_paths(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -55,3 +59,9 @@ def with_our_paths(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 break
         renamed[key] = value
     return renamed
+
+
+def _format_and_keys(state_dict: Mapping[str, Tensor]) -> tuple[str | None, list[str]]:
+    keys = [re.sub(r'^module\.', '', str(key)) for key in state_dict]
+    names = (name for name, (mark, _) in FORMATS.items() if any(re.search(mark, key) for key in keys))
+    return next(names, None), keys

@@ -1,7 +1,6 @@
 """The published methods as plain modules, one a file. Needs torch alone."""
 
-from ..evaluation.analysis.gridding import gridding, receptive_energy
-from .build import UPSAMPLERS, build_fusion
+from .fuse import Fuse
 from .hierarchical.conv_norm_act import ConvNormAct, NormAct
 from .hierarchical.eesp import EESP, EESPDown, eesp_dilations, shrink_image
 from .hierarchical.esp import ESP
@@ -12,18 +11,30 @@ from .pooling.blur_pool import BlurPool
 from .pooling.lift_pool import LiftDownPool, LiftUpPool
 from .pooling.lifting import Lifting, SubBands
 from .pooling.pools import POOLS, UNPOOLS, build_pool, build_unpool, split
-from .protocol import Fusion, Upsampler, UpsamplerFusion, check_pair, interleave_concat, step_sizes
+from .protocol import Fusion, GuidedUpsampler, Upsampler, UpsamplerFusion, check_pair, interleave_concat, step_sizes
 from .reference import ReferenceNames
+from .registry import (
+    UPSAMPLERS,
+    build_fusion,
+    build_upsampler,
+    find_upsampler,
+    option_names,
+    read_upsample_cfg,
+    register_upsampler,
+)
 from .upsamplers.a2u import A2U
+from .upsamplers.carafe import CARAFE
+from .upsamplers.deconv import Deconv
 from .upsamplers.dysample import DySample
 from .upsamplers.fade import FADE
-from .upsamplers.fixed_ratio import CARAFE, Deconv, FixedRatioUpsampler, PixelShuffle
+from .upsamplers.fixed_ratio import FixedRatioUpsampler
 from .upsamplers.freqfusion import FreqFusion
 from .upsamplers.guided_filter import GuidedFilter
 from .upsamplers.indexnet import IndexNet
 from .upsamplers.interpolation import Bicubic, Bilinear, Nearest
 from .upsamplers.offset_generator import OffsetGenerator
 from .upsamplers.paired_difference import PairedDifferenceConv, PairedDifferenceSimilarity
+from .upsamplers.pixel_shuffle import PixelShuffle
 from .upsamplers.resfu import ReSFU
 from .upsamplers.sapa import SAPA
 
@@ -44,9 +55,11 @@ __all__ = [
     'FADE',
     'FixedRatioUpsampler',
     'FreqFusion',
+    'Fuse',
     'Fusion',
     'GatedSkip',
     'GuidedFilter',
+    'GuidedUpsampler',
     'HierarchicalFusion',
     'IndexNet',
     'LiftDownPool',
@@ -71,12 +84,15 @@ __all__ = [
     'build_fusion',
     'build_pool',
     'build_unpool',
+    'build_upsampler',
     'check_pair',
     'eesp_dilations',
-    'gridding',
+    'find_upsampler',
     'hierarchical_fusion',
     'interleave_concat',
-    'receptive_energy',
+    'option_names',
+    'read_upsample_cfg',
+    'register_upsampler',
     'shrink_image',
     'split',
     'step_sizes',

@@ -4,22 +4,42 @@ An upsampler maps `(lr_feat, hr_feat=None)` to one tensor; a fusion maps `(lr_fe
 Both leave the channels as they are and return `lr_up` at the size of `hr_feat`, whatever the two sizes are.
 """
 
+import inspect
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.functorch import transforming
+from ..ops.library import compiling
 
-class Upsampler(nn.Module):
-    """Base of the upsamplers: `forward(lr_feat, hr_feat=None) -> lr_up`.
+
+class _Layer(nn.Module):
+    """What a caller may ask of the class, before there is a layer.
 
     Attributes:
-        any_ratio: True where any ratio is one direct step (interpolation); False where the layer has a ratio of its own
+        direct: True where any ratio is one direct step (interpolation); False where the layer has a ratio of its own
             and repeats itself, with the same weights, for higher ones.
+        guided: whether the values of `hr_feat` matter, not its size alone.
+        follows: options that take the value of the model around the layer where the config does not name them.
+        option_aliases: other names of options, as mmcv's, that `upsample_cfg` takes.
     """
 
-    any_ratio: bool = False
+    direct: bool = False
+    guided: bool = False
+    follows: ClassVar[tuple[str, ...]] = ()
+    option_aliases: ClassVar[dict[str, str]] = {}
+
+    def extra_repr(self) -> str:
+        """The channels and the options, as the constructor takes them."""
+        options = {name: getattr(self, name, self) for name in inspect.signature(type(self)).parameters}
+        return ', '.join(f'{k}={v!r}' for k, v in options.items() if not isinstance(v, nn.Module))
+
+
+class Upsampler(_Layer):
+    """Base of the upsamplers: `forward(lr_feat, hr_feat=None) -> lr_up`."""
 
 
 class GuidedUpsampler(Upsampler):
@@ -30,27 +50,31 @@ class GuidedUpsampler(Upsampler):
     defines `upsample`.
     """
 
+    guided = True
+
     def __init__(self, lr_channels: int, hr_channels: int) -> None:
         super().__init__()
         self.lr_channels = lr_channels
         self.hr_channels = hr_channels
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
-        """[N, lr_channels, h, w] to the size of `guide` [N, hr_channels, H, W]."""
+        """[B, lr_channels, h, w] to the size of `guide` [B, hr_channels, H, W]."""
         raise NotImplementedError
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
         """Upsample.
 
         Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: [N, hr_channels, H, W], at least as large. Needed: it is the guide.
+            lr_feat: [B, lr_channels, h, w].
+            hr_feat: [B, hr_channels, H, W], at least as large. Needed: it is the guide.
 
         Returns:
-            [N, lr_channels, H, W] in the dtype of `lr_feat`.
+            [B, lr_channels, H, W] in the dtype and the memory format of `lr_feat`.
 
         Raises:
-            ValueError: no guide; maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
+            ValueError: no guide; maps that are not 4-D, of no pixel, of other channels or batch sizes, or in the wrong
+                order.
+            TypeError: maps and weights of several dtypes, outside autocast.
         """
         if hr_feat is None:
             raise ValueError(
@@ -58,7 +82,10 @@ class GuidedUpsampler(Upsampler):
                 "upsampling without guide choose another, e.g. 'bilinear' or 'carafe'"
             )
         check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
-        return self.upsample(lr_feat, hr_feat)
+        check_dtypes(self, lr_feat, hr_feat)
+        if no_samples(lr_feat):
+            return self.upsample_nothing(lr_feat, hr_feat)
+        return keep_layout(self.upsample(lr_feat, hr_feat), lr_feat)
 
     def upsample(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """`forward` without its checks."""
@@ -66,18 +93,26 @@ class GuidedUpsampler(Upsampler):
             lr_feat = self.step(lr_feat, guide)
         return lr_feat
 
+    def upsample_nothing(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
+        """`upsample` of a batch of none."""
+        return self.upsample(with_sample(lr_feat), with_sample(hr_feat))[:0]
 
-class Fusion(nn.Module):
+
+class Fusion(_Layer):
     """Base of the fusions: `forward(lr_feat, hr_feat) -> (lr_up, hr_feat)`.
 
     Attributes:
-        any_ratio: as for `Upsampler`.
         resample_groups: channel groups of `lr_up` that were resampled apart, which a concatenation has to keep together
             (see `interleave_concat`); 1 where there is nothing to keep.
     """
 
-    any_ratio: bool = False
+    guided = True
     resample_groups: int = 1
+
+    @classmethod
+    def groups_to_keep(cls, lr_channels: int, **options) -> int:
+        """The `resample_groups` that a layer with these options will have."""
+        return cls.resample_groups
 
 
 class UpsamplerFusion(Fusion):
@@ -86,7 +121,8 @@ class UpsamplerFusion(Fusion):
     def __init__(self, upsampler: nn.Module) -> None:
         super().__init__()
         self.upsampler = upsampler
-        self.any_ratio = getattr(upsampler, 'any_ratio', False)
+        self.direct = getattr(upsampler, 'direct', False)
+        self.guided = getattr(upsampler, 'guided', True)
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         return self.upsampler(lr_feat, hr_feat), hr_feat
@@ -100,26 +136,26 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     `torch.cat([hr_feat, lr_up], dim=1)`.
 
     Args:
-        hr_feat, lr_up: [N, C1, H, W], [N, C2, H, W]; `groups` divides C1 and C2.
+        hr_feat, lr_up: [B, C1, H, W], [B, C2, H, W]; `groups` divides C1 and C2.
 
     Returns:
-        [N, C1 + C2, H, W].
+        [B, C1 + C2, H, W].
     """
     if hr_feat.shape[1] % groups or lr_up.shape[1] % groups:
         raise ValueError(
             f'groups must divide both channel numbers, got groups={groups} for {hr_feat.shape[1]} and '
             f'{lr_up.shape[1]} channels'
         )
-    n, _, height, width = hr_feat.shape  # not unflatten, which fixes the sizes in ONNX
-    grouped = [feat.reshape(n, groups, -1, height, width) for feat in (hr_feat, lr_up)]
+    batch, _, height, width = hr_feat.shape  # not unflatten, which fixes the sizes in ONNX
+    grouped = [feat.reshape(batch, groups, -1, height, width) for feat in (hr_feat, lr_up)]
     return torch.cat(grouped, dim=2).flatten(1, 2)
 
 
 def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:
-    """One clear error for a pair of maps that no fusion can take."""
+    """One clear error for a pair of maps that no fusion can take; a batch of none is one that it can."""
     for name, feat, channels in (('lr_feat', lr_feat, lr_channels), ('hr_feat', hr_feat, hr_channels)):
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
-            raise ValueError(f'{name} must be a non-empty map [N, {channels}, H, W], got shape {tuple(feat.shape)}')
+            raise ValueError(f'{name} must be a non-empty map [B, {channels}, H, W], got shape {tuple(feat.shape)}')
         if feat.shape[1] != channels:
             raise ValueError(
                 f'{name} must have {channels} channels, got {feat.shape[1]} (shape {tuple(feat.shape)}); '
@@ -132,6 +168,46 @@ def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: 
             f'hr_feat must be at least as large as lr_feat, got {tuple(hr_feat.shape[-2:])} and '
             f'{tuple(lr_feat.shape[-2:])}; the order of the arguments is (lr_feat, hr_feat)'
         )
+
+
+def no_samples(feat: Tensor) -> bool:
+    """Whether a batch holds nothing, as of proposals or crops."""
+    return isinstance(feat.shape[0], int) and feat.shape[0] == 0  # exporters pass symbols
+
+
+def with_sample(feat: Tensor) -> Tensor:
+    """A batch of none as one of a map of zeros. Cut off behind a layer, it leaves every weight a gradient, of zeros."""
+    return torch.cat([feat, feat.new_zeros(1, *feat.shape[1:])])
+
+
+def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
+    """One clear error for maps and weights of several dtypes, outside autocast."""
+    if compiling() or _autocasting(maps[0]):
+        return
+    weight = next(layer.parameters(), None)
+    dtypes = [feat.dtype for feat in maps] + ([] if weight is None else [weight.dtype])
+    if len(set(dtypes)) > 1:
+        names = ['lr_feat', 'hr_feat'][: len(maps)] + ['the weights']
+        raise TypeError(
+            f'{type(layer).__name__} wants maps and weights of one dtype, got '
+            f'{", ".join(f"{dtype} for {name}" for name, dtype in zip(names, dtypes))}: convert them, or run the model '
+            'under torch.autocast'
+        )
+
+
+def _autocasting(feat: Tensor) -> bool:
+    try:
+        return torch.is_autocast_enabled(feat.device.type)
+    except TypeError:  # torch before 2.4
+        return torch.is_autocast_enabled() if feat.is_cuda else torch.is_autocast_cpu_enabled()
+
+
+def keep_layout(out: Tensor, feat: Tensor) -> Tensor:
+    """`out` channels last where `feat` is, else as it came."""
+    _, channels, height, width = feat.shape
+    if transforming() or torch.onnx.is_in_onnx_export() or feat.stride(1) != 1 or channels == 1 or height * width == 1:
+        return out
+    return out.contiguous(memory_format=torch.channels_last)
 
 
 def step_sizes(coarse: tuple[int, int], fine: tuple[int, int], ratio: int = 2) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
-from freqfusion_mm.apis.dataset_meta import dataset_meta  # noqa: E402
+from freqfusion_mm.apis.classes import class_meta  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 FILES = {
@@ -51,7 +51,7 @@ def known(registry, name, scope):
 
 
 def every(names):
-    return pytest.mark.parametrize('cfg', names, indirect=True, ids=list(names))
+    return pytest.mark.parametrize('cfg', list(names), indirect=True, ids=list(names))
 
 
 @every(FILES)
@@ -73,10 +73,10 @@ def test_every_part_is_known(cfg):
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
 
 
-@every(FILES)
-def test_text(cfg):
-    text = Path(cfg.filename).read_text()
-    assert text.startswith('# ') and 'http' not in text
+@every({name.split('_')[0] + name.split('_')[-1]: name for name in FILES}.values())
+def test_the_text_of_a_run_s_config_reads_as_the_config(cfg):
+    """Of one row of every model and data set: writing the text takes a second."""
+    assert 'http' not in Path(cfg.filename).read_text()
     assert Config.fromstring(cfg.pretty_text, '.py').model.to_dict() == cfg.model.to_dict()
 
 
@@ -88,9 +88,9 @@ SMALL = [
 @every(SMALL)
 def test_a_training_step(cfg):
     classes = cfg.model.decode_head.num_classes
-    assert classes == len(dataset_meta(cfg)['classes'])
     cfg.model.data_preprocessor.size = (64, 64)
     model = MODELS.build(cfg.model)
+    assert classes == len(class_meta(cfg, model)['classes'])
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     samples = []
     for _ in range(2):

@@ -1,6 +1,6 @@
 """All layers under autocast: nothing overflows that plain torch does not, nor is more lost than twice what it loses.
 
-The fusions alone are in `test_layers_fusions.py`, the operators in `test_ops_*.py`.
+The fusions alone are in `upsamplers/test_fusions.py`, the operators in `../ops`.
 """
 
 import copy
@@ -8,13 +8,13 @@ import copy
 import plain_formulation
 import pytest
 import torch
-from plain_formulation import SMOOTH, WRITTEN_OUT, Lifted, Replaced, plain_operators
+from plain_formulation import OPERATORS, SMOOTH, WRITTEN_OUT, Lifted, Replaced
+from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import (
     EESP,
     ESP,
     POOLS,
-    UPSAMPLERS,
     DepthwisePyramidPool,
     EESPDown,
     EfficientPyramidPool,
@@ -26,15 +26,10 @@ from freqfusion_mm.layers import (
     build_fusion,
     build_pool,
 )
+from freqfusion_mm.ops import implementation
 
 C = 16
 COARSE, FINE = (8, 10), (16, 20)
-CFGS = {name: dict(type=name) for name in UPSAMPLERS}
-CFGS['carafe'].update(compressed_channels=8)
-CFGS['FADE'].update(compressed_channels=8, gated=False)
-CFGS['SAPA'].update(embedding_channels=8)
-CFGS['FreqFusion'].update(compressed_channels=8)
-CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 DTYPES = [torch.bfloat16, torch.float16]
 
 #: name -> a function that makes the layer, and the sizes of its maps.
@@ -119,7 +114,10 @@ def test_extreme_maps_stay_finite_where_plain_torch_does(name, dtype):
             actual = results(ours, layer, feats)
             if all(torch.isfinite(tensor).all() for tensor in actual):
                 continue
-            with plain_operators(), Replaced(WRITTEN_OUT):  # a convolution's own gradient may overflow in float16
+            with (
+                implementation(OPERATORS),
+                Replaced(WRITTEN_OUT),
+            ):  # a convolution's own gradient may overflow in float16
                 expected = results(plain, layer, feats)
         exact, _ = calls(name, layer.double())
         exact = results(exact, layer, [feat.double() for feat in feats])
@@ -148,7 +146,7 @@ def test_error_is_at_most_twice_that_of_plain_torch(name, dtype):
             exact = results(exact_call, double, [feat.double() for feat in feats], grads)
             with torch.autocast('cpu', dtype=dtype):
                 ours = results(ours_call, layer, feats, grads)
-                with plain_operators(), Replaced(SMOOTH | WRITTEN_OUT):
+                with implementation(OPERATORS), Replaced(SMOOTH | WRITTEN_OUT):
                     plain = results(plain_call, layer, feats, grads)
         for number, (*both, wanted) in enumerate(zip(ours, plain, exact)):
             error, allowed = ((result.double() - wanted).square().mean().sqrt() for result in both)

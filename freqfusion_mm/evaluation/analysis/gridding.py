@@ -71,3 +71,62 @@ def gridding(energy: Tensor, dilation: int) -> float:
     waves = torch.exp(-2j * torch.pi * torch.outer(torch.arange(dilation).to(energy), phases) / dilation)
     power = (waves @ energy.to(waves.dtype) @ waves.T).abs().square()  # [dilation, dilation]
     return float((power.sum() - power[0, 0]) / power[0, 0] / (dilation**2 - 1))
+
+
+Blocks = list[ESP] | list[EESP]
+
+
+def random_blocks(channels: int, seeds: int) -> dict[str, Blocks]:
+    """An ESP and an EESP block for each seed, their weights random.
+
+    Raises:
+        ValueError: channels that are no multiple of 80; no seed.
+    """
+    if channels < 80 or channels % 80 or seeds < 1:
+        raise ValueError(
+            f'--channels wants a multiple of 80 (ESP divides by 5, EESP by 16) and --seeds 1 or more, got '
+            f'{channels} and {seeds}'
+        )
+    torch.manual_seed(0)
+    return {
+        'ESP': [ESP(channels, channels) for _ in range(seeds)],
+        'EESP': [EESP(channels, channels, receptive_limit=9) for _ in range(seeds)],
+    }
+
+
+def blocks_of(model: torch.nn.Module) -> dict[str, Blocks]:
+    """The blocks of stride 1 in a model's backbone, grouped by their dilations.
+
+    Raises:
+        ValueError: it has none.
+    """
+    groups: dict[str, Blocks] = {}
+    for module in model.backbone.modules():
+        if isinstance(module, (ESP, EESP)) and module.branches[0].stride == (1, 1):
+            label = f'{type(module).__name__} {"-".join(str(branch.dilation[0]) for branch in module.branches)}'
+            groups.setdefault(label, []).append(module)
+    if not groups:
+        raise ValueError(f'the backbone {type(model.backbone).__name__} has no ESP or EESP block')
+    return groups
+
+
+def measure_gridding(blocks: Blocks, chain: str) -> list[tuple[int, Tensor, float]]:
+    """For each branch its dilation, mean receptive field (of energy 1 a block) and mean gridding."""
+    fields = [receptive_energy(block, chain) for block in blocks]
+    rows = []
+    for branch, dilation in enumerate(each.dilation[0] for each in blocks[0].branches):
+        energies = [field[branch] / field[branch].sum() for field in fields]
+        numbers = [gridding(energy, dilation) for energy in energies]
+        rows.append((dilation, torch.stack(energies).mean(0), sum(numbers) / len(numbers)))
+    return rows
+
+
+def measure_with_and_without(groups: dict[str, Blocks]) -> dict[str, list[tuple[int, Tensor, float]]]:
+    """`measure_gridding` of each group with no fusion, with its own, and with all branches fused where they can be."""
+    results = {}
+    for label, blocks in groups.items():
+        for chain in ('none', *dict.fromkeys((blocks[0].fusion.chain, 'all'))):
+            if chain == 'all' and len({branch.out_channels for branch in blocks[0].branches}) > 1:
+                continue  # branches of different widths cannot all be added
+            results[f'{label}, chain {chain}'] = measure_gridding(blocks, chain)
+    return results

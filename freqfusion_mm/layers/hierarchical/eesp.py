@@ -92,7 +92,7 @@ class EESP(ReferenceNames):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_channels, H, W] -> [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
+        """[B, in_channels, H, W] -> [B, out_channels, ceil(H / stride), ceil(W / stride)]."""
         reduced = self.reduce(x)
         fused = self.fusion([branch(reduced) for branch in self.branches])
         out = self.expand(self.norm_act(fused))
@@ -164,7 +164,7 @@ class EESPDown(ReferenceNames):
         self.act = nn.PReLU(out_channels)
 
     def forward(self, x: Tensor, image: Tensor | None = None) -> Tensor:
-        """[N, in_channels, h, w] and [N, image_channels, H, W] -> [N, out_channels, ceil(h / 2), ceil(w / 2)]."""
+        """[B, in_channels, h, w] and [B, image_channels, H, W] -> [B, out_channels, ceil(h / 2), ceil(w / 2)]."""
         if self.reinforce != (image is not None):
             raise ValueError(
                 f'this layer was built {"with" if self.reinforce else "without"} image reinforcement '

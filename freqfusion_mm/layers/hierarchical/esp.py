@@ -87,7 +87,7 @@ class ESP(ReferenceNames):
         self.norm_act = NormAct(out_channels, eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_channels, H, W] -> [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
+        """[B, in_channels, H, W] -> [B, out_channels, ceil(H / stride), ceil(W / stride)]."""
         reduced = self.reduce(x)
         fused = self.fusion([branch(reduced) for branch in self.branches])
         return self.norm_act(fused + x if self.residual else fused)

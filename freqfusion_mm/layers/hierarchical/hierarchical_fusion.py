@@ -14,6 +14,7 @@ CHAINS = {'all': 0, 'dilated': 1, 'none': None}
 
 
 def check_chain(chain: str) -> None:
+    """Raise a ValueError unless `chain` is one of `CHAINS`."""
     if chain not in CHAINS:
         raise ValueError(f"chain must be one of {tuple(CHAINS)} ('none' is plain concatenation), got {chain!r}")
 

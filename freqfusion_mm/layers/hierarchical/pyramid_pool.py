@@ -70,10 +70,10 @@ class EfficientPyramidPool(ReferenceNames):
         self.out_norm_act = NormAct(out_channels) if norm_act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_channels, H, W] -> [N, out_channels, H, W]."""
+        """[B, in_channels, H, W] -> [B, out_channels, H, W]."""
         x = self.reduce(x)
         scales = torch.stack([self._at_scale(x, scale, stage) for scale, stage in zip(self.scales, self.stages)], dim=1)
-        mixed = self.norm_act(scales.flatten(1, 2))  # [N, S * width, H, W], scale by scale
+        mixed = self.norm_act(scales.flatten(1, 2))  # [B, S * width, H, W], scale by scale
         mixed = mixed.unflatten(1, scales.shape[1:3]).transpose(1, 2).flatten(1, 2)  # channel by channel
         return self.out_norm_act(self.expand(self.merge(mixed)))
 
@@ -131,7 +131,7 @@ class DepthwisePyramidPool(ReferenceNames):
         self.project = ConvNormAct(in_channels * (num_levels + 1), out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_channels, H, W] -> [N, out_channels, H, W]."""
+        """[B, in_channels, H, W] -> [B, out_channels, H, W]."""
         levels, pooled = [x], x
         for stage in self.stages:
             pooled = F.avg_pool2d(pooled, 3, stride=2, padding=1)

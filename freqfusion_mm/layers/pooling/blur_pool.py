@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..border import repeat_border
+from ..borders import repeat_border
 
 
 class BlurPool(nn.Module):
@@ -44,9 +44,9 @@ class BlurPool(nn.Module):
         self.register_buffer('window', torch.outer(taps, taps).float()[None, None], persistent=False)
 
     def forward(self, feat: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C, ceil(H/2), ceil(W/2)]."""
+        """[B, C, H, W] -> [B, C, ceil(H/2), ceil(W/2)]."""
         if feat.dim() != 4 or feat.shape[1] != self.channels:
-            raise ValueError(f'feat must be a map [N, {self.channels}, H, W], got shape {tuple(feat.shape)}')
+            raise ValueError(f'feat must be a map [B, {self.channels}, H, W], got shape {tuple(feat.shape)}')
         if self.maximum:
             feat = F.max_pool2d(repeat_border(feat, (0, 1, 0, 1)), 2, stride=1)
         reach = self.window.shape[-1] // 2

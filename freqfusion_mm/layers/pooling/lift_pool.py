@@ -61,7 +61,7 @@ class LiftDownPool(nn.Module):
         self.penalties: tuple[Tensor, Tensor] | None = None
 
     def forward(self, feat: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, out_channels, ceil(H/2), ceil(W/2)]."""
+        """[B, C, H, W] -> [B, out_channels, ceil(H/2), ceil(W/2)]."""
         return self.split(feat)[0]
 
     def split(self, feat: Tensor) -> tuple[Tensor, SubBands]:
@@ -137,11 +137,11 @@ class LiftUpPool(Upsampler):
         """Unpool.
 
         Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: sub-bands of the matching `LiftDownPool.split`, each [N, hr_channels, h, w].
+            lr_feat: [B, lr_channels, h, w].
+            hr_feat: sub-bands of the matching `LiftDownPool.split`, each [B, hr_channels, h, w].
 
         Returns:
-            [N, lr_channels, H, W], the size that was pooled.
+            [B, lr_channels, H, W], the size that was pooled.
 
         Raises:
             TypeError: no sub-bands.

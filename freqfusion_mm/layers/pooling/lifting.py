@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..border import repeat_border
+from ..borders import repeat_border
 
 #: variant -> groups of the two convolutions of a filter, as a function of the channels.
 VARIANTS = {
@@ -30,7 +30,7 @@ BORDERS = ('replicate', 'zeros')
 
 
 class SubBands(NamedTuple):
-    """What a map is split into, each [N, C, ceil(H/2), ceil(W/2)], and the size (H, W) that it had.
+    """What a map is split into, each [B, C, ceil(H/2), ceil(W/2)], and the size (H, W) that it had.
 
     The first letter says what was taken along the width, the second along the height: L the coarse half, H the details.
     """
@@ -164,9 +164,9 @@ class Lifting(nn.Module):
         return torch.stack([even, odd], dim=dim % 4 + 1).flatten(dim % 4, dim % 4 + 1).narrow(dim, 0, size)
 
     def decompose(self, feat: Tensor) -> tuple[SubBands, list[tuple[Tensor, Tensor, Tensor]]]:
-        """[N, C, H, W] -> its sub-bands, and the three lifts that made them."""
+        """[B, C, H, W] -> its sub-bands, and the three lifts that made them."""
         if feat.dim() != 4 or feat.shape[1] != self.channels or 0 in feat.shape[-2:]:
-            raise ValueError(f'feat must be a non-empty map [N, {self.channels}, H, W], got shape {tuple(feat.shape)}')
+            raise ValueError(f'feat must be a non-empty map [B, {self.channels}, H, W], got shape {tuple(feat.shape)}')
         with torch.autocast(feat.device.type, enabled=False):
             lifts = [self.lift(feat.to(torch.promote_types(feat.dtype, torch.float32)), vertical=False)]
             lifts += [self.lift(half, vertical=True) for half in lifts[0][:2]]
@@ -174,7 +174,7 @@ class Lifting(nn.Module):
         return SubBands(*(band.to(feat.dtype) for band in (ll, lh, hl, hh)), tuple(feat.shape[-2:])), lifts
 
     def compose(self, bands: SubBands) -> Tensor:
-        """Inverse of `decompose`: [N, C, H, W] in the dtype of `bands.ll`."""
+        """Inverse of `decompose`: [B, C, H, W] in the dtype of `bands.ll`."""
         height, width = bands.size
         dtype = torch.promote_types(bands.ll.dtype, torch.float32)
         with torch.autocast(bands.ll.device.type, enabled=False):

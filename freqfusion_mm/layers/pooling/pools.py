@@ -12,7 +12,7 @@ from .lift_pool import LiftDownPool, LiftUpPool
 
 
 class MaxIndices(NamedTuple):
-    """Where each maximum was found, [N, C, ceil(H/2), ceil(W/2)] int64, and the size (H, W) of the pooled map."""
+    """Where each maximum was found, [B, C, ceil(H/2), ceil(W/2)] int64, and the size (H, W) of the pooled map."""
 
     indices: Tensor
     size: tuple[int, int]
@@ -91,7 +91,7 @@ class MaxUnpool(Upsampler):
 class InterpolateUnpool(Upsampler):
     """Interpolates to the size that was pooled; goes with every pooling."""
 
-    any_ratio = True
+    direct = True
 
     def __init__(self, lr_channels: int, hr_channels: int | None = None, mode: str = 'bilinear') -> None:
         super().__init__()

@@ -13,18 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops.kernels import normalize_kernels
-from ...ops.opaque import conv2d
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
-from ..even_maps import crop, repeat_to_even
+from ..borders import crop, repeat_to_even
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 
 #: Samples that share one convolution, which multiplies each by the kernels of all: beyond, it takes longer than two.
 SHARING = 8
 
 
+@register_upsampler('A2U')
 class A2U(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by kernels predicted from the affinity of `hr_feat` to itself.
 
@@ -66,17 +66,17 @@ class A2U(ReferenceNames, GuidedUpsampler):
             raise ValueError(f'encoder_kernel must be positive, got {encoder_kernel}')
         self.kernel_size = kernel_size
         self.encoder_kernel = encoder_kernel
-        self.first_filter = Conv2d(hr_channels, 1, 1)
-        self.second_filter = Conv2d(hr_channels, 1, 1)
+        self.first_filter = nn.Conv2d(hr_channels, 1, 1)
+        self.second_filter = nn.Conv2d(hr_channels, 1, 1)
         self.first_norm = group_norm(hr_channels)
         self.second_norm = group_norm(hr_channels)
-        self.tap_scales = Conv2d(hr_channels, 4 * kernel_size**2, 1)
+        self.tap_scales = nn.Conv2d(hr_channels, 4 * kernel_size**2, 1)
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         return carafe(lr_feat, self.kernels(guide).to(lr_feat.dtype), self.kernel_size)
 
     def kernels(self, guide: Tensor) -> Tensor:
-        """Reassembly kernels [N, k*k, H, W] of all pixels of `guide`, at least float32; they sum to one."""
+        """Reassembly kernels [B, k*k, H, W] of all pixels of `guide`, at least float32; they sum to one."""
         size = guide.shape[-2:]
         guide = guide.to(torch.promote_types(guide.dtype, torch.float32))  # the affinity is of the fourth order
         with torch.autocast(guide.device.type, enabled=False):
@@ -85,21 +85,21 @@ class A2U(ReferenceNames, GuidedUpsampler):
             parts = [maps]
             if isinstance(guide.shape[0], int):  # exporters pass symbols, any batch later
                 parts = zip(*(tensor.split(SHARING) for tensor in maps))
-            affinity = torch.cat([self._affinity(*part) for part in parts])  # [N, 1, h, w]
-            scales = _conv(self.tap_scales, guide.mean(dim=(-2, -1), keepdim=True))  # [N, 4*k*k, 1, 1]
-            logits = F.pixel_shuffle((scales * affinity).sigmoid(), 2)  # [N, k*k, 2h, 2w]
+            affinity = torch.cat([self._affinity(*part) for part in parts])  # [B, 1, h, w]
+            scales = _conv(self.tap_scales, guide.mean(dim=(-2, -1), keepdim=True))  # [B, 4*k*k, 1, 1]
+            logits = F.pixel_shuffle((scales * affinity).sigmoid(), 2)  # [B, k*k, 2h, 2w]
             return normalize_kernels(crop(logits, size), self.kernel_size)
 
     def _affinity(self, guide: Tensor, *filters: Tensor) -> Tensor:
         filtered = filter_samples(guide, *filters, self.encoder_kernel)
         first, second = (
             F.leaky_relu_(_normalize(norm, x)) for norm, x in zip((self.first_norm, self.second_norm), filtered)
-        )  # [N, C, h, w]
+        )  # [B, C, h, w]
         return (first * second).sum(dim=1, keepdim=True) / math.sqrt(self.hr_channels)
 
 
 def filter_samples(x: Tensor, first: Tensor, second: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
-    """Every channel of [N, C, H, W] times each of the two filters [N, 1, k, k] of its sample, stride 2.
+    """Every channel of [B, C, H, W] times each of the two filters [B, 1, k, k] of its sample, stride 2.
 
     One convolution without groups, channels for samples and samples for channels, in which a sample's filters are zero
     for the others. A grouped one needs a batch size that is known on export, and its backward pass takes up to twice as
@@ -107,15 +107,15 @@ def filter_samples(x: Tensor, first: Tensor, second: Tensor, kernel_size: int) -
     """
     n, size = x.shape[0], (1, 1, kernel_size, kernel_size)  # not read off a map: ONNX needs the kernel's shape
     sample, nothing = torch.arange(n, device=x.device), x.new_zeros(size)
-    own = (sample[:, None] == sample)[:, :, None, None]  # [N, N, 1, 1]
+    own = (sample[:, None] == sample)[:, :, None, None]  # [B, N, 1, 1]
     weight = torch.cat([torch.where(own, filters.reshape(-1, *size[1:]), nothing) for filters in (first, second)])
-    out = conv2d(x.transpose(0, 1), weight, stride=(2, 2), padding=((kernel_size - 1) // 2,) * 2)  # [C, 2*N, h, w]
+    out = F.conv2d(x.transpose(0, 1), weight, stride=(2, 2), padding=((kernel_size - 1) // 2,) * 2)  # [C, 2*N, h, w]
     return out[:, :n].transpose(0, 1), out[:, n:].transpose(0, 1)
 
 
 def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """In the dtype of `x`, as `_normalize`: a model in half precision has its parameters in it."""
-    return conv2d(x, conv.weight.to(x.dtype), conv.bias.to(x.dtype))
+    return F.conv2d(x, conv.weight.to(x.dtype), conv.bias.to(x.dtype))
 
 
 def _normalize(norm: nn.GroupNorm, x: Tensor) -> Tensor:

@@ -5,16 +5,19 @@ Source: tiny-smart/dysample (4d25e29, MIT), written anew. Ours takes any pair of
 of the map.
 """
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import resize_nearest
-from ..conv2d import Conv2d
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
 from .point_sampling import sample_with_offsets
 
 
+@register_upsampler('DySample')
 class DySample(ReferenceNames, FixedRatioUpsampler):
     """Reads `lr_feat` bilinearly at s x s points a pixel: their regular places, plus offsets predicted from it.
 
@@ -36,7 +39,8 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         hr_channels: not used; every upsampler takes it.
         scale_factor: s.
         style: 'lp' or 'pl'.
-        groups: of channels that are sampled apart (the paper: 4 with 'lp', 8 with 'pl').
+        groups: of channels that are sampled apart (the paper: 4 with 'lp', 8 with 'pl'). None: 4, or the largest number
+            below that divides.
         dynamic_scope: offsets have a predicted range, `0.5 * sigmoid(scope)`, in place of the fixed 0.25.
         scope_bias: of the scope's convolution: False in the released file and the published parameter counts, True in
             the authors' forks of mmdetection and mmsegmentation.
@@ -56,13 +60,15 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         hr_channels: int | None = None,
         scale_factor: int = 2,
         style: str = 'lp',
-        groups: int = 4,
+        groups: int | None = None,
         dynamic_scope: bool = False,
         scope_bias: bool = False,
     ) -> None:
         super().__init__(lr_channels, scale_factor)
         if style not in ('lp', 'pl'):
             raise ValueError(f"style must be 'lp' or 'pl', got {style!r}")
+        if groups is None:
+            groups = math.gcd(4, lr_channels)
         if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
         if style == 'pl' and lr_channels % scale_factor**2:
@@ -72,10 +78,12 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
             )
         self.style = style
         self.groups = groups
+        self.dynamic_scope = dynamic_scope
+        self.scope_bias = scope_bias
         shuffled = scale_factor**2 if style == 'pl' else 1
         shape = lr_channels // shuffled, 2 * groups * scale_factor**2 // shuffled
-        self.offset = Conv2d(*shape, 1)
-        self.scope = Conv2d(*shape, 1, bias=scope_bias) if dynamic_scope else None
+        self.offset = nn.Conv2d(*shape, 1)
+        self.scope = nn.Conv2d(*shape, 1, bias=scope_bias) if dynamic_scope else None
         nn.init.normal_(self.offset.weight, std=0.001)
         nn.init.zeros_(self.offset.bias)
         if dynamic_scope:
@@ -91,7 +99,7 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         return sample_with_offsets(lr_feat, offset, lr_feat.shape[-2:])
 
     def _offset(self, lr_feat: Tensor) -> Tensor:
-        """[N, 2 * groups, s*h, s*w]."""
+        """[B, 2 * groups, s*h, s*w]."""
         if self.style == 'pl':
             lr_feat = F.pixel_shuffle(lr_feat, self.scale_factor)
         offset = self.offset(lr_feat)

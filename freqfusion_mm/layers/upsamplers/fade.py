@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 
 
+@register_upsampler('FADE')
 class FADE(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by kernels predicted from both maps, and mixes it with `hr_feat` by a gate.
 
@@ -25,12 +26,13 @@ class FADE(ReferenceNames, GuidedUpsampler):
         several steps with the same weights, guided by `hr_feat` average-pooled to the size of each.
 
     Args:
-        lr_channels, hr_channels: channels of the two maps; equal with `gated`.
+        lr_channels, hr_channels: channels of the two maps; equal with `gated=True`.
         kernel_size: odd width of the reassembly windows.
         encoder_kernel: odd, of the convolution that predicts kernels.
         compressed_channels: width before it; not used by `lite`.
         lite: FADE-Lite: compresses to one channel a tap and encodes each apart.
-        gated: as published by the authors; off, as in the comparisons of later papers, the reassembled map alone.
+        gated: as published by the authors; off, as in the comparisons of later papers, the reassembled map alone. None:
+            where the channels are equal.
 
     Example:
         >>> import torch
@@ -64,25 +66,31 @@ class FADE(ReferenceNames, GuidedUpsampler):
         encoder_kernel: int = 3,
         compressed_channels: int = 64,
         lite: bool = False,
-        gated: bool = True,
+        gated: bool | None = None,
     ) -> None:
         super().__init__(lr_channels, hr_channels)
         for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        if gated is None:
+            gated = lr_channels == hr_channels
         if gated and lr_channels != hr_channels:
             raise ValueError(
                 'the gate adds both maps and needs as many channels in each, got lr_channels='
                 f'{lr_channels} and hr_channels={hr_channels}: set gated=False'
             )
         self.kernel_size = kernel_size
+        self.encoder_kernel = encoder_kernel
+        self.compressed_channels = compressed_channels
+        self.lite = lite
+        self.gated = gated
         width = kernel_size**2 if lite else compressed_channels
-        self.hr_compressor = Conv2d(hr_channels, width, 1)
-        self.lr_compressor = Conv2d(lr_channels, width, 1, bias=False)
-        self.encoder = Conv2d(
+        self.hr_compressor = nn.Conv2d(hr_channels, width, 1)
+        self.lr_compressor = nn.Conv2d(lr_channels, width, 1, bias=False)
+        self.encoder = nn.Conv2d(
             width, kernel_size**2, encoder_kernel, padding=encoder_kernel // 2, groups=width if lite else 1
         )
-        self.gate = Conv2d(lr_channels, 1, 1) if gated else None
+        self.gate = nn.Conv2d(lr_channels, 1, 1) if gated else None
         for module in self.children():
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
@@ -90,7 +98,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         size = guide.shape[-2:]
-        logits = self.encoder(self.hr_compressor(guide))  # [N, k*k, H, W]
+        logits = self.encoder(self.hr_compressor(guide))  # [B, k*k, H, W]
         logits = logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), size)
         kernels = normalize_kernels(logits, self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)

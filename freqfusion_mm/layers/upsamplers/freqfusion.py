@@ -1,10 +1,12 @@
 """FreqFusion: frequency-aware fusion of a coarse and a fine feature map.
 
 Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
-Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), written anew. Ours takes any pair of sizes, any float dtype and any
-device without a compiled extension, has the offset generator on as in every released config, and keeps low resolution
-first in its arguments.
+Source: Linwei-Chen/FreqFusion (3fb0c70, no licence), written anew. Ours takes any pair of sizes, any float dtype and
+any device without a compiled extension, has the offset generator on as in every released config, and keeps low
+resolution first in its arguments.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +17,13 @@ from ... import ops
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
-from ..protocol import Fusion, check_pair, step_guides
+from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples, step_guides, with_sample
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 from .offset_generator import OffsetGenerator
 
 
+@register_upsampler('FreqFusion')
 class FreqFusion(ReferenceNames, Fusion):
     """Upsamples `lr_feat` with adaptive low-pass kernels and offsets, and sharpens `hr_feat` with high-pass kernels.
 
@@ -37,7 +40,8 @@ class FreqFusion(ReferenceNames, Fusion):
         groups: channel groups that have kernels of their own.
         encoder_kernel, encoder_dilation: of the convolutions that predict kernels.
         compressed_channels: width of the compressed maps. None: `(lr_channels + hr_channels) // compress_ratio`.
-        compress_ratio: see `compressed_channels`; 8 in the released detectors, 4 in the released SegNeXt.
+        compress_ratio: see `compressed_channels`; 8 in the released detectors, 4 in the released SegNeXt. None: 8, or
+            what leaves one channel.
         hamming_window: multiply the kernels by a Hamming window (off in the released segmentors).
         highpass: sharpen `hr_feat`. Off, it passes unchanged.
         highpass_residual: add the high frequencies to `hr_feat`; off, return them alone.
@@ -48,17 +52,22 @@ class FreqFusion(ReferenceNames, Fusion):
         upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv`.
         align_corners: of `upsample_mode`.
         resample: the offset generator.
-        resample_groups: channel groups that it moves apart; divides `lr_channels`.
+        resample_groups: channel groups that it moves apart; divides `lr_channels`. None: 4, or the largest number below
+            that divides.
         resample_norm: GroupNorm in the offset generator.
         resample_direction: 'concat' as in the released configs, or 'similarity': see `OffsetGenerator`.
         resample_kernel: kernel of its convolutions; None: `encoder_kernel`, as released. With
             `resample_direction='similarity', resample_kernel=1` the parameters are those of the paper's tables
             (SegNeXt-T +0.18 M, SegFormer-B1 +0.34 M), which those of the released configs exceed.
-        padding: 'zeros' (mmcv's op, with which the published weights were trained) or 'reflect' (the authors' fallback).
+        padding: 'zeros' (mmcv's op, with which the published weights were trained) or 'reflect' (the authors'
+            fallback).
         init: 'released': Xavier for the offset convolutions, as the released `init_weights` leaves them and the
             published numbers were trained. 'intended': N(0, 0.001) for the offsets and zero for their scales, as the
             authors' constructor sets before it overwrites them.
         with_cp: recompute activations in the backward pass (non-reentrant checkpointing).
+        keep_hr: whether the sharpened `hr_feat` is used; off, it passes unchanged, and of the high-pass filter only
+            what the low-pass kernels need is left: nothing, without `initial_fusion` or `semi_conv`. `lr_up` is the
+            same.
 
     Example:
         >>> fusion = FreqFusion(lr_channels=32, hr_channels=16)
@@ -97,7 +106,7 @@ class FreqFusion(ReferenceNames, Fusion):
         encoder_kernel: int = 3,
         encoder_dilation: int = 1,
         compressed_channels: int | None = None,
-        compress_ratio: int = 8,
+        compress_ratio: int | None = None,
         hamming_window: bool = True,
         highpass: bool = True,
         highpass_residual: bool = True,
@@ -106,13 +115,14 @@ class FreqFusion(ReferenceNames, Fusion):
         upsample_mode: str = 'nearest',
         align_corners: bool = False,
         resample: bool = True,
-        resample_groups: int = 4,
+        resample_groups: int | None = None,
         resample_norm: bool = True,
         resample_direction: str = 'concat',
         resample_kernel: int | None = None,
         padding: str = 'zeros',
         init: str = 'released',
         with_cp: bool = False,
+        keep_hr: bool = True,
     ) -> None:
         super().__init__()
         for name, kernel in (
@@ -122,11 +132,11 @@ class FreqFusion(ReferenceNames, Fusion):
         ):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
-        if lr_channels % groups or (highpass and hr_channels % groups):
+        if lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
             raise ValueError(
                 f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
             )
-        if resample and lr_channels % resample_groups:
+        if resample and resample_groups and lr_channels % resample_groups:
             raise ValueError(f'resample_groups must divide lr_channels={lr_channels}, got {resample_groups}')
         for name, value, choices in (
             ('padding', padding, ('zeros', 'reflect')),
@@ -136,6 +146,7 @@ class FreqFusion(ReferenceNames, Fusion):
             if value not in choices:
                 raise ValueError(f'{name} must be one of {choices}, got {value!r}')
         if compressed_channels is None:
+            compress_ratio = compress_ratio or min(8, lr_channels + hr_channels)
             compressed_channels = (lr_channels + hr_channels) // compress_ratio
         if compressed_channels < 1:
             raise ValueError(
@@ -144,32 +155,35 @@ class FreqFusion(ReferenceNames, Fusion):
             )
         self.lr_channels = lr_channels
         self.hr_channels = hr_channels
+        self.compressed_channels = compressed_channels
         self.lowpass_kernel = lowpass_kernel
         self.highpass_kernel = highpass_kernel
         self.groups = groups
-        self.highpass = highpass
+        self.highpass = highpass and (keep_hr or (initial_fusion and semi_conv))
         self.highpass_residual = highpass_residual
         self.initial_fusion = initial_fusion
         self.semi_conv = semi_conv
         self.upsample_mode = upsample_mode
         self.align_corners = align_corners
-        self.resample_groups = resample_groups if resample else 1
+        self.resample = resample
+        self.resample_groups = self.groups_to_keep(lr_channels, resample, resample_groups)
         self.padding = padding
         self.with_cp = with_cp
+        self.keep_hr = keep_hr
 
-        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1)
-        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1)
+        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
+        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1)
         encoder = dict(
             kernel_size=encoder_kernel, dilation=encoder_dilation, padding=(encoder_kernel - 1) * encoder_dilation // 2
         )
-        self.lowpass_encoder = Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+        self.lowpass_encoder = nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
         self.highpass_encoder = (
-            Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if highpass else None
+            nn.Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if self.highpass else None
         )
         self.offset_generator = (
             OffsetGenerator(
                 compressed_channels,
-                resample_groups,
+                self.resample_groups,
                 resample_kernel or encoder_kernel,
                 resample_norm,
                 resample_direction,
@@ -180,6 +194,14 @@ class FreqFusion(ReferenceNames, Fusion):
         for name, kernel in (('lowpass_window', lowpass_kernel), ('highpass_window', highpass_kernel)):
             self.register_buffer(name, ops.hamming_window(kernel) if hamming_window else None, persistent=False)
         self.init_weights(init)
+
+    @classmethod
+    def groups_to_keep(
+        cls, lr_channels: int, resample: bool = True, resample_groups: int | None = None, **options
+    ) -> int:
+        if not resample:
+            return 1
+        return resample_groups or math.gcd(4, lr_channels)
 
     def init_weights(self, init: str = 'released') -> None:
         """See the argument `init`."""
@@ -204,34 +226,44 @@ class FreqFusion(ReferenceNames, Fusion):
                 f'{window.numel() > 1}, this layer has hamming_window={window.numel() <= 1}: '
                 'build the layer with the value of the checkpoint'
             )
+        if not self.keep_hr and self.highpass_encoder is None:  # what was trained before, or for another caller, has it
+            for name in ('highpass_encoder', 'content_encoder2'):
+                for parameter in ('weight', 'bias'):
+                    state_dict.pop(f'{prefix}{name}.{parameter}', None)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse.
 
         Args:
-            lr_feat: [N, lr_channels, h, w].
-            hr_feat: [N, hr_channels, H, W], at least as large.
+            lr_feat: [B, lr_channels, h, w].
+            hr_feat: [B, hr_channels, H, W], at least as large.
 
         Returns:
-            `lr_feat` upsampled to [N, lr_channels, H, W], and `hr_feat` sharpened.
+            `lr_feat` upsampled to [B, lr_channels, H, W], and `hr_feat` sharpened, [B, hr_channels, H, W].
 
         Raises:
-            ValueError: maps that are not 4-D, empty, of other channels or batch sizes, or in the wrong order.
+            ValueError: maps that are not 4-D, of no pixel, of other channels or batch sizes, or in the wrong order.
+            TypeError: maps and weights of several dtypes, outside autocast.
         """
         check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        check_dtypes(self, lr_feat, hr_feat)
+        if no_samples(lr_feat):
+            lr_up, sharpened = self._fuse(with_sample(lr_feat), with_sample(hr_feat))
+            return lr_up[:0], sharpened[:0]
         if self.with_cp and torch.is_grad_enabled():
             return checkpoint(self._fuse, lr_feat, hr_feat, use_reentrant=False)
         return self._fuse(lr_feat, hr_feat)
 
     def _fuse(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
+        lr_up = lr_feat
         for guide in step_guides(lr_feat, hr_feat):
-            lr_feat, sharpened, _ = self.fuse_step(lr_feat, guide)
-        return lr_feat, sharpened
+            lr_up, sharpened, _ = self.fuse_step(lr_up, guide)
+        return keep_layout(lr_up, lr_feat), keep_layout(sharpened, hr_feat)
 
     def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [N, G*k*k, H, W]."""
-        lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [N, C', h, w], [N, C', H, W]
+        """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [B, G*k*k, H, W]."""
+        lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
         if not self.semi_conv:
             lowpass, highpass = self._encode(resize_nearest(lr, hr.shape[-2:]) + hr)
         elif self.initial_fusion:
@@ -249,7 +281,7 @@ class FreqFusion(ReferenceNames, Fusion):
         lr_up = self._reassemble(lr_feat, kernels, self.lowpass_kernel)
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
-        if self.highpass:
+        if self.highpass and self.keep_hr:
             hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
@@ -266,7 +298,7 @@ class FreqFusion(ReferenceNames, Fusion):
         lowpass = lowpass + self._reassemble(
             self.lowpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
         )
-        if self.highpass:
+        if self.highpass and self.keep_hr:
             highpass = highpass + self._reassemble(
                 self.highpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
             )

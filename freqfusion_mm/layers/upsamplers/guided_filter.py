@@ -6,10 +6,10 @@ convolving with ones, works in float32 or better, and takes maps smaller than th
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import box_mean
-from ...ops.opaque import resize_bilinear
 
 
 class GuidedFilter(nn.Module):
@@ -48,10 +48,10 @@ class GuidedFilter(nn.Module):
         return f'radius={self.radius}, eps={self.eps}, subsample={self.subsample}'
 
     def forward(self, guide: Tensor, target: Tensor) -> Tensor:
-        """Filter `target` [N, C, H, W] along the edges of `guide` [N, C, H, W]; returns the dtype of `target`."""
+        """Filter `target` [B, C, H, W] along the edges of `guide` [B, C, H, W]; returns the dtype of `target`."""
         if guide.shape != target.shape or guide.dim() != 4:
             raise ValueError(
-                f'guide and target must be maps [N, C, H, W] of one shape, got {tuple(guide.shape)} and '
+                f'guide and target must be maps [B, C, H, W] of one shape, got {tuple(guide.shape)} and '
                 f'{tuple(target.shape)}'
             )
         out_dtype, dtype = target.dtype, torch.promote_types(target.dtype, torch.float32)
@@ -70,9 +70,9 @@ class GuidedFilter(nn.Module):
         slope = (mean_product - mean_guide * mean_target) / (variance + self.eps)
         model = box_mean(torch.cat([slope, mean_target - slope * mean_guide], dim=1), radius)
         if self.subsample > 1:
-            model = resize_bilinear(model, guide.shape[-2:])
+            model = F.interpolate(model, guide.shape[-2:], mode='bilinear', align_corners=False)
         slope, intercept = model.split(channels, dim=1)
-        return (slope * guide + intercept + level).to(out_dtype)  # [N, C, H, W]
+        return (slope * guide + intercept + level).to(out_dtype)  # [B, C, H, W]
 
     def _subsample(self, x: Tensor) -> Tensor:
         s = self.subsample

@@ -6,10 +6,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..protocol import Upsampler
+from ..registry import register_upsampler
 
 
 class _Interpolation(Upsampler):
-    any_ratio = True
+    direct = True
     mode: ClassVar[str]
     align_corners: bool | None = None
 
@@ -22,6 +23,7 @@ class _Interpolation(Upsampler):
         return F.interpolate(lr_feat, size, scale, mode=self.mode, align_corners=self.align_corners)
 
 
+@register_upsampler('nearest')
 class Nearest(_Interpolation):
     """`torch.nn.functional.interpolate(mode='nearest')` to the size of `hr_feat`.
 
@@ -33,6 +35,7 @@ class Nearest(_Interpolation):
     mode = 'nearest'
 
 
+@register_upsampler('bilinear')
 class Bilinear(_Interpolation):
     """`torch.nn.functional.interpolate(mode='bilinear')` to the size of `hr_feat`.
 
@@ -43,6 +46,7 @@ class Bilinear(_Interpolation):
     """
 
     mode = 'bilinear'
+    follows = ('align_corners',)
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Bilinear(_Interpolation):
         self.align_corners = align_corners
 
 
+@register_upsampler('bicubic')
 class Bicubic(Bilinear):
     """`torch.nn.functional.interpolate(mode='bicubic')` to the size of `hr_feat`; arguments as `Bilinear`."""
 

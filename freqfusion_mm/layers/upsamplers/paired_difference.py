@@ -8,11 +8,11 @@ since no weight depends on it.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from ...ops.opaque import conv2d
-from ..border import repeat_border
-from ..conv2d import Conv2d
-from ..normalized_conv import normalized_conv
+from ...ops.functorch import transforming
+from ...ops.library import compiling
+from ..borders import repeat_border
 from ..reference import ReferenceNames
 
 
@@ -47,18 +47,31 @@ class PairedDifferenceConv(nn.Module):
         nn.init.kaiming_normal_(self.weight, mode='fan_out', nonlinearity='relu')
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
-        """`key` and `query` [N, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
+        """`key` and `query` [B, in_channels, H, W]; `dilation` (d_y, d_x) in pixels of these maps."""
         key, query = fastest_layout(key), fastest_layout(query)
         reach_y, reach_x = (d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:]))
         key = repeat_border(key, (reach_x, reach_x, reach_y, reach_y))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
-        out = conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
-        return out.sub_(conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
+        out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
+        return out.sub_(F.conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
 
 
 def fastest_layout(x: Tensor) -> Tensor:
     """Channels last on a CPU: oneDNN's grouped convolutions, their backward passes above all, are faster so."""
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == 'cpu' else x
+    if x.device.type != 'cpu' or transforming():
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """`conv(norm(x))`, with `x` alone kept for the backward pass, which makes the normalised map again.
+
+    That map is as wide as `x`: in a SegFormer-B1 with ReSFU a tenth of all that a training step holds. Compilers decide
+    for themselves what they make again.
+    """
+    if not torch.is_grad_enabled() or compiling() or transforming() or torch.jit.is_tracing():
+        return conv(norm(x))
+    return checkpoint(lambda x: conv(norm(x)), x, use_reentrant=False, preserve_rng_state=False)
 
 
 class PairedDifferenceSimilarity(ReferenceNames):
@@ -96,11 +109,11 @@ class PairedDifferenceSimilarity(ReferenceNames):
                 raise ValueError(f'norm_groups must divide {name}={channels}, got {norm_groups}')
         self.norm = nn.GroupNorm(norm_groups, in_channels)
         self.conv = PairedDifferenceConv(in_channels, mid_channels, kernel_size, groups)
-        self.mix = Conv2d(mid_channels, mid_channels, 1, groups=groups)
+        self.mix = nn.Conv2d(mid_channels, mid_channels, 1, groups=groups)
         self.mix_norm = nn.GroupNorm(norm_groups, mid_channels)
-        self.score = Conv2d(mid_channels, kernel_size**2, 1)
+        self.score = nn.Conv2d(mid_channels, kernel_size**2, 1)
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
-        """Scores [N, k*k, H, W] of `query` to the neighbours in `key`, both [N, in_channels, H, W], at `dilation`."""
-        mixed = F.relu_(self.conv(self.norm(key), self.norm(query), dilation))  # [N, mid_channels, H, W]
+        """Scores [B, k*k, H, W] of `query` to the neighbours in `key`, both [B, in_channels, H, W], at `dilation`."""
+        mixed = F.relu_(self.conv(self.norm(key), self.norm(query), dilation))  # [B, mid_channels, H, W]
         return normalized_conv(self.mix_norm, self.score, F.relu_(self.mix(mixed)))

@@ -1,9 +1,8 @@
 """Reading a map at the pixel centres of a grid, each moved by an offset of its own."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-from ...ops.opaque import grid_sample
 
 
 def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int]) -> Tensor:
@@ -14,12 +13,12 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
         `features` themselves where the grid has their size. An offset that is no number counts as zero.
 
     Args:
-        features: [N, C, h', w'], of any size.
-        offset: [N, 2, G, H, W], x before y, for G groups of channels, in pixels of a map of the size `coarse`.
+        features: [B, C, h', w'], of any size.
+        offset: [B, 2, G, H, W], x before y, for G groups of channels, in pixels of a map of the size `coarse`.
         coarse: (h, w).
 
     Returns:
-        [N, C, H, W] in the dtype of `features`.
+        [B, C, H, W] in the dtype of `features`.
     """
     dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
     # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
@@ -27,7 +26,14 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
     height, width = offset.shape[-2:]
     x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / coarse[1])
     y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / coarse[0])
-    return grid_sample(features.to(dtype), torch.stack([x, y], dim=-1)).to(features.dtype)
+    grid = torch.stack([x, y], dim=-1)  # [B, G, H, W, 2]
+    # Group by group: folded into the batch, dynamic sizes do not compile (torch 2.13).
+    parts = features.to(dtype).chunk(grid.shape[1], dim=1)
+    moved = [
+        F.grid_sample(part, place, mode='bilinear', padding_mode='border', align_corners=False)
+        for part, place in zip(parts, grid.unbind(1))
+    ]
+    return torch.cat(moved, dim=1).to(features.dtype)
 
 
 def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:

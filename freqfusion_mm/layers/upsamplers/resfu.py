@@ -6,22 +6,22 @@ without the CUDA extension, derives the dilation from the sizes, and keeps low r
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-from ...ops.opaque import conv2d, resize_bilinear
 from ...ops.reassembly import fns_attention
-from ..border import repeat_border
-from ..conv2d import Conv2d
-from ..normalized_conv import normalized_conv
+from ..borders import repeat_border
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 from .guided_filter import GuidedFilter
-from .paired_difference import PairedDifferenceSimilarity
+from .paired_difference import PairedDifferenceSimilarity, normalized_conv
 
 
+@register_upsampler('ReSFU')
 class ReSFU(ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by attention over the k x k samples around each fine pixel, one coarse pixel apart.
 
@@ -63,7 +63,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         torch.Size([1, 64, 40, 53])
     """
 
-    any_ratio = True
+    direct = True
     reference_args = {
         'dim_y': 'hr_channels',
         'dim_x': 'lr_channels',
@@ -118,14 +118,23 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
                 f'scale_factor must be None, a positive whole number or a pair of them, got {scale_factor}'
             )
         self.kernel_size = kernel_size
+        self.compressed_channels = compressed_channels
+        self.groups = groups
+        self.mid_channels = mid_channels
+        self.norm_groups = norm_groups
+        self.compress_hr = compress_hr
+        self.bias = bias
+        self.radius = radius
+        self.eps = eps
+        self.subsample = subsample
         self.scale_factor = scale_factor
         self.lr_mult = lr_mult
         self.with_cp = with_cp
 
         self.lr_norm = group_norm(lr_channels) if lr_norm else nn.Identity()
         self.hr_norm = group_norm(hr_channels) if hr_norm else nn.Identity()
-        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1, bias=bias)
-        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
+        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
+        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
         self.register_buffer('blur', _gaussian(), persistent=False)
         self.guided_filter = GuidedFilter(radius, eps, subsample)
         similarity = dict(kernel_size=kernel_size, mid_channels=mid_channels, groups=groups, norm_groups=norm_groups)
@@ -142,16 +151,16 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
                     nn.init.zeros_(module.bias)
 
     def upsample(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
-        attn = self.attention(lr_feat, hr_feat)  # [N, k*k, H, W]
-        return fns_attention(attn, lr_feat, self.kernel_size)  # [N, lr_channels, H, W]
+        attn = self.attention(lr_feat, hr_feat)  # [B, k*k, H, W]
+        return fns_attention(attn, lr_feat, self.kernel_size)  # [B, lr_channels, H, W]
 
     def attention(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
-        """Weights [N, k*k, H, W] of the samples around each fine pixel, at least float32; they sum to one."""
+        """Weights [B, k*k, H, W] of the samples around each fine pixel, at least float32; they sum to one."""
         height, width = hr_feat.shape[-2:]
         dilation = self.dilation(lr_feat.shape[-2:], (height, width))
-        query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [N, C', H, W]
-        key = self.lr_compressor(self.lr_norm(lr_feat))  # [N, C', h, w]
-        key = resize_bilinear(key, (height, width)).to(query.dtype)
+        query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [B, C', H, W]
+        key = self.lr_compressor(self.lr_norm(lr_feat))  # [B, C', h, w]
+        key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
         scores = self._similarity(self.semantic_scores, key, self.guided_filter(query, key), dilation)
         scores = scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
         inside = _inside(height, width, dilation, self.kernel_size, scores.device)
@@ -177,7 +186,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
-        return conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
+        return F.conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
 
 
 class _ScaleGradient(torch.autograd.Function):

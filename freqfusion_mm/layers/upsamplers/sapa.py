@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe, window_similarity
-from ..conv2d import Conv2d
 from ..norms import ChannelNorm, group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
+from ..registry import register_upsampler
 
 
+@register_upsampler('SAPA')
 class SAPA(ReferenceNames, GuidedUpsampler):
     """Each fine pixel becomes the mean of the k x k coarse pixels around it, weighted by how alike they are.
 
@@ -30,7 +31,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
     Args:
         lr_channels, hr_channels: channels of the two maps.
         kernel_size: k, odd.
-        embedding_channels: of query and key: 32 in the published comparisons, 64 in the released file.
+        compressed_channels: of query and key: 32 in the published comparisons, 64 in the released file.
         gated: SAPA-G.
         norm: 'layer' (over the channels of a pixel, as released), 'group' (32 groups or the largest number below that
             divides, as in the authors' forks of mmdetection and mmsegmentation), or None.
@@ -42,15 +43,16 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         torch.Size([1, 16, 11, 13])
     """
 
+    option_aliases = {'embedding_channels': 'compressed_channels'}
     reference_args = {
         'dim_y': 'hr_channels',
         'dim_x': 'lr_channels',
         'up_kernel_size': 'kernel_size',
-        'embedding_dim': 'embedding_channels',
+        'embedding_dim': 'compressed_channels',
         'qkv_bias': 'bias',
     }
     reference_same = {'dim_x': 'dim_y'}
-    reference_defaults = {'embedding_channels': 64}
+    reference_defaults = {'compressed_channels': 64}
     reference_keys = {
         'norm_y': 'hr_norm',
         'norm_x': 'lr_norm',
@@ -65,7 +67,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         lr_channels: int,
         hr_channels: int,
         kernel_size: int = 5,
-        embedding_channels: int = 32,
+        compressed_channels: int = 32,
         gated: bool = False,
         norm: str | None = 'layer',
         bias: bool = True,
@@ -76,12 +78,16 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         if norm not in _NORMS:
             raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
         self.kernel_size = kernel_size
+        self.compressed_channels = compressed_channels
+        self.gated = gated
+        self.norm = norm
+        self.bias = bias
         self.lr_norm = _NORMS[norm](lr_channels)
         self.hr_norm = _NORMS[norm](hr_channels)
-        self.key = Conv2d(lr_channels, embedding_channels, 1, bias=bias)
-        self.hr_query = Conv2d(hr_channels, embedding_channels, 1, bias=bias)
-        self.lr_query = Conv2d(lr_channels, embedding_channels, 1, bias=bias) if gated else None
-        self.gate = Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
+        self.key = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
+        self.hr_query = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias)
+        self.lr_query = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias) if gated else None
+        self.gate = nn.Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
         for conv in (self.key, self.hr_query, self.lr_query, self.gate):
             if conv is not None:
                 nn.init.trunc_normal_(conv.weight, std=0.02)
@@ -97,11 +103,11 @@ class SAPA(ReferenceNames, GuidedUpsampler):
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         normed = self.lr_norm(lr_feat)
-        query, key = self.hr_query(self.hr_norm(guide)), self.key(normed)  # [N, C', H, W], [N, C', h, w]
+        query, key = self.hr_query(self.hr_norm(guide)), self.key(normed)  # [B, C', H, W], [B, C', h, w]
         if self.gate is not None:
             gate = resize_nearest(self.gate(normed).sigmoid(), query.shape[-2:])
             query = gate * query + (1 - gate) * resize_nearest(self.lr_query(lr_feat), query.shape[-2:])
-        scores = window_similarity(query, key, self.kernel_size)  # [N, k*k, H, W]
+        scores = window_similarity(query, key, self.kernel_size)  # [B, k*k, H, W]
         kernels = normalize_kernels(scores, self.kernel_size)
         return carafe(lr_feat, kernels.to(lr_feat.dtype), self.kernel_size)
 

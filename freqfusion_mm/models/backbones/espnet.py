@@ -92,21 +92,21 @@ class ESPNet(ReferenceNames, BaseModule):
         self.norm_act3 = NormAct(joined[2], EPS)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """[N, in_channels, H, W] -> the maps of `out_indices`."""
+        """[B, in_channels, H, W] -> the maps of `out_indices`."""
         half = quarter = []
         if self.image_reinforcement:
             half = [F.avg_pool2d(image, 3, stride=2, padding=1)]
             quarter = [F.avg_pool2d(half[0], 3, stride=2, padding=1)]
         stem = self.stem(image)
-        feat1 = self.norm_act1(torch.cat([stem, *half], dim=1))  # [N, 19, H/2, W/2]
+        feat1 = self.norm_act1(torch.cat([stem, *half], dim=1))  # [B, 19, H/2, W/2]
         down = feat = self.down2(feat1)
         for block in self.stage2:
             feat = block(feat)
-        feat2 = self.norm_act2(torch.cat([feat, down, *quarter], dim=1))  # [N, 131, H/4, W/4]
+        feat2 = self.norm_act2(torch.cat([feat, down, *quarter], dim=1))  # [B, 131, H/4, W/4]
         down = feat = self.down3(feat2)
         for block in self.stage3:
             feat = block(feat)
-        feat3 = self.norm_act3(torch.cat([down, feat], dim=1))  # [N, 256, H/8, W/8]
+        feat3 = self.norm_act3(torch.cat([down, feat], dim=1))  # [B, 256, H/8, W/8]
         outs = stem if self.fine_map == 'stem' else feat1, feat2, feat3
         return tuple(outs[i] for i in self.out_indices)
 

@@ -123,7 +123,7 @@ class ESPNetV2(ReferenceNames, BaseModule):
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """[N, in_channels, H, W] -> the maps of `out_indices`."""
+        """[B, in_channels, H, W] -> the maps of `out_indices`."""
         feat = self.stem(image)
         outs = [feat]
         for i in range(2, self.num_stages + 1):

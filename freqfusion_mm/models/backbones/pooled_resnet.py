@@ -201,7 +201,7 @@ class PooledResNet(BaseModule):
         self._freeze()
 
     def forward(self, image: Tensor) -> tuple:
-        """[N, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""
+        """[B, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""
         memory, outs = [], []
         feat = self._pool('stem', image, memory)
         feat = self.relu(self.bn1(self.conv1(feat)))

@@ -104,7 +104,7 @@ class PooledVGG(BaseModule):
         return maps, memory
 
     def forward(self, image: Tensor) -> tuple:
-        """[N, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""
+        """[B, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""
         maps, memory = self.encode(image, self.return_memory)
         outs = tuple(maps[i] for i in self.out_indices)
         return (*outs, tuple(memory)) if self.return_memory else outs

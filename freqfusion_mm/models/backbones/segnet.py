@@ -61,7 +61,7 @@ class SegNet(PooledVGG):
         self.out_channels = [widths[0]]
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
-        """[N, in_channels, H, W] -> one map [N, base_channels, H, W], in a tuple."""
+        """[B, in_channels, H, W] -> one map [B, base_channels, H, W], in a tuple."""
         maps, memory = self.encode(image, remember=True)
         feat = maps[-1]
         for unpool, stage, remembered in zip(self.unpools, self.decoder, reversed(memory)):

@@ -1,8 +1,8 @@
 """mmsegmentation's vision transformer that hands the image on to the head.
 
 Paper: A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling, arXiv 2407.02283 (Segmenter).
-Source: the idea is that of `VisionTransformerIm` in zmhhmz/ReSFU (62e9d9c, no licence); written anew as a subclass, so that
-    every checkpoint of mmsegmentation's `VisionTransformer` loads.
+Source: the idea is that of `VisionTransformerIm` in zmhhmz/ReSFU (62e9d9c, no licence); written anew as a subclass, so
+    that every checkpoint of mmsegmentation's `VisionTransformer` loads.
 """
 
 from __future__ import annotations

@@ -106,10 +106,10 @@ class ESPNetHead(ReferenceNames, BaseDecodeHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         fine, middle, coarse = self._transform_inputs(inputs)
-        x = cut_to(self.up3(self.norm(self.classify(coarse))), middle)  # [N, C, H/4, W/4]
+        x = cut_to(self.up3(self.norm(self.classify(coarse))), middle)  # [B, C, H/4, W/4]
         x = self.merge(self.merge_norm_act(torch.cat([self.skip2(middle), x], dim=1)))
-        x = cut_to(self.up2_norm_act(self.up2(x)), fine)  # [N, C, H/2, W/2]
-        return self.up1(self.refine(torch.cat([x, fine], dim=1)))  # [N, C, H, W]
+        x = cut_to(self.up2_norm_act(self.up2(x)), fine)  # [B, C, H/2, W/2]
+        return self.up1(self.refine(torch.cat([x, fine], dim=1)))  # [B, C, H, W]
 
 
 def cut_to(x: Tensor, other: Tensor) -> Tensor:

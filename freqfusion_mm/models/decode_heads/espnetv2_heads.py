@@ -139,9 +139,9 @@ class EESPNetSegHead(ReferenceNames, BaseDecodeHead):
         """Logits at strides 2 and 8."""
         feat1, feat2, feat3, feat4 = self._transform_inputs(inputs)
         x = torch.cat([upsample(self.project4(feat4), feat3.shape[-2:]), feat3], dim=1)
-        coarse = self.classify3(self.drop(self.pool3(self.mix3(x))))  # [N, C, H/8, W/8]
+        coarse = self.classify3(self.drop(self.pool3(self.mix3(x))))  # [B, C, H/8, W/8]
         x = upsample(self.norm_act3(coarse), feat2.shape[-2:])
-        x = self.merge2(torch.cat([feat2, x], dim=1))  # [N, C, H/4, W/4]
+        x = self.merge2(torch.cat([feat2, x], dim=1))  # [B, C, H/4, W/4]
         x = upsample(x, feat1.shape[-2:])
         return self.classify1(self.drop(torch.cat([feat1, x], dim=1))), coarse
 
@@ -153,6 +153,7 @@ class EESPNetSegHead(ReferenceNames, BaseDecodeHead):
 
 
 def check_levels(in_channels: Sequence[int], options: dict) -> None:
+    """Raise a ValueError unless there are four widths and corners are aligned."""
     if isinstance(in_channels, int) or len(in_channels) != 4:
         raise ValueError(f'in_channels must be four numbers, for strides 2, 4, 8 and 16, got {in_channels!r}')
     if not options.get('align_corners', False):

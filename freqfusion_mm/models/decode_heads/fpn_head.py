@@ -14,10 +14,12 @@ from mmseg.models.decode_heads import FPNHead
 from mmseg.models.utils import Upsample, resize
 from torch import Tensor, nn
 
-from .checked_levels import CheckedLevels
-from .head_fusions import build_head_fusion
+from ...layers import build_fusion
+from ..fusions import takes_fusion
+from ..levels import CheckedLevels
 
 
+@takes_fusion
 class FusionSemanticFPNHead(CheckedLevels, FPNHead):
     """Semantic-FPN head, every x2 upsampling guided by the pyramid level of the target size.
 
@@ -31,7 +33,7 @@ class FusionSemanticFPNHead(CheckedLevels, FPNHead):
     Args:
         feature_strides: strides of the levels; each power of 2 between the first and the last
             must be there.
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `channels, num_classes` and the
             others of mmsegmentation's decode heads; unknown ones are refused.
 
@@ -48,7 +50,7 @@ class FusionSemanticFPNHead(CheckedLevels, FPNHead):
     """
 
     def __init__(
-        self, *, feature_strides: Sequence[int], upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs
+        self, *, feature_strides: Sequence[int], upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs
     ) -> None:
         strides = list(feature_strides)
         if strides != [strides[0] * 2**i for i in range(len(strides))]:
@@ -63,9 +65,10 @@ class FusionSemanticFPNHead(CheckedLevels, FPNHead):
                 f'feature_strides={strides} and in_channels={list(in_channels)}'
             )
         super().__init__(feature_strides=strides, **kwargs)
+        offered = dict(align_corners=self.align_corners, norm_cfg=self.norm_cfg)
         self.fusions = nn.ModuleList(
             nn.ModuleList(
-                build_head_fusion(upsample_cfg, self.channels, channels, self.align_corners)
+                build_fusion(upsample_cfg, self.channels, channels, keep_hr=False, **offered)
                 for channels in self.in_channels[:level][::-1]
             )
             for level in reversed(range(1, len(strides)))
@@ -85,6 +88,6 @@ class FusionSemanticFPNHead(CheckedLevels, FPNHead):
 
 def _double(feat: Tensor, fusion: nn.Module, guide: Tensor) -> Tensor:
     size = [2 * side for side in feat.shape[2:]]
-    if fusion.any_ratio and list(guide.shape[2:]) != size:
+    if fusion.direct and list(guide.shape[2:]) != size:
         guide = resize(guide, size=size, mode='nearest')
     return fusion(feat, guide)[0]

@@ -13,12 +13,13 @@ from typing import Any
 from mmseg.models.decode_heads import LightHamHead
 from torch import Tensor
 
-from freqfusion_mm.layers import ReferenceNames
+from ...layers import ReferenceNames
+from ..fusions import takes_fusion
+from ..levels import CheckedLevels
+from .concat_fusions import build_concat_fusions, concat_fuse
 
-from .checked_levels import CheckedLevels
-from .head_fusions import build_concat_fusions, concat_fuse
 
-
+@takes_fusion
 class FusionHamHead(ReferenceNames, CheckedLevels, LightHamHead):
     """SegNeXt head, the levels fused by `upsample_cfg`, concatenated and squeezed.
 
@@ -30,7 +31,7 @@ class FusionHamHead(ReferenceNames, CheckedLevels, LightHamHead):
         `LightHamHeadFreqAware` load as they are.
 
     Args:
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default. The published
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`. The published
             SegNeXt rows use `compress_ratio=4, hamming_window=False, resample_groups=4`.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `channels, num_classes,
             ham_channels, ham_kwargs` and the others of mmsegmentation's decode heads; unknown
@@ -50,9 +51,11 @@ class FusionHamHead(ReferenceNames, CheckedLevels, LightHamHead):
 
     reference_keys = {'freqfusions': 'fusions'}  # what is inside one, it renames by itself
 
-    def __init__(self, *, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs) -> None:
+    def __init__(self, *, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(**kwargs)
-        self.fusions = build_concat_fusions(upsample_cfg, self.in_channels, self.align_corners)
+        self.fusions = build_concat_fusions(
+            upsample_cfg, self.in_channels, align_corners=self.align_corners, norm_cfg=self.norm_cfg
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         levels = self._transform_inputs(inputs)

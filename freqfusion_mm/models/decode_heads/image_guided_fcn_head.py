@@ -13,23 +13,23 @@ from typing import Any
 from mmseg.models.decode_heads import FCNHead
 from torch import Tensor
 
-from freqfusion_mm.layers import Bilinear, Nearest, ShallowImageGuide
+from ...layers import ShallowImageGuide, build_fusion
+from ..fusions import takes_fusion
 
-from .head_fusions import build_head_fusion
 
-
+@takes_fusion
 class ImageGuidedFCNHead(FCNHead):
     """FCN head whose features are upsampled to `1 / (product of guide_strides)` of the image and then classified.
 
     Convention:
         The backbone's last output is the image (`VisionTransformerWithImage`). The guide is `ShallowImageGuide` of it;
-        an interpolation has no use for a guide and goes to the same size without one. The ratio is what the strides
-        leave: 16 to 4 is one step of x4 with ReSFU and every other upsampler of any ratio, and two steps of x2 with
-        the others, which get the guide averaged down in between.
+        an upsampler that is not guided goes to the same size without one. The ratio is what the strides leave: 16 to 4
+        is one step of x4 with ReSFU and every other direct upsampler, and two steps of x2 with the others, which get
+        the guide averaged down in between.
 
     Args:
         in_index: the map to upsample; by default the last one before the image.
-        upsample_cfg: the fusion's config.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         guide_channels, guide_mid_channels, guide_strides: of the two convolutions on the image.
         kwargs: `in_channels, channels, num_classes, num_convs` and the others of mmsegmentation's FCNHead; unknown ones
             are refused. The released Segmenter has `num_convs=0, concat_input=False`.
@@ -49,17 +49,24 @@ class ImageGuidedFCNHead(FCNHead):
         self,
         *,
         in_index: int = -2,
-        upsample_cfg: dict[str, Any] = dict(type='ReSFU'),
+        upsample_cfg: str | type | dict[str, Any] = 'FreqFusion',
         guide_channels: int = 32,
         guide_mid_channels: int = 64,
         guide_strides: tuple[int, int] = (2, 2),
         **kwargs,
     ) -> None:
         super().__init__(in_index=in_index, **kwargs)
-        self.fusion = build_head_fusion(upsample_cfg, self.channels, guide_channels, self.align_corners)
+        self.fusion = build_fusion(
+            upsample_cfg,
+            self.channels,
+            guide_channels,
+            keep_hr=False,
+            align_corners=self.align_corners,
+            norm_cfg=self.norm_cfg,
+        )
         self.guide_stride = guide_strides[0] * guide_strides[1]
         self.image_guide = None
-        if not isinstance(getattr(self.fusion, 'upsampler', None), (Nearest, Bilinear)):
+        if self.fusion.guided:
             self.image_guide = ShallowImageGuide(3, guide_mid_channels, guide_channels, tuple(guide_strides))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -14,10 +14,12 @@ from typing import Any
 from mmseg.models.decode_heads import SegformerHead
 from torch import Tensor
 
-from .checked_levels import CheckedLevels
-from .head_fusions import build_concat_fusions, concat_fuse
+from ..fusions import takes_fusion
+from ..levels import CheckedLevels
+from .concat_fusions import build_concat_fusions, concat_fuse
 
 
+@takes_fusion
 class FusionSegformerHead(CheckedLevels, SegformerHead):
     """SegFormer head, the projected levels fused by `upsample_cfg` and concatenated.
 
@@ -29,7 +31,7 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
         levels, the wiring of the SegFormer tables of FADE, SAPA and DySample.
 
     Args:
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         stagewise: see above; off, three fusions concatenate on their way, as FreqFusion does.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `channels, num_classes` and the
             others of mmsegmentation's decode heads; unknown ones are refused.
@@ -47,7 +49,7 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
     """
 
     def __init__(
-        self, *, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), stagewise: bool = False, **kwargs
+        self, *, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', stagewise: bool = False, **kwargs
     ) -> None:
         if 'interpolate_mode' in kwargs:
             raise ValueError(
@@ -57,7 +59,11 @@ class FusionSegformerHead(CheckedLevels, SegformerHead):
         super().__init__(**kwargs)
         self.stagewise = stagewise
         self.fusions = build_concat_fusions(
-            upsample_cfg, [self.channels] * len(self.in_channels), self.align_corners, stagewise
+            upsample_cfg,
+            [self.channels] * len(self.in_channels),
+            stagewise,
+            align_corners=self.align_corners,
+            norm_cfg=self.norm_cfg,
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

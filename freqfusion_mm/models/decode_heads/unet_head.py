@@ -15,12 +15,12 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import UpConvBlock
 from torch import Tensor, nn
 
-from freqfusion_mm.layers import ReferenceNames
+from ...layers import ReferenceNames, build_fusion
+from ..fusions import takes_fusion
+from ..levels import CheckedLevels
 
-from .checked_levels import CheckedLevels
-from .head_fusions import build_head_fusion
 
-
+@takes_fusion
 class FusionUNetHead(ReferenceNames, CheckedLevels, BaseDecodeHead):
     """U-Net decoder: upsample, 1x1 conv to the skip's width, concatenate the skip, convolve.
 
@@ -33,7 +33,7 @@ class FusionUNetHead(ReferenceNames, CheckedLevels, BaseDecodeHead):
 
     Args:
         channels: width of the finest level's output, which the classifier reads.
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         num_convs: 3x3 convolutions after each concatenation.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `num_classes, norm_cfg` and the
             others of mmsegmentation's decode heads; unknown ones are refused.
@@ -51,7 +51,7 @@ class FusionUNetHead(ReferenceNames, CheckedLevels, BaseDecodeHead):
     """
 
     def __init__(
-        self, *, channels: int, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), num_convs: int = 2, **kwargs
+        self, *, channels: int, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', num_convs: int = 2, **kwargs
     ) -> None:
         if num_convs < 1:
             raise ValueError(f'FusionUNetHead: num_convs is 1 or more, got {num_convs}')
@@ -59,7 +59,8 @@ class FusionUNetHead(ReferenceNames, CheckedLevels, BaseDecodeHead):
         widths = [channels, *self.in_channels[1:]]
         pairs = list(zip(self.in_channels, widths[1:]))  # (skip, deep), fine to coarse
         self.fusions = nn.ModuleList(
-            build_head_fusion(upsample_cfg, deep, skip, self.align_corners) for skip, deep in reversed(pairs)
+            build_fusion(upsample_cfg, deep, skip, align_corners=self.align_corners, norm_cfg=self.norm_cfg)
+            for skip, deep in reversed(pairs)
         )
         self.decoder = nn.ModuleList(
             UpConvBlock(

@@ -12,8 +12,8 @@ from typing import Any
 from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPHead
 from torch import Tensor, cat, nn
 
-from freqfusion_mm.layers import build_unpool
-from freqfusion_mm.layers.pooling.pools import PooledSize
+from ...layers import UNPOOLS, build_unpool
+from ...layers.pooling.pools import PooledSize
 
 
 class UnpoolASPPHead(DepthwiseSeparableASPPHead):
@@ -40,7 +40,7 @@ class UnpoolASPPHead(DepthwiseSeparableASPPHead):
 
     Example:
         >>> import torch
-        >>> from freqfusion_mm.backbones import PooledResNet
+        >>> from freqfusion_mm.models.backbones import PooledResNet
         >>> net = PooledResNet(18, dict(type='lift'), dilated_stages=1, base_channels=8, return_memory=True)
         >>> head = UnpoolASPPHead(in_channels=64, in_index=3, channels=16, num_classes=5, c1_in_channels=8,
         ...                       c1_channels=4, memory_channels=net.memory_channels).eval()
@@ -61,7 +61,8 @@ class UnpoolASPPHead(DepthwiseSeparableASPPHead):
         super().__init__(c1_in_channels=c1_in_channels, c1_channels=c1_channels, **kwargs)
         if c1_in_channels < 1:
             raise ValueError(f'c1_in_channels must be that of the low-level map, got {c1_in_channels}')
-        self.direct = getattr(build_unpool(unpool_cfg, 1, 1), 'any_ratio', False)
+        kind = unpool_cfg.get('type') if isinstance(unpool_cfg, dict) else None
+        self.direct = getattr(UNPOOLS.get(kind), 'direct', False)  # build_unpool says what is wrong with it
         if not self.direct and not 0 <= fine_memories < len(memory_channels):
             raise ValueError(
                 f'{unpool_cfg!r} needs the memory_channels of the backbone, more than '
@@ -86,7 +87,7 @@ class UnpoolASPPHead(DepthwiseSeparableASPPHead):
         levels = list(zip(self.unpools, memory))
         for unpool, remembered in reversed(levels[self.fine_memories :]):
             feat = unpool(feat, remembered)
-        feat = self.sep_bottleneck(cat([feat, low], dim=1))  # [N, channels, H/4, W/4]
+        feat = self.sep_bottleneck(cat([feat, low], dim=1))  # [B, channels, H/4, W/4]
         for unpool, remembered in reversed(levels[: self.fine_memories]):
             feat = unpool(feat, remembered)
         return self.cls_seg(feat)

@@ -15,10 +15,12 @@ from mmseg.models.decode_heads import UPerHead
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from .checked_levels import CheckedLevels
-from .head_fusions import build_head_fusion
+from ...layers import build_fusion
+from ..fusions import takes_fusion
+from ..levels import CheckedLevels
 
 
+@takes_fusion
 class FusionUPerHead(CheckedLevels, UPerHead):
     """UPerNet head whose top-down additions are fusions.
 
@@ -28,7 +30,7 @@ class FusionUPerHead(CheckedLevels, UPerHead):
         it is `UPerHead`, same keys and numbers. `fusions` holds the fusions from deep to shallow.
 
     Args:
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         kwargs: `in_channels, in_index` (lists, fine to coarse), `channels, num_classes,
             pool_scales` and the others of mmsegmentation's decode heads; unknown ones are refused.
 
@@ -44,11 +46,11 @@ class FusionUPerHead(CheckedLevels, UPerHead):
         torch.Size([1, 3, 9, 7])
     """
 
-    def __init__(self, *, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs) -> None:
+    def __init__(self, *, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(**kwargs)
+        offered = dict(align_corners=self.align_corners, norm_cfg=self.norm_cfg)
         self.fusions = nn.ModuleList(
-            build_head_fusion(upsample_cfg, self.channels, self.channels, self.align_corners)
-            for _ in self.lateral_convs
+            build_fusion(upsample_cfg, self.channels, self.channels, **offered) for _ in self.lateral_convs
         )
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -1,9 +1,9 @@
-"""FPN in which one config key, ``upsample_cfg``, chooses how a coarse map joins a fine one.
+"""FPN in which one config key, `upsample_cfg`, chooses how a coarse map joins a fine one.
 
 Paper: Feature Pyramid Networks for Object Detection (CVPR 2017); the fused extra level is that of
     CARAFE (ICCV 2019), on which the FPN of FreqFusion (TPAMI 2024) is built.
-Source: keywords and results of ``FPN`` and ``FPN_CARAFE`` of mmdet 3.3 (Apache-2.0); weight names
-    of ``FreqFusionCARAFEFPN``, github.com/Linwei-Chen/FreqFusion (no licence). Written anew: any
+Source: keywords and results of `FPN` and `FPN_CARAFE` of mmdet 3.3 (Apache-2.0); weight names
+    of `FreqFusionCARAFEFPN`, github.com/Linwei-Chen/FreqFusion (no licence). Written anew: any
     map sizes, any fusion, one class for both forms of the extra level.
 """
 
@@ -15,24 +15,31 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule, xavier_init
 from torch import Tensor
 
-from freqfusion_mm.layers import FreqFusion, ReferenceNames, build_fusion
-from freqfusion_mm.models.check_maps import check_maps
+from ...layers import FreqFusion, build_fusion
+from ..fusions import DeepToShallow, takes_fusion
+from ..levels import check_maps
 
 _EXTRA = (False, True, 'on_input', 'on_lateral', 'on_output', 'fused')
 _ORDERS = (('conv', 'norm', 'act'), ('act', 'conv', 'norm'))
 
 
-class FusionFPN(ReferenceNames, BaseModule):
+def _upsamplers_name(name: str) -> str:
+    """Of a weight of FPN_CARAFE's upsampler, in ours."""
+    return f'upsampler.deconv.{name}' if name in ('weight', 'bias') else f'upsampler.{name}'
+
+
+@takes_fusion
+class FusionFPN(DeepToShallow, BaseModule):
     """Feature pyramid: 1x1 lateral convs, a top-down path of fusions, 3x3 output convs.
 
-    Every step of the top-down path is ``lr_up, hr = fusion(coarse, fine); fine = hr + lr_up``.
+    Every step of the top-down path is `lr_up, hr = fusion(coarse, fine); fine = hr + lr_up`.
 
     Convention:
-        ``inputs[0]`` is the finest map. ``fusions[i]`` joins level ``i + 1`` to level ``i``, so
-        ``len(fusions) == len(lateral_convs) - 1``. Sizes are free: a fusion always answers at the
-        finer map's size, whatever the ratio. ``end_level`` is inclusive, as in mmdet's code.
-        With ``dict(type='nearest')`` the result is that of mmdet's ``FPN`` with the same weights,
-        and with ``add_extra_convs='fused'`` that of mmdet's ``FPN_CARAFE``.
+        `inputs[0]` is the finest map. `fusions` holds the fusions from deep to shallow, one fewer
+        than levels. Sizes are free: a fusion always answers at the finer map's size, whatever the
+        ratio. `end_level` is inclusive, as in mmdet's code.
+        With `dict(type='nearest')` the result is that of mmdet's `FPN` with the same weights,
+        and with `add_extra_convs='fused'` that of mmdet's `FPN_CARAFE`.
 
     Args:
         in_channels: channels of each input map, finest first.
@@ -42,25 +49,25 @@ class FusionFPN(ReferenceNames, BaseModule):
         end_level: last input that is used; -1 is the last one there is. No extra level is made
             where inputs are left out at the end.
         add_extra_convs: where the levels beyond the inputs come from. False: max-pooling of the
-            last output. ``'on_input'`` (or True), ``'on_lateral'``, ``'on_output'``: stride-2 3x3
-            convs, in place of output convs, on the last input, lateral or output. ``'fused'``: the
+            last output. `'on_input'` (or True), `'on_lateral'`, `'on_output'`: stride-2 3x3
+            convs, in place of output convs, on the last input, lateral or output. `'fused'`: the
             released FreqFusion and CARAFE form: stride-2 3x3 *lateral* convs on the last input,
             which take part in the top-down path and have an output conv each.
-        relu_before_extra_convs: ReLU before each ``'on_*'`` conv after the first.
-        no_norm_on_lateral: leave ``norm_cfg`` out of the lateral convs.
+        relu_before_extra_convs: ReLU before each `'on_*'` conv after the first.
+        no_norm_on_lateral: leave `norm_cfg` out of the lateral convs.
         conv_cfg: convolution of every conv block.
         norm_cfg: normalisation of every conv block.
         act_cfg: activation of every conv block.
-        order: order inside a conv block, ``('conv', 'norm', 'act')`` or ``('act', 'conv',
-            'norm')``.
-        upsample_cfg: the fusion, ``dict(type='FreqFusion' | 'nearest' | 'bilinear' | ..., its own
-            options)``. FPN's own spelling ``dict(mode='nearest')`` is understood.
+        order: order inside a conv block, `('conv', 'norm', 'act')` or `('act', 'conv',
+            'norm')`.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
+            `layers.read_upsample_cfg`. FPN's own spelling `dict(mode='nearest')` is understood.
         init_cfg: None: Xavier uniform for lateral and output convs, while a fusion keeps its own
             initialisation. A config given here is applied to all layers, the fusions' included.
 
     Raises:
         ValueError: at construction, numbers that do not fit together or an unknown choice; in
-            ``forward``, maps of another number, shape, channels or batch.
+            `forward`, maps of another number, shape, channels or batch.
         TypeError: an argument of the wrong kind.
 
     Example:
@@ -71,7 +78,7 @@ class FusionFPN(ReferenceNames, BaseModule):
         [(27, 28), (14, 15), (7, 8), (4, 4)]
     """
 
-    reference_keys = {'alignment': 'fusions'}
+    shallow_to_deep = {'alignment': str, 'upsample_modules': _upsamplers_name}  # the authors' neck, FPN_CARAFE
 
     def __init__(
         self,
@@ -87,7 +94,7 @@ class FusionFPN(ReferenceNames, BaseModule):
         norm_cfg: dict | None = None,
         act_cfg: dict | None = None,
         order: Sequence[str] = ('conv', 'norm', 'act'),
-        upsample_cfg: dict = dict(type='nearest'),
+        upsample_cfg: str | type | dict = 'FreqFusion',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -125,8 +132,9 @@ class FusionFPN(ReferenceNames, BaseModule):
                 source = last if i == 0 else out_channels
                 self.lateral_convs.append(ConvModule(source, out_channels, **stride2, **lateral))
         levels = len(self.lateral_convs)
-        upsample_cfg = _fusion_cfg(upsample_cfg)
-        self.fusions = nn.ModuleList(build_fusion(upsample_cfg, out_channels, out_channels) for _ in range(levels - 1))
+        self.fusions = nn.ModuleList(
+            build_fusion(upsample_cfg, out_channels, out_channels, norm_cfg=norm_cfg) for _ in range(levels - 1)
+        )
         self.fpn_convs = nn.ModuleList(
             ConvModule(out_channels, out_channels, 3, padding=1, **output) for _ in range(levels)
         )
@@ -158,13 +166,13 @@ class FusionFPN(ReferenceNames, BaseModule):
         feature_resample_norm: bool = True,
         padding: str = 'zeros',
     ) -> 'FusionFPN':
-        """Build the neck from the arguments of the authors' ``FreqFusionCARAFEFPN``.
+        """Build the neck from the arguments of the authors' `FreqFusionCARAFEFPN`.
 
-        Names and defaults are theirs, but for ``padding``, which their code does not offer: see
-        ``FreqFusion``. ``load_state_dict`` takes their weights as they are.
+        Names and defaults are theirs, but for `padding`, which their code does not offer: see
+        `FreqFusion`. `load_state_dict` takes their weights as they are.
 
         Raises:
-            ValueError: ``use_low_pass=False``, which upsamples nothing in their code.
+            ValueError: `use_low_pass=False`, which upsamples nothing in their code.
         """
         if not use_low_pass:
             raise ValueError(
@@ -197,7 +205,7 @@ class FusionFPN(ReferenceNames, BaseModule):
         )
 
     def init_weights(self) -> None:
-        """Initialise once, by ``init_cfg`` or as described there."""
+        """Initialise once, by `init_cfg` or as described there."""
         first = not self.is_init
         super().init_weights()
         if first and not self.init_cfg:
@@ -206,23 +214,14 @@ class FusionFPN(ReferenceNames, BaseModule):
                     if isinstance(module, nn.Conv2d):
                         xavier_init(module, distribution='uniform')
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        """Take FPN_CARAFE's names of the upsamplers too."""
-        theirs = f'{prefix}upsample_modules.'
-        for key in [key for key in state_dict if key.startswith(theirs)]:
-            index, name = key[len(theirs) :].split('.', 1)
-            name = f'deconv.{name}' if name in ('weight', 'bias') else name
-            state_dict[f'{prefix}fusions.{index}.upsampler.{name}'] = state_dict.pop(key)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Fuse a pyramid.
 
         Args:
-            inputs: one map [B, in_channels[i], H_i, W_i] per entry of ``in_channels``.
+            inputs: one map [B, in_channels[i], H_i, W_i] per entry of `in_channels`.
 
         Returns:
-            ``num_outs`` maps with ``out_channels`` channels, finest first, each at its level's
+            `num_outs` maps with `out_channels` channels, finest first, each at its level's
             size; an extra level has half the size of the one before, rounded up.
         """
         used = range(self.start_level, self.end_level + 1)
@@ -233,8 +232,8 @@ class FusionFPN(ReferenceNames, BaseModule):
         for conv in list(self.lateral_convs)[len(inputs) :]:  # add_extra_convs='fused'
             x = conv(x)
             laterals.append(x)
-        for i in range(len(laterals) - 1, 0, -1):
-            lr_up, hr_feat = self.fusions[i - 1](laterals[i], laterals[i - 1])
+        for fusion, i in zip(self.fusions, range(len(laterals) - 1, 0, -1)):
+            lr_up, hr_feat = fusion(laterals[i], laterals[i - 1])
             laterals[i - 1] = hr_feat + lr_up
         outs = [conv(x) for conv, x in zip(self.fpn_convs, laterals)]
 
@@ -266,15 +265,3 @@ def _last_level(num_ins: int, start_level: int, end_level: int, num_outs: int) -
             f'num_outs must be {used}{more}, for inputs {start_level} to {last} of {num_ins}; got {num_outs}'
         )
     return last
-
-
-def _fusion_cfg(upsample_cfg: dict) -> dict:
-    """``upsample_cfg`` with FPN's own spelling, ``mode`` for ``type``, translated."""
-    if not isinstance(upsample_cfg, dict):
-        raise TypeError(
-            f"upsample_cfg must be a dict that names a fusion, e.g. dict(type='FreqFusion'); got {upsample_cfg!r}"
-        )
-    cfg = dict(upsample_cfg)
-    if 'mode' in cfg and 'type' not in cfg:
-        cfg['type'] = cfg.pop('mode')
-    return cfg

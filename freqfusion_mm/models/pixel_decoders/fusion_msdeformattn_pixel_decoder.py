@@ -1,8 +1,8 @@
 """Mask2Former's pixel decoder with a chosen fusion, after the encoder and, if wanted, before it.
 
 Paper: Masked-attention Mask Transformer for Universal Image Segmentation (CVPR 2022).
-Source: subclass of ``MSDeformAttnPixelDecoder`` of mmdet 3.3 (Apache-2.0), which keeps every
-    weight name. The placing of three fusions is that of ``FreqAwareMSDeformAttnPixelDecoder2``,
+Source: subclass of `MSDeformAttnPixelDecoder` of mmdet 3.3 (Apache-2.0), which keeps every
+    weight name. The placing of three fusions is that of `FreqAwareMSDeformAttnPixelDecoder2`,
     github.com/Linwei-Chen/FreqFusion (no licence), made for detectron2; written anew.
 """
 
@@ -13,18 +13,20 @@ import torch.nn as nn
 from mmdet.models.layers import MSDeformAttnPixelDecoder
 from torch import Tensor
 
-from freqfusion_mm.layers import build_fusion
-from freqfusion_mm.models.check_maps import check_maps
+from ...layers import build_fusion
+from ..fusions import takes_fusion
+from ..levels import check_maps
 
 
+@takes_fusion
 class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
     """Pixel decoder of Mask2Former: deformable attention, then a fusion into the finest map.
 
     Convention:
-        ``dict(type='bilinear')`` with ``fuse_inputs=False`` is the stock decoder. ``fusions`` join
+        `dict(type='bilinear')` with `fuse_inputs=False` is the stock decoder. `fusions` join
         by addition; those after the encoder come first, deep to shallow. The released FreqFusion
-        form (three fusions for four inputs) is ``fuse_inputs=True, upsample_cfg=dict(
-        type='FreqFusion', hamming_window=False, compressed_channels=64, resample_norm=False)``.
+        form (three fusions for four inputs) is `fuse_inputs=True, upsample_cfg=dict(
+        type='FreqFusion', hamming_window=False, compressed_channels=64, resample_norm=False)`.
 
     Args:
         in_channels: channels of the input maps, finest first.
@@ -34,16 +36,17 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
         num_outs: number of maps that are handed to the transformer decoder.
         norm_cfg: normalisation of the conv blocks.
         act_cfg: activation of the conv blocks.
-        encoder: mmdet's Mask2FormerTransformerEncoder, without ``type``; its ``num_levels`` is
+        encoder: mmdet's Mask2FormerTransformerEncoder, without `type`; its `num_levels` is
             the number of inputs, from the coarsest, that pass through it.
-        positional_encoding: mmdet's SinePositionalEncoding, without ``type``.
-        upsample_cfg: the fusion, ``dict(type=..., its own options)``.
+        positional_encoding: mmdet's SinePositionalEncoding, without `type`.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
+            `layers.read_upsample_cfg`.
         fuse_inputs: fuse the projected inputs of the encoder too, deep to shallow
-            (``input_fusions``).
+            (`input_fusions`).
         init_cfg: see mmengine's BaseModule.
 
     Raises:
-        ValueError: in ``forward``, maps of another number, shape, channels or batch.
+        ValueError: in `forward`, maps of another number, shape, channels or batch.
 
     Example:
         >>> import torch
@@ -70,7 +73,7 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
         act_cfg: dict | None = dict(type='ReLU'),
         encoder: dict | None = None,
         positional_encoding: dict = dict(num_feats=128, normalize=True),
-        upsample_cfg: dict = dict(type='bilinear'),
+        upsample_cfg: str | type | dict = 'FreqFusion',
         fuse_inputs: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -89,7 +92,9 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
         self.in_channels = list(in_channels)
 
         def fusions(number: int) -> nn.ModuleList:
-            return nn.ModuleList(build_fusion(upsample_cfg, feat_channels, feat_channels) for _ in range(number))
+            return nn.ModuleList(
+                build_fusion(upsample_cfg, feat_channels, feat_channels, norm_cfg=norm_cfg) for _ in range(number)
+            )
 
         self.input_fusions = fusions(self.num_encoder_levels - 1) if fuse_inputs else None
         self.fusions = fusions(self.num_input_levels - self.num_encoder_levels)
@@ -101,7 +106,7 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
             feats: maps [B, in_channels[i], H_i, W_i], finest first.
 
         Returns:
-            The mask feature [B, out_channels, H_0, W_0], and ``num_outs`` maps
+            The mask feature [B, out_channels, H_0, W_0], and `num_outs` maps
             [B, feat_channels, h, w], coarsest first.
         """
         check_maps('FusionMSDeformAttnPixelDecoder', feats, self.in_channels)

@@ -1,7 +1,7 @@
 """MaskFormer's two pixel decoders with a chosen fusion at each step of the top-down path.
 
 Paper: Per-Pixel Classification is Not All You Need for Semantic Segmentation (NeurIPS 2021).
-Source: subclasses of ``PixelDecoder`` and ``TransformerEncoderPixelDecoder`` of mmdet 3.3
+Source: subclasses of `PixelDecoder` and `TransformerEncoderPixelDecoder` of mmdet 3.3
     (Apache-2.0); ours replace the nearest upsampling and keep every weight name.
 """
 
@@ -10,21 +10,21 @@ from collections.abc import Sequence
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from mmcv.cnn import Conv2d
 from mmdet.models.layers import PixelDecoder, TransformerEncoderPixelDecoder
-from mmengine.model import caffe2_xavier_init
 from torch import Tensor
 
-from freqfusion_mm.layers import build_fusion
-from freqfusion_mm.models.check_maps import check_maps
+from ...layers import build_fusion
+from ..fusions import DeepToShallow, takes_fusion
+from ..levels import check_maps
 
 
-class FusionPixelDecoder(PixelDecoder):
+@takes_fusion
+class FusionPixelDecoder(DeepToShallow, PixelDecoder):
     """Convolutional pixel decoder of MaskFormer with a chosen fusion.
 
     Convention:
-        ``fusions[i]`` joins the coarser sum to input ``i``, by addition. ``dict(type='nearest')``
-        is the stock decoder. Sizes are free.
+        `fusions` join by addition, from deep to shallow. `dict(type='nearest')` is the stock
+        decoder. Sizes are free.
 
     Args:
         in_channels: channels of the input maps, finest first.
@@ -32,15 +32,12 @@ class FusionPixelDecoder(PixelDecoder):
         out_channels: channels of the mask feature.
         norm_cfg: normalisation of the conv blocks.
         act_cfg: activation of the conv blocks.
-        upsample_cfg: the fusion, ``dict(type=..., its own options)``.
-        memory_channels: None: the memory is the last input, as in the stock class. A number: it
-            is brought to these channels by a 1x1 conv; MaskFormerHead does so by itself for the
-            stock class only, so give its embed_dims here where they differ from
-            ``in_channels[-1]``.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
+            `layers.read_upsample_cfg`.
         init_cfg: see mmengine's BaseModule.
 
     Raises:
-        ValueError: in ``forward``, maps of another number, shape, channels or batch.
+        ValueError: in `forward`, maps of another number, shape, channels or batch.
 
     Example:
         >>> import torch
@@ -50,6 +47,8 @@ class FusionPixelDecoder(PixelDecoder):
         (torch.Size([1, 16, 9, 9]), torch.Size([1, 8, 5, 5]))
     """
 
+    hands_input_on = True  # see compat.maskformer_memory
+
     def __init__(
         self,
         in_channels: Sequence[int],
@@ -57,8 +56,7 @@ class FusionPixelDecoder(PixelDecoder):
         out_channels: int,
         norm_cfg: dict | None = dict(type='GN', num_groups=32),
         act_cfg: dict | None = dict(type='ReLU'),
-        upsample_cfg: dict = dict(type='nearest'),
-        memory_channels: int | None = None,
+        upsample_cfg: str | type | dict = 'FreqFusion',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(
@@ -69,16 +67,7 @@ class FusionPixelDecoder(PixelDecoder):
             act_cfg=act_cfg,
             init_cfg=init_cfg,
         )
-        self.fusions = _fusions(upsample_cfg, feat_channels, self.num_inputs - 1)
-        self.memory_proj = None
-        if memory_channels is not None:
-            self.memory_proj = Conv2d(in_channels[-1], memory_channels, kernel_size=1)
-
-    def init_weights(self) -> None:
-        """Initialise as the stock class does; the fusions keep their own initialisation."""
-        super().init_weights()
-        if self.memory_proj is not None:
-            caffe2_xavier_init(self.memory_proj, bias=0)
+        self.fusions = _fusions(upsample_cfg, feat_channels, self.num_inputs - 1, norm_cfg)
 
     def forward(self, feats: Sequence[Tensor], batch_img_metas: list[dict]) -> tuple[Tensor, Tensor]:
         """Decode a pyramid.
@@ -88,19 +77,19 @@ class FusionPixelDecoder(PixelDecoder):
             batch_img_metas: not used; part of the decoders' common signature.
 
         Returns:
-            The mask feature [B, out_channels, H_0, W_0] and the memory [B, C, H_-1, W_-1].
+            The mask feature [B, out_channels, H_0, W_0] and the memory, which is the last input.
         """
         check_maps('FusionPixelDecoder', feats, self.in_channels)
         y = _top_down(self, self.last_feat_conv(feats[-1]), feats)
-        memory = feats[-1] if self.memory_proj is None else self.memory_proj(feats[-1])
-        return self.mask_feature(y), memory
+        return self.mask_feature(y), feats[-1]
 
 
-class FusionTransformerEncoderPixelDecoder(TransformerEncoderPixelDecoder):
+@takes_fusion
+class FusionTransformerEncoderPixelDecoder(DeepToShallow, TransformerEncoderPixelDecoder):
     """Pixel decoder of MaskFormer with a transformer encoder on the coarsest map.
 
     Convention:
-        As ``FusionPixelDecoder``: ``dict(type='nearest')`` is the stock decoder.
+        As `FusionPixelDecoder`: `dict(type='nearest')` is the stock decoder.
 
     Args:
         in_channels: channels of the input maps, finest first.
@@ -108,13 +97,14 @@ class FusionTransformerEncoderPixelDecoder(TransformerEncoderPixelDecoder):
         out_channels: channels of the mask feature.
         norm_cfg: normalisation of the conv blocks.
         act_cfg: activation of the conv blocks.
-        encoder: mmdet's DetrTransformerEncoder, without ``type``.
-        positional_encoding: mmdet's SinePositionalEncoding, without ``type``.
-        upsample_cfg: the fusion, ``dict(type=..., its own options)``.
+        encoder: mmdet's DetrTransformerEncoder, without `type`.
+        positional_encoding: mmdet's SinePositionalEncoding, without `type`.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
+            `layers.read_upsample_cfg`.
         init_cfg: see mmengine's BaseModule.
 
     Raises:
-        ValueError: in ``forward``, maps of another number, shape, channels or batch.
+        ValueError: in `forward`, maps of another number, shape, channels or batch.
 
     Example:
         >>> import torch
@@ -139,7 +129,7 @@ class FusionTransformerEncoderPixelDecoder(TransformerEncoderPixelDecoder):
         act_cfg: dict | None = dict(type='ReLU'),
         encoder: dict | None = None,
         positional_encoding: dict = dict(num_feats=128, normalize=True),
-        upsample_cfg: dict = dict(type='nearest'),
+        upsample_cfg: str | type | dict = 'FreqFusion',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(
@@ -152,14 +142,14 @@ class FusionTransformerEncoderPixelDecoder(TransformerEncoderPixelDecoder):
             positional_encoding=positional_encoding,
             init_cfg=init_cfg,
         )
-        self.fusions = _fusions(upsample_cfg, feat_channels, self.num_inputs - 1)
+        self.fusions = _fusions(upsample_cfg, feat_channels, self.num_inputs - 1, norm_cfg)
 
     def forward(self, feats: Sequence[Tensor], batch_img_metas: list[dict]) -> tuple[Tensor, Tensor]:
         """Decode a pyramid.
 
         Args:
             feats: maps [B, in_channels[i], H_i, W_i], finest first.
-            batch_img_metas: one dict per image with ``batch_input_shape`` and ``img_shape``
+            batch_img_metas: one dict per image with `batch_input_shape` and `img_shape`
                 (pixels): padding is hidden from the encoder.
 
         Returns:
@@ -187,13 +177,13 @@ class FusionTransformerEncoderPixelDecoder(TransformerEncoderPixelDecoder):
         return tokens.transpose(1, 2).unflatten(2, feat.shape[-2:])
 
 
-def _fusions(upsample_cfg: dict, channels: int, number: int) -> nn.ModuleList:
-    return nn.ModuleList(build_fusion(upsample_cfg, channels, channels) for _ in range(number))
+def _fusions(upsample_cfg: str | type | dict, channels: int, number: int, norm_cfg: dict | None) -> nn.ModuleList:
+    return nn.ModuleList(build_fusion(upsample_cfg, channels, channels, norm_cfg=norm_cfg) for _ in range(number))
 
 
 def _top_down(decoder: PixelDecoder, y: Tensor, feats: Sequence[Tensor]) -> Tensor:
-    """Fuse the coarse map ``y`` into the finer inputs, down to the finest."""
-    for i in range(len(feats) - 2, -1, -1):
-        lr_up, hr_feat = decoder.fusions[i](y, decoder.lateral_convs[i](feats[i]))
+    """Fuse the coarse map `y` into the finer inputs, down to the finest."""
+    for fusion, i in zip(decoder.fusions, range(len(feats) - 2, -1, -1)):
+        lr_up, hr_feat = fusion(y, decoder.lateral_convs[i](feats[i]))
         y = decoder.output_convs[i](hr_feat + lr_up)
     return y

@@ -55,7 +55,8 @@ param_scheduler = [
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=12)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(
+default_hooks = dict(  # runs of minutes are never resumed
+    _delete_=True,
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -63,6 +64,6 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
 )
-custom_hooks = []  # runs of minutes, which are never resumed
+custom_hooks = []
 randomness = dict(seed=0)
 data_help = 'put BCCD into data/bccd (or its folder into $BCCD_ROOT) and run projects/bccd/make_coco.py on it'

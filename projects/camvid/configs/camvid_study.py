@@ -1,4 +1,4 @@
-# What every model of the CamVid study shares: data, schedule, metrics. Seq05VD is a drive that no training image is from.
+# What every model of the CamVid study shares: data, schedule, metrics. No training image is from the drive Seq05VD.
 _base_ = [
     '../../../configs/_base_/datasets/camvid_240x320.py',
     '../../../configs/_base_/schedules/seg_adamw_1500i.py',

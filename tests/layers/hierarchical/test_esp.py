@@ -1,10 +1,12 @@
 """Hierarchical feature fusion, ESP, EESP, the decoders' pyramids and the measure of gridding."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from freqfusion_mm.evaluation.analysis import gridding
+from freqfusion_mm.evaluation.analysis.gridding import gridding, receptive_energy
 from freqfusion_mm.layers import (
     EESP,
     ESP,
@@ -14,10 +16,9 @@ from freqfusion_mm.layers import (
     GatedSkip,
     HierarchicalFusion,
     eesp_dilations,
-    receptive_energy,
     shrink_image,
 )
-from freqfusion_mm.layers.hierarchical import hierarchical_fusion
+from freqfusion_mm.layers.hierarchical.hierarchical_fusion import hierarchical_fusion
 
 LAYERS = {
     'esp': (lambda: ESP(20, 20), 20),
@@ -102,7 +103,7 @@ def test_layers_keep_dtype_and_state(name):
 def test_down_sampler_takes_any_image(size):
     layer = EESPDown(16, 32)
     image = torch.randn(2, 3, *size)
-    quarter = [-(-(-(-length // 2)) // 2) for length in size]
+    quarter = [math.ceil(length / 4) for length in size]
     out = layer(torch.randn(2, 16, *quarter), image)
     assert out.shape == (2, 32, *[-(-length // 2) for length in quarter])
     out.sum().backward()

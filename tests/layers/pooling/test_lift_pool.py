@@ -292,7 +292,7 @@ def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
         (lambda: LiftDownPool(4, init='zero', variant='linear'), ValueError, '1x1 convolutions'),
         (lambda: LiftDownPool(4, kernel_size=1, variant='linear', init='legall'), ValueError, 'at least 3'),
         (lambda: LiftDownPool(4, output='mean'), ValueError, 'output must be one of'),
-        (lambda: LiftDownPool(4)(torch.rand(1, 3, 4, 4)), ValueError, r'\[N, 4, H, W\]'),
+        (lambda: LiftDownPool(4)(torch.rand(1, 3, 4, 4)), ValueError, r'\[B, 4, H, W\]'),
         (lambda: LiftUpPool(4, tied=LiftDownPool(8)), ValueError, 'must have the 8 channels'),
         (lambda: LiftUpPool(4)(torch.rand(1, 4, 2, 2), torch.rand(1, 4, 4, 4)), TypeError, 'SubBands'),
         (
@@ -301,7 +301,7 @@ def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
             'shape of the details',
         ),
         (lambda: BlurPool(4, kernel_size=2), ValueError, 'kernel_size must be odd'),
-        (lambda: BlurPool(4)(torch.rand(1, 3, 4, 4)), ValueError, r'\[N, 4, H, W\]'),
+        (lambda: BlurPool(4)(torch.rand(1, 3, 4, 4)), ValueError, r'\[B, 4, H, W\]'),
         (lambda: build_pool(dict(type='lifted'), 4), ValueError, "unknown type 'lifted' in pool_cfg"),
         (lambda: build_pool(dict(kernel_size=3), 4), TypeError, "with a 'type'"),
         (lambda: build_pool(dict(type='lift', kernel=3), 4), TypeError, 'no option kernel'),

@@ -4,16 +4,11 @@ import copy
 
 import pytest
 import torch
+from small_upsamplers import CFGS
 
-from freqfusion_mm.layers import UPSAMPLERS, build_fusion
+from freqfusion_mm.layers import build_fusion
 
 LR, HR = 16, 12
-CFGS = {name: dict(type=name) for name in UPSAMPLERS}
-CFGS['carafe'].update(compressed_channels=8)
-CFGS['FADE'].update(compressed_channels=8, gated=False)
-CFGS['SAPA'].update(embedding_channels=8)
-CFGS['FreqFusion'].update(compressed_channels=16)
-CFGS['ReSFU'].update(compressed_channels=8, mid_channels=16, norm_groups=4)
 SIZES = [
     ((6, 8), (12, 16)),
     ((13, 14), (27, 27)),
@@ -120,19 +115,94 @@ def test_bad_channels(name):
         fusion(torch.zeros(LR, 3, 3), torch.zeros(1, HR, 6, 6))
 
 
-@pytest.mark.parametrize(
-    'cfg, error, message',
-    [
-        (dict(type='bilinaer'), ValueError, "unknown upsampler type 'bilinaer': choose one of nearest, bilinear"),
-        (
-            dict(type='FreqFusion', lowpas_kernel=3),
-            TypeError,
-            'FreqFusion has no option lowpas_kernel: it takes lowpass_',
-        ),
-        (dict(mode='nearest'), TypeError, "upsample_cfg must be a dict with a 'type'"),
-        ('bilinear', TypeError, "upsample_cfg must be a dict with a 'type'"),
-    ],
-)
-def test_bad_cfg(cfg, error, message):
-    with pytest.raises(error, match=message):
-        build_fusion(cfg, LR, HR)
+@pytest.mark.parametrize('training', [True, False])
+def test_a_batch_of_none(cfg, training):
+    """No proposals, no crops: empty maps, and a gradient for every weight, which DistributedDataParallel waits for."""
+    fusion = build_fusion(cfg, LR, HR).train(training)
+    buffers = {name: buffer.clone() for name, buffer in fusion.named_buffers()}
+    for size, fine in (((6, 8), (12, 16)), ((3, 4), (13, 15))):
+        fusion.zero_grad()
+        lr_feat, hr_feat = (t.requires_grad_() for t in maps(size, fine, batch=0))
+        lr_up, hr_out = fusion(lr_feat, hr_feat)
+        assert lr_up.shape == (0, LR, *fine) and hr_out.shape == hr_feat.shape
+        (lr_up.sum() + hr_out.sum()).backward()
+        for name, tensor in [*fusion.named_parameters(), ('lr_feat', lr_feat)]:
+            assert tensor.grad is not None and not tensor.grad.any(), name
+    for name, buffer in fusion.named_buffers():
+        if 'num_batches_tracked' not in name:
+            assert torch.equal(buffer, buffers[name]), name
+
+
+@pytest.mark.parametrize('memory_format', [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize('fine', [(10, 12), (11, 13), (23, 40)])
+def test_the_memory_format_is_kept(cfg, memory_format, fine, assert_same):
+    fusion = build_fusion(cfg, LR, HR).eval()
+    pair = [t.contiguous(memory_format=memory_format) for t in maps((5, 6), fine)]
+    outs = fusion(*pair)
+    assert all(out.is_contiguous(memory_format=memory_format) for out in outs)
+    for out, expected in zip(outs, fusion(*(t.contiguous() for t in pair))):
+        assert_same(out, expected)
+
+
+def test_one_pixel_and_one_channel_in_training(cfg):
+    if cfg['type'] == 'FreqFusion':
+        cfg = dict(cfg, compressed_channels=1)
+    if cfg['type'] == 'IndexNet':
+        cfg = dict(cfg, norm_cfg=dict(type='GN'))  # torch's BatchNorm refuses a single value
+    fusion = build_fusion(cfg, LR, HR).train()
+    outs = fusion(*maps((1, 1), (1, 1), batch=1))
+    assert all(torch.isfinite(out).all() for out in outs)
+
+
+@pytest.mark.parametrize('name', sorted(set(CFGS) - {'nearest', 'bilinear', 'bicubic'}))
+def test_mixed_dtypes_are_named(name):
+    fusion = build_fusion(CFGS[name], LR, HR)
+    lr_feat, hr_feat = maps()
+    with pytest.raises(TypeError, match='wants maps and weights of one dtype, got torch.float16 for lr_feat'):
+        fusion(lr_feat.half(), hr_feat)
+    if fusion.guided:
+        with pytest.raises(TypeError, match='torch.float64 for hr_feat'):
+            fusion(lr_feat, hr_feat.double())
+        with torch.autocast('cpu', torch.bfloat16):
+            assert fusion(lr_feat.bfloat16(), hr_feat)[0].dtype == torch.bfloat16
+    else:
+        assert torch.equal(fusion(lr_feat, hr_feat.double())[0], fusion(lr_feat, hr_feat)[0])
+
+
+def test_repr_shows_channels_and_options(cfg):
+    shown = repr(build_fusion(cfg, LR, HR))
+    for name, value in cfg.items():
+        assert name == 'type' or f'{name}={value!r}' in shown
+    if cfg['type'] not in ('nearest', 'bilinear', 'bicubic'):
+        assert f'lr_channels={LR}' in shown
+
+
+def test_narrow_maps_build_by_default(cfg):
+    for lr_channels, hr_channels in ((3, 4), (18, 36), (1, 1)):
+        fusion = build_fusion(cfg['type'], lr_channels, hr_channels).eval()
+        lr_up, _ = fusion(torch.randn(1, lr_channels, 3, 4), torch.randn(1, hr_channels, 6, 7))
+        assert lr_up.shape == (1, lr_channels, 6, 7)
+
+
+def test_the_transforms_of_torch_func(cfg, assert_same):
+    """Gradients by function, maps over a further dimension, and gradients of each sample apart."""
+    fusion = build_fusion(cfg, LR, HR).eval()
+    parameters = dict(fusion.named_parameters())
+    lr_feat, hr_feat = torch.randn(3, 2, LR, 4, 5), torch.randn(3, 2, HR, 9, 10)
+
+    def loss(parameters, lr_feat, hr_feat):
+        lr_up, hr_out = torch.func.functional_call(fusion, parameters, (lr_feat, hr_feat))
+        return lr_up.square().mean() + hr_out.square().mean()
+
+    together = torch.vmap(fusion)(lr_feat, hr_feat)
+    apart = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, lr_feat, hr_feat)
+    for i in range(3):
+        for actual, expected in zip(together, fusion(lr_feat[i], hr_feat[i])):
+            assert_same(actual[i], expected)
+        by_function = torch.func.grad(loss, argnums=(0, 1))(parameters, lr_feat[i], hr_feat[i])
+        leaf = lr_feat[i].clone().requires_grad_()
+        wanted = torch.autograd.grad(loss(parameters, leaf, hr_feat[i]), [*parameters.values(), leaf])
+        for (name, actual), expected in zip([*by_function[0].items(), ('lr_feat', by_function[1])], wanted):
+            assert_same(actual, expected, name)
+        for (name, actual), expected in zip(apart.items(), wanted):
+            assert_same(actual[i], expected, name)

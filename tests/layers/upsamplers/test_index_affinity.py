@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.layers.even_maps import crop, repeat_to_even
+from freqfusion_mm.layers.borders import crop, repeat_to_even
 from freqfusion_mm.layers.upsamplers.a2u import A2U, SHARING, filter_samples
 from freqfusion_mm.layers.upsamplers.indexnet import IndexNet
 
@@ -214,7 +214,7 @@ def a2u(layer, lr_feat, hr_feat):
         weight = sum(conv.weight[0, c] * average(hr_feat[:, c], k) for c in range(channels)) + conv.bias  # [N, k, k]
         start = -((k - 1) // 2)
         out = grid(
-            lambda y, x: sum(
+            lambda y, x, weight=weight, start=start: sum(
                 weight[:, i, j, None] * pixel(even, 2 * y + start + i, 2 * x + start + j)
                 for i in range(k)
                 for j in range(k)

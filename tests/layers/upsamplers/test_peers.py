@@ -84,7 +84,7 @@ def test_dysample_without_offsets_is_bilinear(options, assert_same):
 @pytest.mark.parametrize('norm', ['layer', 'group', None])
 @pytest.mark.parametrize('fine', [(6, 8), (7, 9), (5, 4)])
 def test_sapa_by_its_definition(gated, norm, fine, assert_same):
-    layer = SAPA(6, 4, kernel_size=3, embedding_channels=5, gated=gated, norm=norm).double()
+    layer = SAPA(6, 4, kernel_size=3, compressed_channels=5, gated=gated, norm=norm).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     lr, hr = torch.randn(1, 6, 3, 4, dtype=torch.float64), torch.randn(1, 4, *fine, dtype=torch.float64)
@@ -146,10 +146,10 @@ def test_published_parameters(make, stages, published, digits):
 @pytest.mark.parametrize(
     'make, message',
     [
-        (lambda: DySample(6), 'groups must divide lr_channels=6, got 4'),
+        (lambda: DySample(6, groups=4), 'groups must divide lr_channels=6, got 4'),
         (lambda: DySample(8, style='ps'), "style must be 'lp' or 'pl', got 'ps'"),
         (lambda: DySample(8, style='pl', scale_factor=3), r'scale_factor\*\*2 = 9 must divide lr_channels=8'),
-        (lambda: FADE(8, 6), 'lr_channels=8 and hr_channels=6: set gated=False'),
+        (lambda: FADE(8, 6, gated=True), 'lr_channels=8 and hr_channels=6: set gated=False'),
         (lambda: FADE(8, 8, kernel_size=4), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, kernel_size=2), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, norm='batch'), "norm must be one of .*, got 'batch'"),

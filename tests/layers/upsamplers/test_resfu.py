@@ -283,6 +283,6 @@ def test_image_guide(assert_same):
         ShallowImageGuide(strides=(2, 2, 2))
 
 
-def test_is_a_fusion_of_any_ratio():
+def test_is_a_fusion_and_direct():
     fusion = build_fusion(dict(type='ReSFU', **SMALL), lr_channels=16, hr_channels=8)
-    assert isinstance(fusion, UpsamplerFusion) and fusion.any_ratio and fusion.resample_groups == 1
+    assert isinstance(fusion, UpsamplerFusion) and fusion.direct and fusion.resample_groups == 1

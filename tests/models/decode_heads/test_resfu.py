@@ -12,6 +12,7 @@ from mmseg.models.backbones import VisionTransformer  # noqa: E402
 from mmseg.models.decode_heads import FCNHead  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
+from small_upsamplers import CFGS  # noqa: E402
 
 import freqfusion_mm.models.decode_heads as heads  # noqa: E402
 from freqfusion_mm.layers import UPSAMPLERS, ReSFU  # noqa: E402
@@ -112,21 +113,16 @@ def test_transformer_hands_the_image_on():
     assert torch.equal(feat, stock(image)[0]) and last is image
 
 
-@pytest.mark.parametrize('name', UPSAMPLERS)
+@pytest.mark.parametrize('name', CFGS)
 @pytest.mark.parametrize('strides', [(2, 2), (2, 1)])
 def test_every_upsampler_behind_a_plain_transformer(name, strides):
-    cfg = SMALL if name == 'ReSFU' else dict(type=name)
-    if name in ('carafe', 'FreqFusion'):
-        cfg['compressed_channels'] = 8
-    if name == 'FADE':
-        cfg['gated'] = False  # guide and map have channels of their own
-    head = heads.ImageGuidedFCNHead(**PLAIN, upsample_cfg=cfg, guide_strides=strides)
+    head = heads.ImageGuidedFCNHead(**PLAIN, upsample_cfg=CFGS[name], guide_strides=strides)
+    assert (head.image_guide is not None) == UPSAMPLERS[name].guided
     out = head(vit()(torch.randn(2, 3, 64, 48)))
     stride = strides[0] * strides[1]
     assert out.shape == (2, 3, 64 // stride, 48 // stride)
     out.square().sum().backward()
-    unused = ('deconv', 'pixel_shuffle', 'carafe', 'DySample')  # upsamplers with weights and without a guide
-    assert not [key for key in without_gradient(head) if name not in unused or 'image_guide' not in key]
+    assert not without_gradient(head)
 
 
 def test_resfu_behind_a_plain_transformer_is_one_step_guided_by_the_image():

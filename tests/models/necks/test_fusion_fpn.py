@@ -55,10 +55,11 @@ def test_equals_stock_fpn(stock, kwargs, mode):
 
 
 def test_true_is_on_input_and_end_level_is_inclusive_as_in_mmdet():
+    nearest = dict(upsample_cfg='nearest')
     kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=6, add_extra_convs=True)
-    assert_equal(FusionFPN(**kwargs), FPN(**kwargs), pyramid())
+    assert_equal(FusionFPN(**kwargs, **nearest), FPN(**kwargs), pyramid())
     kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=2, start_level=1, end_level=2)
-    assert_equal(FusionFPN(**kwargs), FPN(**kwargs), pyramid())
+    assert_equal(FusionFPN(**kwargs, **nearest), FPN(**kwargs), pyramid())
 
 
 def test_understands_the_spelling_of_fpn():
@@ -129,6 +130,34 @@ def test_a_released_detector_checkpoint_loads(tmp_path, golden, assert_parity):
         assert_parity(got, wanted)
 
 
+def test_fusions_of_version_1_went_from_shallow_to_deep():
+    neck = FusionFPN(CHANNELS, 16, 5, add_extra_convs='fused', upsample_cfg='carafe')
+    assert [fusion.upsampler.lr_channels for fusion in neck.fusions] == [16] * 4
+    order = []
+    for i, fusion in enumerate(neck.fusions):
+        fusion.register_forward_pre_hook(lambda module, args, i=i: order.append((i, tuple(args[1].shape[2:]))))
+    wanted = neck(pyramid())
+    assert order == list(enumerate(ODD[::-1]))  # from deep to shallow
+    model = nn.ModuleDict(dict(neck=neck))
+    state = model.state_dict()
+    again = FusionFPN(CHANNELS, 16, 5, add_extra_convs='fused', upsample_cfg='carafe')
+    other = nn.ModuleDict(dict(neck=again))
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(again(pyramid()), wanted))
+    for list_, version in (('fusions', 1), ('alignment', 1), ('alignment', 2)):
+        old = {}
+        for key, value in state.items():
+            if '.fusions.' in key:
+                head, _, index, name = key.split('.', 3)
+                key = f'{head}.{list_}.{3 - int(index)}.{name}'
+            old[key] = value
+        old = type(state)(old)
+        old._metadata = {**state._metadata, 'neck': dict(version=version)}
+        again.fusions.apply(lambda module: [p.data.zero_() for p in module.parameters()])
+        other.load_state_dict(old)
+        assert all(torch.equal(a, b) for a, b in zip(again(pyramid()), wanted))
+
+
 def test_a_neck_override_keeps_what_the_base_says(tmp_path):
     from mmdet.registry import MODELS
 
@@ -195,7 +224,9 @@ def test_autocast():
         (dict(num_outs=3), ValueError, 'num_outs must be 4 or more'),
         (dict(end_level=2), ValueError, 'num_outs must be 3, for inputs 0 to 2 of 4; got 5'),
         (dict(start_level=4), ValueError, '0 <= start <= end < 4'),
-        (dict(upsample_cfg='FreqFusion'), TypeError, 'upsample_cfg must be a dict'),
+        (dict(upsample_cfg=3), TypeError, 'upsample_cfg must be a dict'),
+        (dict(compress_ratio=4), TypeError, r"belongs into upsample_cfg, e.g. .*type='FreqFusion', compress_ratio=4"),
+        (dict(num_out=5), TypeError, r'has no option num_out \(did you mean num_outs\?\)'),
         (dict(upsample_cfg=dict(type='FreqFuson')), ValueError, 'FreqFuson'),
         (dict(upsample_cfg=dict(type='FreqFusion', lowpas_kernel=5)), TypeError, 'lowpas_kernel'),
     ],

@@ -68,7 +68,7 @@ def assert_trains(head, losses):
     'decoder',
     [
         dict(type='FusionTransformerEncoderPixelDecoder'),
-        dict(_delete_=True, type='FusionPixelDecoder', memory_channels=256),
+        dict(_delete_=True, type='FusionPixelDecoder'),
     ],
     ids=['transformer', 'conv'],
 )

@@ -114,7 +114,7 @@ def test_the_released_form_has_three_fusions():
 def test_input_fusion_is_the_sum_from_deep_to_shallow():
     """What the encoder receives, with interpolation for the fusion."""
     kwargs = deformable(3)
-    decoder = FusionMSDeformAttnPixelDecoder(**kwargs, fuse_inputs=True).eval()
+    decoder = FusionMSDeformAttnPixelDecoder(**kwargs, fuse_inputs=True, upsample_cfg='bilinear').eval()
     received = []
     decoder._encode = lambda maps: received.extend(maps) or list(maps)
     maps = pyramid()
@@ -132,7 +132,7 @@ def test_input_fusion_is_the_sum_from_deep_to_shallow():
 @pytest.mark.parametrize(
     'build',
     [
-        lambda: (FusionPixelDecoder(**WIDTH, memory_channels=32, upsample_cfg=dict(type='FreqFusion')), METAS),
+        lambda: (FusionPixelDecoder(**WIDTH, upsample_cfg=dict(type='FreqFusion')), METAS),
         lambda: (
             FusionTransformerEncoderPixelDecoder(
                 **WIDTH, encoder=ENCODER, positional_encoding=POSITION, upsample_cfg=dict(type='FreqFusion')
@@ -140,7 +140,7 @@ def test_input_fusion_is_the_sum_from_deep_to_shallow():
             METAS,
         ),
         lambda: (released(fuse_inputs=True),),
-        lambda: (FusionPixelDecoder(**WIDTH, memory_channels=32, upsample_cfg=dict(type='ReSFU')), METAS),
+        lambda: (FusionPixelDecoder(**WIDTH, upsample_cfg=dict(type='ReSFU')), METAS),
         lambda: (FusionMSDeformAttnPixelDecoder(**deformable(3), fuse_inputs=True, upsample_cfg=dict(type='ReSFU')),),
     ],
     ids=['conv', 'transformer', 'msdeformattn', 'conv-resfu', 'msdeformattn-resfu'],

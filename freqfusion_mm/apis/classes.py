@@ -1,0 +1,134 @@
+"""Class names and colours: of the built data set, one for each output of the built model."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from torch import nn
+
+from .config import scope_of
+from .data import build_dataset, dataset_configs, innermost
+
+
+def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Names the classes of a config without reading its data.
+
+    Convention:
+        A subset of a data set's classes keeps the colours that these classes have there. A model with more outputs than
+        the data set has classes (the ESPNet family learns the unlabelled pixels) gets `unlabelled`, black, for each.
+
+    Args:
+        cfg: the config.
+        model: its model.
+        saved: `dataset_meta` of a checkpoint, which goes before the config's.
+
+    Returns:
+        `classes`, names; `palette`, [R, G, B] each; `reduce_zero_label`, whether the label files count from 1. Without
+        classes (depth) both lists are empty.
+
+    Raises:
+        ValueError: the config has no test data set; a string for classes; a palette of another length.
+    """
+    meta, official = _built_meta(cfg)
+    if saved and saved.get('classes'):
+        meta = {**meta, 'palette': None, **saved}
+    return complete_meta(meta, official, outputs_of(model) if model is not None else None)
+
+
+def dataset_meta(dataset: Any, model: nn.Module | None = None) -> dict[str, Any]:
+    """As `class_meta`, of a data set that is built."""
+    leaf = innermost(dataset)[0]
+    official = getattr(type(leaf), 'METAINFO', {})
+    return complete_meta(getattr(leaf, 'metainfo', {}), official, outputs_of(model) if model is not None else None)
+
+
+def complete_meta(
+    meta: Mapping[str, Any], official: Mapping[str, Any] | None = None, outputs: int | None = None
+) -> dict[str, Any]:
+    """Gives every output of a model a name and a colour.
+
+    Args:
+        meta: `metainfo` of a data set, maybe with too few or the wrong colours.
+        official: `METAINFO` of its class, which has a colour for each name.
+        outputs: of the model; None: as many as classes.
+
+    Example:
+        >>> official = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
+        >>> complete_meta(dict(classes=('car',), palette=official['palette']), official, outputs=2)['palette']
+        [[3, 3, 3], [0, 0, 0]]
+    """
+    classes, palette = meta.get('classes') or (), meta.get('palette') or []
+    if isinstance(classes, str):
+        raise ValueError(f'classes is the string {classes!r}: write a tuple of names, ({classes!r},)')
+    palette = [] if isinstance(palette, str) else [list(map(int, colour)) for colour in palette]  # mmdet: 'coco', ...
+    known = dict(zip((official or {}).get('classes') or (), (official or {}).get('palette') or ()))
+    inherited = not palette or palette == [list(map(int, colour)) for colour in known.values()]
+    if inherited and all(name in known for name in classes):
+        palette = [list(map(int, known[name])) for name in classes]
+    elif not palette:
+        palette = [[37 * i % 256, 91 * i % 256, 151 * i % 256] for i in range(len(classes))]
+    elif len(palette) < len(classes):
+        raise ValueError(f'the palette has {len(palette)} colours for {len(classes)} classes: give each class one')
+    extra = max((outputs or 0) - len(classes), 0) if classes else 0
+    return dict(
+        classes=[*classes, *['unlabelled'] * extra],
+        palette=[*palette[: len(classes)], *[[0, 0, 0]] * extra],
+        reduce_zero_label=bool(meta.get('reduce_zero_label')),
+    )
+
+
+def outputs_of(model: nn.Module) -> int | None:
+    """How many class numbers a segmentor may answer; None where the model has no decode head.
+
+    A sigmoid head of one output answers two: background and foreground.
+    """
+    head = last_head(model)
+    if head is None or not hasattr(head, 'num_classes'):
+        return None
+    return max(head.num_classes, getattr(head, 'out_channels', None) or 0)
+
+
+def last_head(model: nn.Module) -> nn.Module | None:
+    """The decode head that answers: the last one of a cascade."""
+    head = getattr(model, 'decode_head', None)
+    return head[-1] if isinstance(head, nn.ModuleList) else head
+
+
+def ignore_label(metrics: Sequence[Any], dataset: Any = None, model: nn.Module | None = None) -> int:
+    """The label that a test leaves out: the metric's; what differs from it is said.
+
+    Args:
+        metrics: the built ones of an evaluator.
+        dataset: the built data set.
+        model: the built model.
+
+    Returns:
+        The number; 255 where nothing names one.
+    """
+    named = {f'the metric {type(metric).__name__}': getattr(metric, 'ignore_index', None) for metric in metrics}
+    for leaf in innermost(dataset) if dataset is not None else []:
+        named[f'the data set {type(leaf).__name__}'] = getattr(leaf, 'ignore_index', None)
+    if model is not None:
+        named['the decode head'] = getattr(last_head(model), 'ignore_index', None)
+    named = {who: label for who, label in named.items() if label is not None}
+    label = next(iter(named.values()), 255)
+    if len(set(named.values())) > 1:
+        said = ', '.join(f'{who} ignores {each}' for who, each in named.items())
+        print_log(f'{said}: {label} is left out here', logger='current', level=logging.WARNING)
+    return label
+
+
+def _built_meta(cfg: Config) -> tuple[dict, dict]:
+    """`metainfo` of the test data set, and `METAINFO` of its class."""
+    try:
+        leaf = innermost(build_dataset(cfg, with_files=False))[0]
+        return dict(leaf.metainfo), dict(getattr(type(leaf), 'METAINFO', {}))
+    except (OSError, AssertionError, TypeError):  # some ask for their files at once, or do not know `lazy_init`
+        leaf = list(dataset_configs(cfg.test_dataloader))[-1]
+    with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
+        leaf_class = registry.get(leaf['type']) if isinstance(leaf['type'], str) else leaf['type']
+    official = dict(getattr(leaf_class, 'METAINFO', {}))
+    return {**official, **(leaf.get('metainfo') or {})}, official

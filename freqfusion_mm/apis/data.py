@@ -1,0 +1,87 @@
+"""The data sets of a config, asked of the built objects: wrapped, concatenated, lazy and scoped ones alike."""
+
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from .config import scope_of
+
+
+def check_data(cfg: Config, *loaders: str) -> None:
+    """Checks that the folders and annotation files of these loaders exist, and that classes are names.
+
+    Raises:
+        FileNotFoundError: names the loader, the setting, the path, and the remedy; a config may say
+            its own in a string `data_help`.
+        ValueError: `classes` is a string, which the frameworks would take for a list of letters.
+    """
+    for loader in loaders:
+        for dataset in dataset_configs(cfg.get(loader) or {}):
+            classes = (dataset.get('metainfo') or {}).get('classes')
+            if isinstance(classes, str) and not os.path.isfile(classes):
+                raise ValueError(
+                    f'{loader}.dataset.metainfo.classes is the string {classes!r}, and no file of names: write '
+                    f'a tuple, ({classes!r},)'
+                )
+            for setting, path in _paths(dataset):
+                if '://' not in path and not os.path.exists(path):
+                    remedy = cfg.get('data_help') or (
+                        f'put the data there, or say where it is: --cfg-options {loader}.dataset.data_root=FOLDER'
+                    )
+                    raise FileNotFoundError(
+                        f'{loader} wants {setting} {path}, which does not exist (seen from {os.getcwd()}); {remedy}'
+                    )
+
+
+def build_dataset(cfg: Config, loader: str = 'test_dataloader', *, with_files: bool = True) -> Any:
+    """Builds the data set of a loader.
+
+    Args:
+        cfg: the config.
+        loader: its key.
+        with_files: off, annotations are not read: what it knows of classes and pipeline is there, its samples are not.
+
+    Raises:
+        ValueError: the config has no such data set.
+    """
+    if not (cfg.get(loader) or {}).get('dataset'):
+        raise ValueError(f'the config has no {loader}.dataset')
+    dataset = deepcopy(cfg[loader]['dataset'])
+    if not with_files:
+        for each in dataset_configs(dict(dataset=dataset)):
+            each['lazy_init'] = True
+    with scope_of(cfg):
+        return DATASETS.build(dataset)
+
+
+def dataset_configs(loader: dict) -> Iterator[dict]:
+    """Every data set's settings in a loader's, those inside a wrapper after the wrapper's own."""
+    for dataset in [loader.get('dataset'), *(loader.get('datasets') or [])]:
+        if isinstance(dataset, dict):
+            yield dataset
+            yield from dataset_configs(dataset)
+
+
+def innermost(dataset: Any) -> list:
+    """The data sets inside the wrappers (ConcatDataset, RepeatDataset, ...), or the data set itself."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    inner = [each for each in inner if each is not None]
+    return [leaf for each in inner for leaf in innermost(each)] if inner else [dataset]
+
+
+def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
+    """The paths that a data set's settings name."""
+    if dataset.get('download'):
+        return  # the data set fetches what is missing
+    root = dataset.get('data_root') or ''
+    if root:
+        yield 'data_root', root
+    prefixes = dataset.get('data_prefix') or {}
+    prefixes = prefixes if isinstance(prefixes, dict) else {'': prefixes}
+    for setting, path in [*prefixes.items(), ('ann_file', dataset.get('ann_file'))]:
+        if path:
+            yield setting, os.path.join(root, path)

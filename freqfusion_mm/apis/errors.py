@@ -1,0 +1,6 @@
+"""The errors that are a user's mistake whenever they occur, in a run too."""
+
+from .checkpoint import CheckpointError
+from .pixels import UnreadableImage
+
+USERS = (CheckpointError, UnreadableImage)

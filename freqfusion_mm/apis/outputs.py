@@ -1,0 +1,147 @@
+"""Where results are written: a name for each image, label maps in files, and nothing of the user's overwritten."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from PIL import Image, PngImagePlugin
+
+IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+#: What a picture of ours has in its header, so that it is known again.
+MARK = ('Software', 'freqfusion-mm')
+
+
+def find_images(arguments: Sequence[str | os.PathLike]) -> list[Path]:
+    """The files that the arguments name, folders with all below them; pictures that we wrote are left out.
+
+    Raises:
+        FileNotFoundError: there is no such file, or no image in a folder.
+    """
+    files: list[Path] = []
+    for argument in map(Path, arguments):
+        if argument.is_dir():
+            found = sorted(file for file in argument.rglob('*') if file.suffix.lower() in IMAGES and not is_ours(file))
+            if not found:
+                raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(IMAGES)})')
+            files += found
+        elif argument.is_file():
+            files.append(argument)
+        else:
+            raise FileNotFoundError(f'there is no image or folder {argument}')
+    return list(dict.fromkeys(files))
+
+
+def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
+    """Image -> the path, below the folder of results, that its results begin with.
+
+    Convention:
+        The folders below the deepest one that all images share are kept. The suffix goes, except where two images of a
+        folder differ in nothing else.
+
+    Example:
+        >>> {name: str(path) for name, path in output_names(['d/x/a.png', 'd/y/a.png', 'd/y/a.jpg']).items()}
+        {'d/x/a.png': 'x/a', 'd/y/a.png': 'y/a.png', 'd/y/a.jpg': 'y/a.jpg'}
+    """
+    paths = {str(file): Path(os.path.abspath(file)) for file in files}
+    if not paths:
+        return {}
+    root = os.path.commonpath([path.parent for path in paths.values()])
+    below = {file: path.relative_to(root) for file, path in paths.items()}
+    stems = [path.with_suffix('') for path in dict.fromkeys(below.values())]
+    repeated = {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else set()
+    return {file: path if path.with_suffix('') in repeated else path.with_suffix('') for file, path in below.items()}
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a tool of ours wrote this picture."""
+    if file.suffix.lower() != '.png':
+        return False
+    try:
+        with Image.open(file) as image:
+            return image.info.get(MARK[0]) == MARK[1]
+    except (OSError, SyntaxError, ValueError):
+        return False
+
+
+def refuse_to_overwrite(files: Iterable[Path]) -> None:
+    """Raises FileExistsError where one of these files is there and is not ours."""
+    foreign = [str(file) for file in files if file.exists() and not is_ours(file)]
+    if foreign:
+        raise FileExistsError(
+            f'{", ".join(foreign[:3])}{", ..." if len(foreign) > 3 else ""} would be overwritten and was not written '
+            'by this tool: give another folder to write to'
+        )
+
+
+def save_picture(picture: np.ndarray, file: Path) -> None:
+    """Writes a PNG, bytes [H, W] or [H, W, 3] or 16-bit numbers [H, W], marked as ours."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header = PngImagePlugin.PngInfo()
+    header.add_text(*MARK)
+    Image.fromarray(picture).save(file, pnginfo=header)
+
+
+class MapWriter:
+    """Turns predicted maps into the numbers of the data set's own label files.
+
+    Convention:
+        Class numbers are those of the label files: one more than the class's place where `reduce_zero_label`, as mmseg
+        writes them. 8 bits, or 16 where a model has more classes than 8 bits hold; depths are divided by the rescaling
+        of the data set's label files, in 16 bits.
+
+    Args:
+        outputs: class numbers that the model may answer; None for depth.
+        reduce_zero_label: of the data set.
+        depth_unit: depth of the number 1 in a label file.
+
+    Raises:
+        ValueError: more classes than 16 bits hold.
+    """
+
+    def __init__(self, outputs: int | None, reduce_zero_label: bool = False, depth_unit: float = 1e-3) -> None:
+        self.shift = int(reduce_zero_label)
+        self.depth_unit = depth_unit
+        highest = (outputs or 1) - 1 + self.shift
+        if highest > 65535:
+            raise ValueError(f'label maps are written for up to 65536 classes, the model has {outputs}')
+        self.dtype = np.uint8 if highest <= 255 else np.uint16
+
+    def labels(self, sem_seg: Any) -> np.ndarray:
+        """[1, H, W] class numbers (a tensor) -> [H, W] numbers of a label file."""
+        return (sem_seg[0].cpu().numpy().astype(np.int64) + self.shift).astype(self.dtype)
+
+    def depths(self, depth: Any) -> np.ndarray:
+        """[1, H, W] depths (a tensor) -> [H, W] numbers of a label file."""
+        return np.clip(np.round(depth[0].cpu().numpy() / self.depth_unit), 0, 65535).astype(np.uint16)
+
+
+class KeepMaps(BaseMetric):
+    """Writes every predicted map of a test to a file; it measures nothing.
+
+    Args:
+        folder: to write into.
+        names: of `output_names`, for the paths of the data set.
+        writer: how numbers are written.
+    """
+
+    def __init__(self, folder: str, names: dict[str, Path], writer: MapWriter) -> None:
+        super().__init__(prefix='maps')
+        self.folder = Path(folder)
+        self.names = names
+        self.writer = writer
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            if 'pred_sem_seg' in sample:
+                numbers = self.writer.labels(sample['pred_sem_seg']['data'])
+            else:
+                numbers = self.writer.depths(sample['pred_depth_map']['data'])
+            name = self.names[str(sample['img_path'])]
+            save_picture(numbers, self.folder / f'{name}.png')
+            self.results.append(1)
+
+    def compute_metrics(self, results: list) -> dict:
+        return {}

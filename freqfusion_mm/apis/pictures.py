@@ -1,0 +1,73 @@
+"""Pictures of a test run in every framework: what the pipeline read, with annotation and prediction over it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..visualization.prediction import build_visualizer, draw_prediction
+from .config import scope_of
+from .data import innermost
+from .outputs import output_names, refuse_to_overwrite, save_picture
+from .pixels import ImagePipeline, displayed, steps_of
+
+
+class DataSetReader:
+    """Reads the pixels of a data set's images again, by the data set's own steps.
+
+    Args:
+        dataset: built.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self._places: dict[str, tuple[ImagePipeline, Any, int]] = {}
+        for leaf in innermost(dataset):
+            if not steps_of(leaf) or not hasattr(leaf, 'get_data_info'):
+                continue
+            pipeline = ImagePipeline(steps_of(leaf))
+            for index in range(len(leaf)):
+                self._places[str(leaf.get_data_info(index).get('img_path'))] = pipeline, leaf, index
+
+    @property
+    def paths(self) -> list[str]:
+        """Of all images."""
+        return list(self._places)
+
+    def __call__(self, path: Any) -> Any:
+        """The pixels of an image, as the pipeline reads them."""
+        pipeline, leaf, index = self._places[str(path)]
+        return pipeline.read_info(dict(leaf.get_data_info(index)))[0]['img']
+
+
+class SavePictures(Hook):
+    """Draws every sample of a test into a folder, whatever the config says of pictures.
+
+    Args:
+        cfg: the config.
+        folder: where to; subfolders of the data set are kept.
+        dataset: the built test set.
+        meta: `classes` and `palette`.
+
+    Raises:
+        ValueError: the config's `default_scope` is none that draws.
+        FileExistsError: a picture that is not ours would be overwritten.
+    """
+
+    def __init__(self, cfg: Config, folder: str | os.PathLike, dataset: Any, meta: dict) -> None:
+        self.folder = Path(folder)
+        self.read = DataSetReader(dataset)
+        self.names = output_names(self.read.paths)
+        refuse_to_overwrite(self.folder / f'{name}.png' for name in self.names.values())
+        self.written = 0
+        with scope_of(cfg):
+            self.visualizer = build_visualizer(cfg, meta)
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        for sample in outputs or []:
+            image = displayed(self.read(sample.img_path))
+            picture = draw_prediction(self.visualizer, image, sample.cpu(), truth=True)
+            save_picture(picture, self.folder / f'{self.names[str(sample.img_path)]}.png')
+            self.written += 1

@@ -1,0 +1,158 @@
+"""One reading of an image: every tool shows the pixels that the test pipeline read."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Step = Callable[[dict], dict]
+#: Ours that read or change labels; the frameworks' own have 'Annotation' in their names.
+LABEL_STEPS = ('LabelIgnored', 'LoadPanopticSegments')
+CHECKED_FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'GIF', 'MPO')  # Pillow decodes them as every other reader does
+CHECKED_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif')
+#: What a broken file may raise inside a step that reads it, beside cv2.error.
+READING_ERRORS = (OSError, AssertionError, ValueError, SyntaxError, AttributeError, TypeError, EOFError)
+
+
+class UnreadableImage(OSError):
+    """An image that is missing, truncated, or none at all."""
+
+
+class ImagePipeline:
+    """The steps of a test pipeline without those that read labels: from an image to what a model's `test_step` takes.
+
+    Args:
+        steps: built transforms, in order.
+
+    Raises:
+        ValueError: no step.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = [step for step in steps if not reads_labels(step)]
+        if not self.steps:
+            raise ValueError('the test pipeline has no step that reads an image')
+
+    def read(self, image: str | os.PathLike | np.ndarray) -> tuple[dict, list[Step]]:
+        """Runs the steps up to the one that gives the pixels.
+
+        Args:
+            image: a file, or pixels [H, W] or [H, W, C] as mmcv reads them (BGR where there are three channels).
+
+        Returns:
+            What the steps have gathered, with the pixels under 'img', and the steps that are left.
+
+        Raises:
+            UnreadableImage: names the file and what is wrong with it.
+        """
+        if isinstance(image, np.ndarray):
+            first = next((i + 1 for i, step in enumerate(self.steps) if _is_loader(step)), 1)
+            shape = image.shape[:2]
+            gathered = dict(img=image, img_path=None, img_id=0, img_shape=shape, ori_shape=shape)
+            return gathered | dict(reduce_zero_label=False, seg_fields=[]), self.steps[first:]
+        info = dict(img_path=str(image), img_id=Path(image).stem, reduce_zero_label=False, seg_fields=[])
+        return self.read_info(info)
+
+    def read_info(self, info: dict) -> tuple[dict, list[Step]]:
+        """As `read`, for what a data set says of an image: a dict with `img_path`."""
+        path = info.get('img_path')
+        if isinstance(path, str):
+            check_image(path)
+        gathered: dict | None = info
+        for number, step in enumerate(self.steps, start=1):
+            try:
+                gathered = step(gathered)
+            except Exception as error:
+                if isinstance(error, READING_ERRORS) or type(error).__module__.startswith('cv2'):
+                    raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+                raise
+            if gathered is None:
+                raise UnreadableImage(f'{path} cannot be read: {type(step).__name__} gives nothing')
+            if 'img' in gathered:
+                return gathered, self.steps[number:]
+        raise ValueError(
+            f'no step of the test pipeline reads an image: {", ".join(type(s).__name__ for s in self.steps)}'
+        )
+
+    def __call__(self, image: str | os.PathLike | np.ndarray) -> tuple[dict, np.ndarray]:
+        """What the model takes (one sample, not collated), and the pixels that were read, RGB."""
+        gathered, rest = self.read(image)
+        pixels = displayed(gathered['img'])
+        for step in rest:
+            gathered = step(gathered)
+        return gathered, pixels
+
+
+def steps_of(dataset: Any) -> list[Step]:
+    """The built steps of a data set's pipeline."""
+    pipeline = getattr(dataset, 'pipeline', None)
+    return list(getattr(pipeline, 'transforms', pipeline or []))
+
+
+def reads_labels(step: Step) -> bool:
+    """Whether a step needs what only an annotated data set gives."""
+    return 'Annotation' in type(step).__name__ or type(step).__name__ in LABEL_STEPS
+
+
+def check_image(path: str) -> None:
+    """Refuses a file that ends too early: OpenCV fills the rest of it with grey and says nothing.
+
+    The end of a JPEG or PNG says at no cost that it is whole; any other file is decoded by Pillow, where it knows it.
+
+    Raises:
+        UnreadableImage: it is missing, empty or truncated, or no image although its name says so.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if '://' in path:
+        return
+    try:
+        with open(path, 'rb') as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 64))
+            tail = file.read().rstrip(b'\0\r\n')
+        if tail.endswith(b'\xff\xd9') or b'IEND' in tail[-16:]:
+            return
+        with Image.open(path) as image:
+            if image.format in CHECKED_FORMATS:
+                image.load()
+    except UnidentifiedImageError:
+        if not tail or os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES:
+            raise UnreadableImage(f'{path} cannot be read: it is no image') from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+
+
+def displayed(image: np.ndarray) -> np.ndarray:
+    """Pixels as a pipeline reads them, [H, W] or [H, W, C], as a picture [H, W, 3] of RGB bytes.
+
+    Convention:
+        Three channels are BGR, as mmcv reads them, and four are BGR and alpha, which is left out; of one or two
+        channels the first is shown as grey, of five or more the first three. Bytes, and floats that are whole bytes,
+        stay; 16-bit numbers are divided by 257; other numbers are stretched from their least to their greatest.
+
+    Example:
+        >>> displayed(np.array([[[1, 2, 3]]], np.uint8)).tolist(), displayed(np.array([[0, 65535]], np.uint16)).tolist()
+        ([[[3, 2, 1]]], [[[0, 0, 0], [255, 255, 255]]])
+    """
+    image = image[..., None] if image.ndim == 2 else image
+    channels = image.shape[2]
+    image = image[..., [0, 0, 0] if channels < 3 else [2, 1, 0] if channels < 5 else [0, 1, 2]]
+    if image.dtype == np.uint16:
+        image = image / 257
+    elif image.dtype != np.uint8:
+        image = image.astype(np.float64)
+        low, high = np.nanmin(image, initial=0), np.nanmax(image, initial=1)
+        if low < 0 or high > 255 or (image != np.round(image)).any():
+            image = 255 * (np.nan_to_num(image, nan=low) - low) / (high - low)
+    return np.ascontiguousarray(np.clip(np.round(image), 0, 255).astype(np.uint8))
+
+
+def _is_loader(step: Step) -> bool:
+    return type(step).__name__.startswith('Load') and 'Image' in type(step).__name__
+
+
+def _flat(error: BaseException) -> str:
+    return ' '.join(str(error).split()) or type(error).__name__

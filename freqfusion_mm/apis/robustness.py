@@ -1,0 +1,136 @@
+"""Trained models on corrupted and on shifted images of the test set of their configs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..evaluation.analysis.image_changes import Corruption, Shift
+from ..evaluation.analysis.robustness_report import Results
+from .pixels import UnreadableImage, displayed
+from .trained import Trained
+
+#: Name of a metric -> its key in what a framework's evaluator returns; both are percentages.
+METRICS = {'mIoU': 'mIoU', 'top-1': 'accuracy/top1'}
+Step = Callable[[dict], dict]
+
+
+class Candidate:
+    """A trained classifier or segmentor whose test pipeline takes a further step.
+
+    Args:
+        title: its name in tables.
+        config, checkpoint, device, cfg_options: of `Trained`.
+        images: the first so many of the test set; None: all.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        config: str,
+        checkpoint: str,
+        images: int | None = None,
+        device: str | torch.device | None = None,
+        cfg_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.title = title
+        self.trained = Trained(config, checkpoint, device=device, cfg_options=cfg_options)
+        count = len(self.trained.dataset)
+        self.numbers = range(min(count, images or count))
+
+    def score(self, step: Step | None = None) -> tuple[str, float]:
+        """The metric over the test set, by its name, in percent.
+
+        Raises:
+            ValueError: the evaluator gives none of `METRICS`.
+        """
+        evaluator, seen = self.trained.evaluator(), 0
+        for numbers, batch, samples in self._predictions(step):
+            with self.trained.scope():
+                evaluator.process(data_samples=samples, data_batch=batch)
+            seen += len(numbers)
+        if not seen:
+            raise UnreadableImage(f'no image of the test set of {self.title} could be read')
+        values = evaluator.evaluate(seen)
+        for metric, key in METRICS.items():
+            if key in values:
+                return metric, float(values[key])
+        raise ValueError(
+            f'{self.title}: the test_evaluator must give {" or ".join(METRICS.values())}, it gives {", ".join(values)}'
+        )
+
+    def consistency(self, distances: Sequence[int]) -> dict[int, float]:
+        """Distance -> share of predictions, in percent, that a diagonal shift leaves as they are."""
+        still = {number: label for number, label in self._labels(None)} if distances else {}
+        found = defaultdict(list)
+        for distance in distances:
+            shift = Shift(distance, distance)
+            for number, moved in self._labels(shift):
+                found[distance].append(100 * shift.agreement(still[number], moved))
+        return {distance: mean(values) for distance, values in found.items()}
+
+    def examples(self, names: Sequence[str], severity: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """An image as the pipeline reads it, and its corruptions by name; RGB bytes."""
+        for number in self.numbers:
+            try:
+                image = self.trained.pixels(number)
+                break
+            except UnreadableImage:
+                continue
+        return displayed(image), {name: displayed(Corruption(name, severity).corrupt(image)) for name in names}
+
+    def _predictions(self, step: Step | None) -> Iterator[tuple[list[int], dict, list]]:
+        self.trained.put_after_reading(step)
+        for numbers, batch in self.trained.batches(self.numbers):
+            yield numbers, batch, self.trained.predict(batch)
+
+    def _labels(self, step: Step | None) -> Iterator[tuple[int, np.ndarray]]:
+        for numbers, _, samples in self._predictions(step):
+            yield from zip(numbers, map(labels, samples))
+
+
+def labels(sample: Any) -> np.ndarray:
+    """What a model predicts: a label map [H, W], or the label [1] of the image.
+
+    Raises:
+        ValueError: neither.
+    """
+    for key in ('pred_sem_seg', 'pred_label'):
+        if key in sample:
+            value = sample.get(key)
+            return value.data[0].cpu().numpy() if key == 'pred_sem_seg' else value.cpu().numpy()
+    raise ValueError(
+        'shifts are measured for classifiers and segmentors: the model must predict pred_label or '
+        f'pred_sem_seg, it predicts {", ".join(sample.keys())}'
+    )
+
+
+def measure(
+    models: Sequence[Candidate], names: Sequence[str], severities: Sequence[int], distances: Sequence[int]
+) -> Results:
+    """Everything; the corruption is the outer loop, so that one computation serves all models and is then let go.
+
+    Raises:
+        ValueError: the models have different metrics.
+    """
+    clean = {model.title: model.score() for model in models}
+    metrics = {metric for metric, _ in clean.values()}
+    if len(metrics) > 1:
+        raise ValueError(f'all models must have one metric to be compared, got {", ".join(sorted(metrics))}')
+    results = Results([model.title for model in models], metrics.pop())
+    for title, (_, value) in clean.items():
+        results.values[title, 'clean', '', 0] = value
+    for name in names:
+        for severity in severities:
+            corruption = Corruption(name, severity)
+            for model in models:
+                results.values[model.title, 'corruption', name, severity] = model.score(corruption)[1]
+        shown = ', '.join(f'{results.mean(title, "corruption", name):.2f}' for title in results.titles)
+        print(f'{name}: {results.metric} {shown}', flush=True)
+    for model in models:
+        for distance, value in model.consistency(distances).items():
+            results.values[model.title, 'shift', 'diagonal', distance] = value
+    return results

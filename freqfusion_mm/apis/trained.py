@@ -1,0 +1,119 @@
+"""A trained model beside the data set, the pipeline and the metrics of its config, all of them built."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.evaluator import Evaluator
+
+from .classes import ignore_label
+from .config import load_config, scope_of
+from .data import build_dataset, check_data, innermost
+from .model import init_model
+from .pictures import DataSetReader
+from .pixels import ImagePipeline, UnreadableImage, steps_of
+from .unreadable import read_sample
+
+
+class Trained:
+    """What the comparing commands ask, whatever the config looks like: wrapped or concatenated data sets, lazy configs.
+
+    Args:
+        config: a file, the name of one of ours, or a config.
+        checkpoint: of its model.
+        split: 'test' or 'val': whose data set and metrics.
+        device: by default the GPU where there is one.
+        cfg_options: settings to override.
+
+    Attributes:
+        failures: what could not be read, a line each.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        split: str = 'test',
+        device: str | torch.device | None = None,
+        cfg_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.cfg = load_config(config, cfg_options)
+        check_data(self.cfg, f'{split}_dataloader')
+        self.split = split
+        self.model = init_model(self.cfg, checkpoint, device)
+        self.dataset = build_dataset(self.cfg, f'{split}_dataloader')
+        self.batch_size = self.cfg[f'{split}_dataloader'].get('batch_size', 1)
+        self.failures: list[str] = []
+        self._reader: DataSetReader | None = None
+        self._places: list[tuple[Any, list, int]] = []
+
+    def scope(self) -> AbstractContextManager:
+        """The scope of its config; to be entered around whatever may look names up."""
+        return scope_of(self.cfg)
+
+    def evaluator(self) -> Evaluator:
+        """The metrics of the split, built anew, one or several."""
+        with self.scope():
+            evaluator = Evaluator(self.cfg[f'{self.split}_evaluator'])
+        evaluator.dataset_meta = self.dataset.metainfo
+        return evaluator
+
+    def ignore_label(self) -> int:
+        """The label that the metrics leave out."""
+        return ignore_label(self.evaluator().metrics, self.dataset, self.model)
+
+    def pixels(self, number: int) -> np.ndarray:
+        """Of a sample, as its pipeline reads them."""
+        self._reader = self._reader or DataSetReader(self.dataset)
+        return self._reader(self.dataset.get_data_info(number)['img_path'])
+
+    def batches(self, numbers: Iterable[int], size: int | None = None) -> Iterator[tuple[list[int], dict]]:
+        """Batches of these samples with their numbers, without what cannot be read."""
+        good: list[tuple[int, Any]] = []
+        for number in numbers:
+            try:
+                good.append((number, read_sample(self.dataset, number)))
+            except UnreadableImage as error:
+                self.failures.append(str(error))
+            if len(good) == (size or self.batch_size):
+                yield [number for number, _ in good], pseudo_collate([sample for _, sample in good])
+                good = []
+        if good:
+            yield [number for number, _ in good], pseudo_collate([sample for _, sample in good])
+
+    def predict(self, batch: dict) -> list:
+        """What the model makes of a batch, through its own `test_step`."""
+        with self.scope(), torch.no_grad():
+            return self.model.test_step(batch)
+
+    def put_after_reading(self, step: Any | None) -> None:
+        """Puts a step behind the one that reads the image, in every pipeline of the data set; None takes it away.
+
+        Raises:
+            ValueError: a pipeline has no step that reads an image.
+        """
+        for leaf, steps, place in self._reading():
+            leaf.pipeline.transforms = [*steps[:place], *([step] if step else []), *steps[place:]]
+
+    def _reading(self) -> list[tuple[Any, list, int]]:
+        if not self._places:
+            for leaf in innermost(self.dataset):
+                steps = steps_of(leaf)
+                rest = self._rest_after_reading(leaf)
+                self._places.append((leaf, steps, steps.index(rest[0]) if rest else len(steps)))
+        return self._places
+
+    @staticmethod
+    def _rest_after_reading(leaf: Any) -> list:
+        error: Exception | None = None
+        for index in range(len(leaf)):
+            try:
+                return ImagePipeline(steps_of(leaf)).read_info(dict(leaf.get_data_info(index)))[1]
+            except UnreadableImage as unreadable:
+                error = unreadable
+        raise error or ValueError('the data set is empty')

@@ -1,0 +1,61 @@
+"""Draw what every upsampler makes of one feature map.
+
+A feature map of the image (soft colour and texture clusters, or --features) is averaged down by each ratio. Each
+upsampler of the package is fitted for a few steps to bring back the fine map, guided by the image where it takes a
+guide, and drawn: in one direct step, and by repeated steps of x2. Colours are the first three principal components of
+the fine map. Rows are upsamplers, columns are ratios; the number in a cell is the error of the reconstruction relative
+to the map's variance.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from .arguments import add_traceback
+from .errors import building
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `compare` takes."""
+    from ..layers import UPSAMPLERS
+
+    parser.add_argument('image', help='any picture that OpenCV reads')
+    parser.add_argument('--out', default='upsamplers.png', help='the picture to write')
+    parser.add_argument('--features', help='a fine map [C, H, W] of the image, saved by torch.save; C divides by 4')
+    parser.add_argument('--ratios', type=int, nargs='+', default=[2, 4, 8, 16], help='powers of 2')
+    parser.add_argument('--size', type=int, default=256, help='side of the square that is cut from the image')
+    parser.add_argument('--steps', type=int, default=300, help='of the fit; 0 draws the upsamplers as they start')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=list(UPSAMPLERS),
+        default=list(UPSAMPLERS),
+        metavar='NAME',
+        help='upsamplers to draw',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    add_traceback(parser)
+
+
+def run(args: Namespace) -> None:
+    """Fits and draws."""
+    import cv2
+    import torch
+    import torch.nn.functional as F
+
+    from ..evaluation.analysis.upsampler_fit import cluster_map
+    from ..visualization.upsamplers import compare_upsamplers, read_image
+
+    with building():
+        if any(ratio < 2 or ratio & (ratio - 1) for ratio in args.ratios) or args.size % max(args.ratios):
+            raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
+        torch.manual_seed(args.seed)
+        image = read_image(args.image, args.size)
+        if args.features:
+            fine = torch.load(args.features, weights_only=True)[None].float()
+            fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)
+        else:
+            fine = cluster_map(image)
+    sheet = compare_upsamplers(image, fine, args.only, args.ratios, args.steps)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(args.out, sheet)
+    print(f'wrote {args.out}')

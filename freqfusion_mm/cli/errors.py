@@ -1,0 +1,62 @@
+"""A user's mistake is one line and exit status 1; any other error keeps its traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: Whatever goes wrong while config, model and data sets are built is the user's, and these name it.
+WHILE_BUILDING = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ImportError,
+    AssertionError,
+    AttributeError,
+    NameError,
+    SyntaxError,
+    RuntimeError,
+)
+
+
+class UserMistake(Exception):
+    """In config, data or checkpoint."""
+
+
+@contextmanager
+def building(*kinds: type[Exception]) -> Iterator[None]:
+    """Inside it, what goes wrong is the user's mistake.
+
+    Args:
+        kinds: of errors; by default those that a wrong config may raise while config, model and data sets are built.
+            Later, `ValueError` stands for our own code's refusals.
+    """
+    users = kinds or WHILE_BUILDING
+    try:
+        yield
+    except users as error:
+        raise UserMistake(_text(error)) from error
+
+
+@contextmanager
+def one_line(show_traceback: bool = False) -> Iterator[None]:
+    """Ends the program with one line on a user's mistake.
+
+    Args:
+        show_traceback: let every error through as it is.
+    """
+    from ..apis.errors import USERS
+
+    try:
+        yield
+    except (UserMistake, *USERS) as error:
+        if show_traceback:
+            raise
+        raise SystemExit(f'error: {" ".join(str(error).split())}') from None
+
+
+def _text(error: BaseException) -> str:
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    if isinstance(error, ImportError) and error.__cause__:
+        text = error.__cause__  # mmengine's own text around it lists sys.path
+    kind = '' if isinstance(error, (ValueError, OSError)) else f'{type(error).__name__}: '
+    return f'{kind}{text}'

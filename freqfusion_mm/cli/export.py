@@ -1,0 +1,49 @@
+"""Write a segmentor or depth estimator as ONNX.
+
+Input [N, C, H, W] is the image as the network sees it, normalised; output the logits [N, classes, H, W], with --labels
+the class numbers [N, H, W] as a test has them, or the depths [N, 1, H, W]. Batch and size are free, unless --fixed. See
+projects/deployment/README.md.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from .arguments import add_common, add_config
+from .errors import building
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `export` takes."""
+    add_config(parser)
+    parser.add_argument('--weights', help='a checkpoint of it; without, the weights are random')
+    parser.add_argument('--out', required=True, help='the file to write')
+    parser.add_argument('--opset', type=int, help='16 to 20, 17 unless given; with --dynamo 18 to 20')
+    parser.add_argument('--dynamo', action='store_true', help="use torch's newer exporter: many times slower")
+    parser.add_argument('--size', type=int, nargs=2, default=(224, 352), metavar=('H', 'W'), help='of the example')
+    parser.add_argument('--fixed', action='store_true', help='take images of the size of the example alone')
+    parser.add_argument('--labels', action='store_true', help='give class numbers instead of logits')
+    add_common(parser)
+
+
+def run(args: Namespace) -> None:
+    """Exports."""
+    import torch
+
+    from ..apis.export import Exportable, export, input_channels, slides
+    from ..apis.model import init_model
+
+    opset = args.opset or (18 if args.dynamo else 17)
+    with building():
+        model = Exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
+        channels = input_channels(model.model)
+        example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
+    with building(ValueError):
+        export(model, (example,), args.out, opset, not args.fixed, ['image'], [model.output_name], args.dynamo)
+    print(f'{args.out}: opset {opset}, {channels} channels, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
+    if slides(model.model):
+        print(
+            'note: a test of this config slides a window over the image; the exported network takes one window, so '
+            'slide and average outside it for the same numbers',
+            file=sys.stderr,
+        )

@@ -1,0 +1,48 @@
+"""Show and measure gridding with and without hierarchical feature fusion.
+
+Without --model: one ESP and one EESP block of random weights (mean over --seeds). With --model and --weights: every
+block of stride 1 in the backbone (mean over the blocks), with its fusion and, by the same weights, without.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from .arguments import add_common
+from .errors import building
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `gridding` takes."""
+    parser.add_argument('--out', required=True, help='the picture to write')
+    parser.add_argument('--channels', type=int, default=80, help='of the random blocks; a multiple of 80')
+    parser.add_argument('--seeds', type=int, default=20, help='random blocks to average')
+    parser.add_argument(
+        '--model', metavar='CONFIG', help='with an ESPNet or ESPNetV2 backbone, or the name of one of ours'
+    )
+    parser.add_argument('--weights', help="its checkpoint, or the author's file")
+    add_common(parser)
+
+
+def run(args: Namespace) -> None:
+    """Measures, prints and draws."""
+    from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without, random_blocks
+    from ..visualization.gridding import draw_receptive_fields
+
+    with building():
+        if (args.model is None) != (args.weights is None):
+            raise ValueError('--model and --weights go together')
+        if args.model:
+            from ..apis.model import init_model
+
+            groups = blocks_of(init_model(args.model, args.weights, args.device, args.cfg_options))
+        else:
+            groups = random_blocks(args.channels, args.seeds)
+    results = measure_with_and_without(groups)
+    draw_receptive_fields(results, args.out)
+    for label, rows in results.items():
+        dilated = [number for dilation, _, number in rows if dilation > 1]
+        print(
+            f'{label:28s} '
+            + '  '.join(f'd{dilation} {number:.3f}' for dilation, _, number in rows)
+            + f'  mean of dilated {sum(dilated) / len(dilated):.3f}'
+        )
+    print(f'{args.out}: 1 is a bare lattice, 0 an even field')

@@ -1,0 +1,71 @@
+"""`freqfusion-mm COMMAND ...`, or `python -m freqfusion_mm COMMAND ...`; a command imports what it needs."""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from importlib import import_module
+
+from .errors import one_line
+
+#: command -> what it does; its module is called the same, with underscores.
+COMMANDS = {
+    'train': 'train a model, of mmseg, mmdet or mmpretrain',
+    'test': 'evaluate a checkpoint',
+    'infer': 'predict for images and folders of images',
+    'export': 'write a segmentor as ONNX',
+    'convert': "convert an author's checkpoint to ours",
+    'compare': 'draw what every upsampler makes of one feature map',
+    'side-by-side': 'draw the predictions of several models, one image a row',
+    'similarity': 'measure how features keep classes together and apart',
+    'robustness': 'evaluate on corrupted and on shifted images',
+    'gridding': 'measure gridding with and without hierarchical fusion',
+    'benchmark': 'measure time and memory of the upsamplers',
+    'results': 'train, test and count the rows of the tables, and write them',
+    'config': 'print the path of one of our configs',
+    'doctor': 'look the installation over',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: its name and its arguments; by default those of the process.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: on a user's mistake, with one line, and for --help.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] not in COMMANDS:
+        overview = ArgumentParser(
+            prog='freqfusion-mm',
+            formatter_class=RawDescriptionHelpFormatter,
+            description='\n'.join(f'  {name:13} {what}' for name, what in COMMANDS.items()),
+            epilog='freqfusion-mm COMMAND -h shows the options of a command',
+        )
+        overview.add_argument('command', choices=COMMANDS, metavar='COMMAND')
+        overview.parse_args(argv[:1])
+    name, *rest = argv
+    module = import_module(f'.{name.replace("-", "_")}', __package__)
+    passes_on = getattr(module, 'PASSES_ON', False)  # a program of its own parses what follows
+    parser = ArgumentParser(
+        prog=f'freqfusion-mm {name}',
+        description=module.__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+        add_help=not passes_on,
+    )
+    module.add_arguments(parser)
+    if passes_on:
+        args = parser.parse_args([])
+        args.arguments = rest
+    else:
+        args = parser.parse_args(rest)
+    with one_line(getattr(args, 'traceback', False)):
+        return module.run(args) or 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,51 @@
+"""Train a model; mmseg, mmdet and mmpretrain configs alike."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+
+from .arguments import add_run
+from .errors import building
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `train` takes."""
+    add_run(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, or from the newest in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a CUDA device)')
+
+
+def run(args: Namespace) -> int:
+    """Trains; the exit status is 1 where images had to be left out."""
+    from mmengine.runner import find_latest_checkpoint
+
+    from ..apis.config import load_config
+    from ..apis.data import check_data
+    from ..apis.runner import StrictLoading, build_runner, use_amp
+    from ..apis.unreadable import skip_unreadable_in_training, summary
+
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    with building():
+        cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        if args.amp:
+            use_amp(cfg)
+        if args.resume:
+            checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+            cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
+        check_data(cfg, 'train_dataloader', 'val_dataloader')
+        runner = build_runner(cfg)
+        if cfg.get('resume') and cfg.get('load_from'):
+            runner.register_hook(StrictLoading(cfg.load_from))
+        unreadable = skip_unreadable_in_training(runner)  # builds the data sets, where an error is the user's
+    runner.train()
+    failures = unreadable.read_text().splitlines() if unreadable.exists() else []
+    failures += getattr(getattr(runner.val_loop, 'dataloader', None), 'failures', [])
+    if failures:
+        print(f'error: {summary(failures)}', file=sys.stderr)
+    return int(bool(failures))

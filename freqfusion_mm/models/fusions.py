@@ -1,0 +1,87 @@
+"""What necks, heads and pixel decoders with fusions share: where options belong, and the order of checkpoints."""
+
+import functools
+import inspect
+from collections.abc import Callable, MutableMapping
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeVar
+
+from torch import nn
+
+from ..layers import UPSAMPLERS, option_names
+
+T = TypeVar('T', bound=type[nn.Module])
+
+
+def takes_fusion(cls: T) -> T:
+    """Class decorator for a module with `upsample_cfg`: a keyword that nobody takes is answered with where it belongs.
+
+    Example:
+        >>> @takes_fusion
+        ... class Head(nn.Module):
+        ...     def __init__(self, upsample_cfg='FreqFusion', channels=8):
+        ...         super().__init__()
+        >>> Head(compressed_channels=8)
+        Traceback (most recent call last):
+        ...
+        TypeError: Head has no option compressed_channels: this belongs into upsample_cfg, e.g. \
+upsample_cfg=dict(type='FreqFusion', compressed_channels=8)
+    """
+    init = cls.__init__
+    known, default = {}, None
+    for base in cls.__mro__[: cls.__mro__.index(nn.Module)]:
+        if '__init__' in vars(base):
+            parameters = inspect.signature(vars(base)['__init__']).parameters
+            known |= {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD and name != 'self'}
+            default = default or getattr(parameters.get('upsample_cfg'), 'default', None)
+
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs) -> None:
+        unknown = [name for name in kwargs if name not in known]
+        if unknown:
+            raise TypeError(_answer(cls.__name__, unknown[0], kwargs, list(known), kwargs.get('upsample_cfg', default)))
+        init(self, *args, **kwargs)
+
+    cls.__init__ = __init__
+    return cls
+
+
+def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], upsample_cfg: Any) -> str:
+    chosen = upsample_cfg.get('type', 'FreqFusion') if isinstance(upsample_cfg, dict) else upsample_cfg
+    for kind in (chosen, *UPSAMPLERS):
+        if name in option_names(kind):
+            kind = kind if isinstance(kind, str) else kind.__name__
+            return (
+                f'{owner} has no option {name}: this belongs into upsample_cfg, e.g. '
+                f'upsample_cfg=dict(type={kind!r}, {name}={kwargs[name]!r})'
+            )
+    near = get_close_matches(name, known, n=1)
+    return f'{owner} has no option {name}{f" (did you mean {near[0]}?)" if near else ""}: it takes {", ".join(known)}'
+
+
+class DeepToShallow:
+    """Mixin, to be named first: `fusions` goes from deep to shallow, and loads what was counted the other way.
+
+    That is what this class saved as version 1, and other lists of the same modules.
+
+    Attributes:
+        shallow_to_deep: name of such a list -> what the name of a weight in one of its modules is in one of `fusions`.
+    """
+
+    _version = 2
+    shallow_to_deep: ClassVar[dict[str, Callable[[str], str]]] = {}
+
+    def _load_from_state_dict(
+        self, state_dict: MutableMapping[str, Any], prefix: str, local_metadata: dict, *args
+    ) -> None:
+        lists = dict(self.shallow_to_deep)
+        if local_metadata.get('version', self._version) < 2:
+            lists = {'fusions': str, **lists}
+        for theirs, rename in lists.items():
+            start = f'{prefix}{theirs}.'
+            found = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith(start)}
+            for key, value in found.items():
+                index, name = key[len(start) :].split('.', 1)
+                ours = len(self.fusions) - 1 - int(index)
+                state_dict[f'{prefix}fusions.{ours}.{rename(name)}'] = value
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)

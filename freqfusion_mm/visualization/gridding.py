@@ -1,0 +1,28 @@
+"""What each branch of a dilated block reads, as a picture."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from .figure import pyplot
+
+
+def draw_receptive_fields(results: dict[str, list[tuple[int, Tensor, float]]], out: str | Path) -> None:
+    """A line for each kind of block: dilation, receptive field and gridding of each branch (`measure_gridding`)."""
+    columns = max(len(rows) for rows in results.values())
+    figure, axes = pyplot().subplots(
+        len(results), columns, figsize=(2.1 * columns, 2.4 * len(results)), squeeze=False, layout='constrained'
+    )
+    for line, (label, rows) in zip(axes, results.items()):
+        for cell in line:
+            cell.axis('off')
+        for cell, (dilation, energy, number) in zip(line, rows):
+            cell.axis('on')
+            cell.set(xticks=[], yticks=[])
+            cell.imshow((energy / energy.max()).clamp(min=1e-4).log10(), cmap='magma', interpolation='nearest')
+            cell.set_title(f'dilation {dilation}: {number:.3f}', fontsize=9)
+        line[0].set_ylabel(label, fontsize=9)
+    figure.suptitle('What each branch reads (log of the squared impulse response), and its gridding', fontsize=10)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=100)
+    pyplot().close(figure)

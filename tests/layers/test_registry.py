@@ -1,0 +1,386 @@
+"""Names, classes and options that `upsample_cfg` takes; what is asked before a layer exists; plain networks."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from small_upsamplers import CFGS
+from torch import nn
+
+import freqfusion_mm
+from freqfusion_mm.layers import (
+    CARAFE,
+    FADE,
+    UPSAMPLERS,
+    Bilinear,
+    DySample,
+    FreqFusion,
+    Fuse,
+    IndexNet,
+    Nearest,
+    PixelShuffle,
+    ReSFU,
+    Upsampler,
+    build_fusion,
+    build_upsampler,
+    find_upsampler,
+    option_names,
+    read_upsample_cfg,
+    register_upsampler,
+)
+
+
+class Mine(Upsampler):
+    """Takes whatever options there are."""
+
+    def __init__(self, lr_channels, hr_channels, **options):
+        super().__init__()
+        self.options = options
+
+    def forward(self, lr_feat, hr_feat=None):
+        return nn.functional.interpolate(lr_feat, hr_feat.shape[-2:])
+
+
+@pytest.mark.parametrize(
+    'cfg, kind, options',
+    [
+        ('CARAFE', CARAFE, {}),
+        ('carafe', CARAFE, {}),
+        ('pixel-shuffle', PixelShuffle, {}),
+        (dict(type='PixelShuffle', kernel_size=5), PixelShuffle, dict(kernel_size=5)),
+        (FreqFusion, FreqFusion, {}),
+        (dict(type=FreqFusion, groups=2), FreqFusion, dict(groups=2)),
+        ('freqfusion_mm.layers.FreqFusion', FreqFusion, {}),
+        ('freqfusion_mm.layers.upsamplers.resfu.ReSFU', ReSFU, {}),
+        (dict(mode='nearest'), Nearest, {}),
+        (dict(mode='bilinear', align_corners=True), Bilinear, dict(align_corners=True)),
+        (dict(type=Mine, colour='red'), Mine, dict(colour='red')),
+        # mmcv's names
+        (
+            dict(type='carafe', up_kernel=3, up_group=2, scale_factor=4, encoder_kernel=5),
+            CARAFE,
+            dict(kernel_size=3, groups=2, scale_factor=4, encoder_kernel=5),
+        ),
+        (dict(type='pixel_shuffle', upsample_kernel=5), PixelShuffle, dict(kernel_size=5)),
+        (dict(type='SAPA', embedding_channels=16), UPSAMPLERS['SAPA'], dict(compressed_channels=16)),
+        # what an override of the type alone inherits from mmdet's FPN and FPN_CARAFE
+        (dict(type='FreqFusion', mode='bilinear'), FreqFusion, {}),
+        (dict(type='nearest', mode='bilinear', align_corners=False), Nearest, {}),
+        (
+            dict(type='ReSFU', up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1, compressed_channels=64),
+            ReSFU,
+            dict(compressed_channels=64),
+        ),
+    ],
+)
+def test_what_a_config_means(cfg, kind, options):
+    found, rest = read_upsample_cfg(cfg)
+    assert (found.__name__, rest) == (kind.__name__, options) and found.__module__ == kind.__module__
+    layer = build_fusion(cfg, 16, 8)
+    assert isinstance(getattr(layer, 'upsampler', layer), found)
+
+
+@pytest.mark.parametrize(
+    'cfg, error, message',
+    [
+        (dict(type='bilinaer'), ValueError, r"unknown upsampler type 'bilinaer' \(did you mean 'bilinear'\?\): choose"),
+        ('FreqFussion', ValueError, "did you mean 'FreqFusion'"),
+        ('my_pkg.Dysampel', ValueError, "unknown upsampler type 'my_pkg.Dysampel' .did you mean 'DySample'"),
+        ('torch.nn.NoSuchThing', ValueError, 'choose one of .*a class, its import path, or a name that is registered'),
+        (
+            dict(type='FreqFusion', lowpas_kernel=3),
+            TypeError,
+            r'FreqFusion has no option lowpas_kernel \(did you mean lowpass_kernel\?\): it takes lowpass_',
+        ),
+        (dict(type='FreqFusion', compress_channels=3), TypeError, 'did you mean compressed_channels'),
+        (dict(type='FreqFusion', up_kernel=3), TypeError, r'up_kernel \(which is lowpass_kernel here\)'),
+        (dict(type='FreqFusion', feature_resample_group=8), TypeError, 'which is resample_groups here'),
+        (dict(type='ReSFU', up_kernel=3), TypeError, r'up_kernel \(which is kernel_size here\)'),
+        (dict(type='SAPA', scale_factor=2), TypeError, 'the ratio is that of the two maps'),
+        (dict(type='FADE', keep_hr=False), TypeError, 'FADE has no option keep_hr'),
+        (dict(type='FreqFusion', keep_hr=False), TypeError, 'FreqFusion has no option keep_hr'),
+        (dict(), TypeError, "upsample_cfg must be a dict with a 'type'"),
+        (3, TypeError, "upsample_cfg must be a dict with a 'type'"),
+        (nn.Conv2d, TypeError, "Conv2d is no upsampler: .* missing a required argument: 'kernel_size'"),
+    ],
+)
+def test_mistakes_get_a_hint(cfg, error, message):
+    with pytest.raises(error, match=message):
+        build_fusion(cfg, 16, 8)
+
+
+def test_registering():
+    @register_upsampler('my_own')
+    class MyOwn(Mine):
+        direct = True
+
+    try:
+        assert find_upsampler('MyOwn') is MyOwn and read_upsample_cfg('my_own')[0].direct
+        with pytest.raises(ValueError, match=r"the name 'MY-OWN' is that of .*MyOwn: choose another"):
+            register_upsampler('MY-OWN')(Mine)
+        register_upsampler('my_own')(MyOwn)  # a module that is read twice
+    finally:
+        del UPSAMPLERS['my_own']
+    with pytest.raises(ValueError, match='unknown upsampler'):
+        find_upsampler('my_own')
+
+
+def test_what_mmengine_knows():
+    registry = pytest.importorskip('mmengine.registry')
+    pytest.importorskip('mmcv')
+    import freqfusion_mm.registration  # noqa: F401
+
+    child = registry.Registry('model', parent=registry.MODELS, scope='elsewhere')
+    registry.MODELS.register_module(name='RootUp', module=Mine)
+    child.register_module(name='ScopedUp', module=Mine)
+    try:
+        for name in ('RootUp', 'mmengine.RootUp', 'elsewhere.ScopedUp', f'{__name__}.Mine'):
+            assert find_upsampler(name) is Mine or find_upsampler(name).__qualname__ == 'Mine'
+            assert build_fusion(dict(type=name, anything=1), 4, 4).upsampler.options == dict(anything=1)
+        with pytest.raises(ValueError, match='unknown upsampler'):
+            find_upsampler('ScopedUp')
+        with registry.DefaultScope.overwrite_default_scope('elsewhere'):
+            assert find_upsampler('ScopedUp') is Mine and find_upsampler('RootUp') is Mine
+        assert registry.MODELS.get('CARAFE') is CARAFE and registry.MODELS.get('carafe') is not CARAFE
+        assert {registry.MODELS.get(cls.__name__) for cls in UPSAMPLERS.values()} == set(UPSAMPLERS.values())
+    finally:
+        del registry.MODELS._module_dict['RootUp'], registry.MODELS.children['elsewhere']
+
+
+def test_what_is_asked_before_a_layer_exists():
+    direct = {name for name, cls in UPSAMPLERS.items() if cls.direct}
+    assert direct == {'nearest', 'bilinear', 'bicubic', 'ReSFU'}
+    guided = {name for name, cls in UPSAMPLERS.items() if cls.guided}
+    assert guided == {'A2U', 'FADE', 'FreqFusion', 'IndexNet', 'ReSFU', 'SAPA'}
+    for name, cfg in CFGS.items():
+        layer = build_fusion(cfg, 16, 8)
+        assert (layer.direct, layer.guided) == (name in direct, name in guided)
+
+
+@pytest.mark.parametrize(
+    'options, groups',
+    [
+        ({}, 4),
+        (dict(resample_groups=8), 8),
+        (dict(resample=False), 1),
+        (dict(resample=False, resample_groups=8, highpass=False), 1),
+    ],
+)
+def test_groups_to_keep(options, groups):
+    assert (
+        FreqFusion.groups_to_keep(16, **options)
+        == build_fusion(dict(type=FreqFusion, **options), 16, 8).resample_groups
+    )
+    assert FreqFusion.groups_to_keep(16, **options) == groups
+    assert FreqFusion.groups_to_keep(18) == 2 and FreqFusion(18, 8).resample_groups == 2
+
+
+def test_defaults_that_depend_on_the_channels():
+    assert FADE(8, 8).gated and not FADE(8, 6).gated and not FADE(8, 8, gated=False).gated
+    assert (DySample(6).groups, DySample(8).groups, DySample(7).groups) == (2, 4, 1)
+    assert (FreqFusion(2, 3).compressed_channels, FreqFusion(64, 64).compressed_channels) == (1, 16)
+
+
+def test_the_models_options_are_offered():
+    assert build_fusion('bilinear', 4, 4, align_corners=True).upsampler.align_corners is True
+    named = build_fusion(dict(type='bilinear', align_corners=False), 4, 4, align_corners=True)
+    assert named.upsampler.align_corners is False
+    norm = build_fusion('IndexNet', 4, 4, norm_cfg=dict(type='GN', num_groups=2)).upsampler.blocks[0][1]
+    assert isinstance(norm, nn.GroupNorm) and norm.num_groups == 2
+    assert isinstance(build_fusion('IndexNet', 4, 4, norm_cfg=None).upsampler.blocks[0][1], nn.BatchNorm2d)
+    build_fusion('FreqFusion', 4, 4, norm_cfg=dict(type='SyncBN'))  # has no use for it
+
+
+@pytest.mark.parametrize(
+    'norm_cfg, kind',
+    [
+        (dict(type='BN', requires_grad=False, eps=1e-3), nn.BatchNorm2d),
+        (dict(type='SyncBN', requires_grad=True), nn.SyncBatchNorm),
+        (dict(type='GN', num_groups=4), nn.GroupNorm),
+        (dict(type='LN'), nn.LayerNorm),
+    ],
+)
+def test_indexnet_follows_a_norm_cfg(norm_cfg, kind):
+    layer = IndexNet(8, 8, norm_cfg=norm_cfg).eval()
+    norm = layer.blocks[0][1]
+    assert isinstance(norm, kind) and norm.weight.requires_grad == norm_cfg.get('requires_grad', True)
+    assert norm.eps == norm_cfg.get('eps', 1e-5)
+    if kind is not nn.SyncBatchNorm:
+        assert layer(torch.randn(1, 8, 4, 5), torch.randn(1, 8, 8, 10)).shape == (1, 8, 8, 10)
+
+
+@pytest.mark.parametrize(
+    'norm_cfg, error, message',
+    [
+        (dict(type='IN'), ValueError, "must be 'BN', 'SyncBN', 'GN' or 'LN', got 'IN'"),
+        ('BN', TypeError, "norm_cfg must be a dict with a 'type'"),
+        (dict(type='BN', epsilon=1), TypeError, 'epsilon'),
+    ],
+)
+def test_bad_norms(norm_cfg, error, message):
+    with pytest.raises(error, match=message):
+        IndexNet(8, 8, norm_cfg=norm_cfg)
+
+
+# ---------------------------------------------------------------- whose sharpened map nobody uses
+
+
+@pytest.mark.parametrize('options', [{}, dict(initial_fusion=False), dict(semi_conv=False), dict(highpass=False)])
+def test_a_map_that_is_dropped_has_no_weights(options, assert_same):
+    cfg = dict(type='FreqFusion', compressed_channels=8, **options)
+    whole, part = build_fusion(cfg, 16, 8), build_fusion(cfg, 16, 8, keep_hr=False)
+    part.load_state_dict(whole.state_dict())  # which may hold more
+    pair = torch.randn(2, 16, 4, 5), torch.randn(2, 8, 13, 15)
+    lr_up, hr_feat = part(*pair)
+    assert hr_feat is pair[1]
+    assert_same(lr_up, whole(*pair)[0])
+    lr_up.square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in part.parameters())
+    assert (part.highpass_encoder is None) == (options != {})
+    theirs = {name.replace('highpass_encoder', 'content_encoder2'): p for name, p in whole.state_dict().items()}
+    part.load_state_dict(theirs)
+
+
+# ---------------------------------------------------------------- in networks of one's own
+
+
+@pytest.mark.parametrize('name', CFGS)
+@pytest.mark.parametrize('out_channels', [None, 5])
+def test_build_upsampler_gives_one_map(name, out_channels):
+    upsample = build_upsampler(CFGS[name], lr_channels=16, hr_channels=8, out_channels=out_channels)
+    lr_feat, hr_feat = torch.randn(2, 16, 4, 5, requires_grad=True), torch.randn(2, 8, 8, 11)
+    out = upsample(lr_feat, hr_feat)
+    assert out.shape == (2, out_channels or 16, 8, 11)
+    if not UPSAMPLERS[name].guided:
+        assert upsample(lr_feat).shape == (2, out_channels or 16, 8, 10)
+    out.square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in upsample.parameters())
+    assert (upsample.direct, upsample.guided) == (UPSAMPLERS[name].direct, UPSAMPLERS[name].guided)
+
+
+def test_option_names():
+    assert option_names('SAPA') == ['kernel_size', 'compressed_channels', 'gated', 'norm', 'bias']
+    assert 'keep_hr' not in option_names(FreqFusion)
+
+
+@pytest.mark.parametrize('name', CFGS)
+@pytest.mark.parametrize('mode, channels, out', [('cat', (16, 8), 24), ('add', (16, 8), 8), ('add', (8, 8), 8)])
+def test_fuse(name, mode, channels, out):
+    fuse = Fuse(CFGS[name], lr_channels=channels[0], hr_channels=channels[1], mode=mode)
+    feats = [torch.randn(2, channels[1], 9, 11), torch.randn(2, channels[0], 4, 5, requires_grad=True)]
+    fused = fuse(feats)
+    assert fused.shape == (2, out, 9, 11) and fuse.out_channels == out
+    fused.square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in fuse.parameters())
+
+
+def test_fuse_joins_as_it_says():
+    hr_feat, lr_feat = torch.randn(1, 8, 8, 10), torch.randn(1, 8, 4, 5)
+    lr_up = nn.functional.interpolate(lr_feat, scale_factor=2)
+    size = dict(lr_channels=8, hr_channels=8)
+    assert torch.equal(Fuse('nearest', **size)([hr_feat, lr_feat]), torch.cat([hr_feat, lr_up], 1))
+    assert torch.equal(Fuse('nearest', **size, lr_first=True)([hr_feat, lr_feat]), torch.cat([lr_up, hr_feat], 1))
+    assert torch.equal(Fuse('nearest', **size, mode='add')((hr_feat, lr_feat)), hr_feat + lr_up)
+    with pytest.raises(ValueError, match="mode must be 'cat' or 'add', got 'sum'"):
+        Fuse('nearest', **size, mode='sum')
+    with pytest.raises(TypeError, match=r'wants the list \[hr_feat, lr_feat\], got one tensor'):
+        Fuse('nearest', **size)(hr_feat)
+    with pytest.raises(TypeError, match='got 3 maps'):
+        Fuse('nearest', **size)([hr_feat] * 3)
+
+
+class PlainUNet(nn.Module):
+    def __init__(self, upsample_cfg, widths=(8, 12, 16)):
+        super().__init__()
+        ins = (3, *widths)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(ins, widths))
+        pairs = list(zip(widths[:-1], widths[1:]))[::-1]
+        self.up = nn.ModuleList(build_upsampler(upsample_cfg, deep, skip, out_channels=skip) for skip, deep in pairs)
+        self.mix = nn.ModuleList(nn.Conv2d(2 * skip, skip, 3, padding=1) for skip, _ in pairs)
+
+    def forward(self, x):
+        skips = []
+        for i, conv in enumerate(self.down):
+            x = torch.relu(conv(nn.functional.max_pool2d(x, 2, ceil_mode=True) if i else x))
+            skips.append(x)
+        for up, mix, skip in zip(self.up, self.mix, skips[-2::-1]):
+            x = mix(torch.cat([skip, up(x, skip)], dim=1))
+        return x
+
+
+class SMPDecoderBlock(nn.Module):
+    """As segmentation_models.pytorch writes it, the interpolation replaced."""
+
+    def __init__(self, in_channels, skip_channels, out_channels, upsample_cfg):
+        super().__init__()
+        self.up = build_upsampler(upsample_cfg, in_channels, skip_channels)
+        self.conv1 = nn.Sequential(
+            nn.Conv2d(in_channels + skip_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x, skip):
+        return self.conv1(torch.cat([self.up(x, skip), skip], dim=1))
+
+
+YOLO = [  # from, module, args
+    (-1, 'Conv', [8, 3, 2]),
+    (-1, 'Conv', [16, 3, 2]),
+    ([0, -1], 'Fuse', ['FreqFusion']),
+    (-1, 'Conv', [12, 1, 1]),
+    ([0, -1], 'Fuse', ['carafe', 'add']),
+]
+
+
+def parse_yolo(rows, upsample_cfg, channels=3):
+    """A parser in Ultralytics's manner: widths follow from the rows before."""
+    layers, widths = [], []
+    for source, module, args in rows:
+        if module == 'Conv':
+            before = widths[source] if widths else channels
+            layer, width = nn.Conv2d(before, args[0], args[1], args[2], args[1] // 2), args[0]
+        else:
+            hr_channels, lr_channels = (widths[i] for i in source)
+            layer = Fuse(upsample_cfg, lr_channels=lr_channels, hr_channels=hr_channels, mode=(*args, 'cat')[1])
+            width = layer.out_channels
+        layer.f = source
+        layers.append(layer)
+        widths.append(width)
+    return nn.Sequential(*layers), widths
+
+
+@pytest.mark.parametrize('name', CFGS)
+def test_in_networks_without_a_framework(name):
+    unet = PlainUNet(CFGS[name])
+    block = SMPDecoderBlock(16, 12, 10, CFGS[name])
+    yolo, widths = parse_yolo(YOLO, CFGS[name])
+    assert widths == [8, 16, 24, 12, 8]
+    maps = [torch.randn(2, 3, 33, 47)]
+    for layer in yolo:
+        sources = [layer.f] if isinstance(layer.f, int) else layer.f
+        feats = [maps[-1] if i == -1 else maps[1 + i] for i in sources]
+        maps.append(layer(feats if len(feats) > 1 else feats[0]))
+    results = {
+        unet: (unet(torch.randn(2, 3, 21, 30)), (2, 8, 21, 30)),
+        block: (block(torch.randn(2, 16, 5, 6), torch.randn(2, 12, 9, 12)), (2, 10, 9, 12)),
+        yolo: (maps[-1], (2, 8, 17, 24)),
+    }
+    for module, (out, shape) in results.items():
+        assert out.shape == shape
+        out.square().sum().backward()
+        assert all(p.grad is not None for p in module.parameters())
+
+
+def test_the_package_hands_on_its_layers_and_stays_light():
+    assert freqfusion_mm.FreqFusion is FreqFusion and freqfusion_mm.build_upsampler is build_upsampler
+    assert set(freqfusion_mm.__all__) <= set(dir(freqfusion_mm))
+    with pytest.raises(AttributeError, match="no attribute 'FreqFussion'"):
+        _ = freqfusion_mm.FreqFussion
+    program = (
+        'import sys, freqfusion_mm; from freqfusion_mm import config_path; assert "torch" not in sys.modules; '
+        'from freqfusion_mm import FreqFusion, build_upsampler; assert "torch" in sys.modules; '
+        'assert not {"mmengine", "mmcv", "mmdet", "mmseg"} & set(sys.modules)'
+    )
+    subprocess.run([sys.executable, '-c', program], check=True)

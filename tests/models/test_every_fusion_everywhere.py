@@ -1,0 +1,193 @@
+"""Every upsampler in every neck, decode head and pixel decoder: it builds, takes odd sizes, and every weight learns.
+
+A weight without a gradient stops DistributedDataParallel at its second step, so that is asked of each pair.
+"""
+
+import inspect
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+from small_upsamplers import CFGS
+from torch import distributed, nn
+
+pytest.importorskip('mmseg')
+pytest.importorskip('mmdet')
+pytest.importorskip('mmcv.ops')
+
+from mmengine.config import ConfigDict  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
+
+import freqfusion_mm.models.decode_heads as heads  # noqa: E402
+from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
+from freqfusion_mm.models.pixel_decoders import (  # noqa: E402
+    FusionMSDeformAttnPixelDecoder,
+    FusionPixelDecoder,
+    FusionTransformerEncoderPixelDecoder,
+)
+
+CHANNELS = [8, 16, 24, 32]
+SIZES = [(27, 21), (14, 11), (7, 6), (4, 3)]
+HEAD = dict(in_channels=CHANNELS, in_index=[0, 1, 2, 3], channels=16, num_classes=3, norm_cfg=dict(type='BN'))
+NECK = dict(in_channels=CHANNELS, out_channels=16, num_outs=5)
+DECODER = dict(in_channels=CHANNELS, feat_channels=16, out_channels=16, norm_cfg=dict(type='GN', num_groups=4))
+FFN = dict(embed_dims=16, feedforward_channels=16, num_fcs=2)
+ATTENTION = dict(embed_dims=16, num_heads=2, batch_first=True)
+POSITION = dict(num_feats=8, normalize=True)
+METAS = [dict(batch_input_shape=(108, 84), img_shape=(108, 84))] * 2
+
+
+def encoder(**attention):
+    return ConfigDict(num_layers=1, layer_cfg=dict(self_attn_cfg=dict(ATTENTION, **attention), ffn_cfg=FFN))
+
+
+class WithImage(nn.Module):
+    """The head behind a plain transformer, of the pyramid's first map and an image of four times its size."""
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.head = heads.ImageGuidedFCNHead(in_channels=8, channels=8, num_convs=1, num_classes=3, **kwargs)
+
+    def forward(self, levels):
+        return self.head([levels[0], torch.rand(2, 3, *(4 * side for side in levels[0].shape[2:]))])
+
+
+class WithMetas(nn.Module):
+    def __init__(self, decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, levels):
+        return self.decoder(levels, METAS)
+
+
+#: name -> a function of `upsample_cfg` that makes the module.
+MODELS = {
+    'FusionFPN': lambda cfg: FusionFPN(**NECK, upsample_cfg=cfg),
+    'FusionFPN, fused': lambda cfg: FusionFPN(
+        **NECK, add_extra_convs='fused', norm_cfg=dict(type='BN'), upsample_cfg=cfg
+    ),
+    'FusionSegformerHead': lambda cfg: heads.FusionSegformerHead(**HEAD, upsample_cfg=cfg),
+    'FusionSegformerHead, stagewise': lambda cfg: heads.FusionSegformerHead(**HEAD, stagewise=True, upsample_cfg=cfg),
+    'FusionHamHead': lambda cfg: heads.FusionHamHead(
+        **{**HEAD, 'norm_cfg': None}, ham_channels=16, ham_kwargs=dict(MD_R=4), upsample_cfg=cfg
+    ),
+    'FusionUPerHead': lambda cfg: heads.FusionUPerHead(**HEAD, pool_scales=(1, 2), upsample_cfg=cfg),
+    'FusionSemanticFPNHead': lambda cfg: heads.FusionSemanticFPNHead(
+        **HEAD, feature_strides=[4, 8, 16, 32], upsample_cfg=cfg
+    ),
+    'FusionUNetHead': lambda cfg: heads.FusionUNetHead(**HEAD, upsample_cfg=cfg),
+    'FusionDepthHead': lambda cfg: heads.FusionDepthHead(
+        **{name: value for name, value in HEAD.items() if name != 'num_classes'}, upsample_cfg=cfg
+    ),
+    'ImageGuidedFCNHead': lambda cfg: WithImage(upsample_cfg=cfg),
+    'FusionPixelDecoder': lambda cfg: WithMetas(FusionPixelDecoder(**DECODER, upsample_cfg=cfg)),
+    'FusionTransformerEncoderPixelDecoder': lambda cfg: WithMetas(
+        FusionTransformerEncoderPixelDecoder(
+            **DECODER, encoder=encoder(), positional_encoding=POSITION, upsample_cfg=cfg
+        )
+    ),
+    'FusionMSDeformAttnPixelDecoder': lambda cfg: FusionMSDeformAttnPixelDecoder(
+        **DECODER,
+        strides=[4, 8, 16, 32],
+        encoder=encoder(num_levels=3, num_points=2),
+        positional_encoding=POSITION,
+        num_outs=3,
+        fuse_inputs=True,
+        upsample_cfg=cfg,
+    ),
+}
+#: The options of FreqFusion by which its high-pass filter has no part in the upsampled map.
+APART = {
+    'FreqFusion, initial_fusion=False': dict(CFGS['FreqFusion'], initial_fusion=False),
+    'FreqFusion, semi_conv=False': dict(CFGS['FreqFusion'], semi_conv=False),
+}
+ALL = {**CFGS, **APART}
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        if DefaultScope.get_current_instance() is None:
+            DefaultScope.get_instance('test_every_fusion', scope_name='mmseg')
+        yield
+
+
+def pyramid():
+    return [torch.randn(2, channels, *size) for channels, size in zip(CHANNELS, SIZES)]
+
+
+def flat(outs):
+    return [outs] if isinstance(outs, torch.Tensor) else [out for part in outs for out in flat(part)]
+
+
+@pytest.mark.parametrize('fusion', ALL)
+@pytest.mark.parametrize('name', MODELS)
+def test_every_weight_learns(name, fusion):
+    model = MODELS[name](ALL[fusion]).train()
+    outs = flat(model(pyramid()))
+    assert tuple(outs[0].shape[-2:]) == SIZES[0] or name == 'ImageGuidedFCNHead' and outs[0].shape[-1] == SIZES[0][1]
+    sum(out.square().sum() for out in outs).backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+
+
+@pytest.mark.parametrize(
+    'cls',
+    [
+        FusionFPN,
+        FusionPixelDecoder,
+        FusionTransformerEncoderPixelDecoder,
+        FusionMSDeformAttnPixelDecoder,
+        *(getattr(heads, name) for name in heads.__all__ if 'Fusion' in name or 'Guided' in name),
+    ],
+)
+def test_the_default_is_freqfusion(cls):
+    signatures = [inspect.signature(base.__init__).parameters for base in cls.__mro__]
+    assert next(names['upsample_cfg'].default for names in signatures if 'upsample_cfg' in names) == 'FreqFusion'
+
+
+def train_all(rank, port):
+    """Two steps of every pair in one of two processes; those that fail."""
+    torch.set_num_threads(1)
+    failures = []
+    method = f'tcp://127.0.0.1:{port}'
+    distributed.init_process_group('gloo', init_method=method, rank=rank, world_size=2)
+    DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
+    for name, make in MODELS.items():
+        for fusion, cfg in ALL.items():
+            torch.manual_seed(0)
+            model = nn.parallel.DistributedDataParallel(make(cfg).train())  # find_unused_parameters=False
+            torch.manual_seed(rank)
+            try:
+                for _ in range(2):
+                    sum(out.square().sum() for out in flat(model(pyramid()))).backward()
+            except RuntimeError as error:
+                failures.append(f'{name}, {fusion}: {str(error)[:200]}')
+            total = sum((p.grad.double().sum() for p in model.parameters() if p.grad is not None), torch.zeros(()))
+            totals = [torch.zeros_like(total) for _ in range(2)]
+            distributed.all_gather(totals, total)
+            if not torch.equal(*totals):
+                failures.append(f'{name}, {fusion}: the processes have other gradients')
+    distributed.destroy_process_group()
+    return failures
+
+
+@pytest.mark.slow
+def test_two_processes_train():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    pipes = dict(env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    processes = [subprocess.Popen([sys.executable, __file__, str(rank), str(port)], **pipes) for rank in range(2)]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
+
+
+if __name__ == '__main__':
+    if failed := train_all(*map(int, sys.argv[1:])):
+        sys.exit('\n'.join(failed))
