@@ -196,6 +196,7 @@ def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
 
 
 def autocasting(feat: Tensor) -> bool:
+    """Whether autocast chooses the dtypes of torch's own operators on the device of a map."""
     try:
         return torch.is_autocast_enabled(feat.device.type)
     except TypeError:  # torch before 2.4
