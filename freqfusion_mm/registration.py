@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFOR
 from . import compat
 from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
+from .engine.hooks.exact_resume import ExactResume
 from .engine.hooks.lift_regularization import LiftRegularization
 from .engine.hooks.upsampler_monitor import UpsamplerMonitor
 from .engine.schedulers.sawtooth_lr import SawtoothLR
@@ -41,7 +42,7 @@ compat.apply()
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values())
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
-_register(HOOKS, DatasetCheck, LiftRegularization, UpsamplerMonitor)
+_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization, UpsamplerMonitor)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
@@ -69,7 +70,6 @@ if find_spec('mmseg'):
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
-    from .compat import maskformer_memory
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.pixel_decoders import (
@@ -79,7 +79,6 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
-    maskformer_memory.apply()
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from goldens import load_golden
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
 
@@ -48,10 +49,29 @@ def shared():
     return path
 
 
-@pytest.fixture(scope='session')
-def golden(shared):
-    """golden('carafe'): the cases recorded with the authors' code."""
+@pytest.fixture(params=['tests/data', 'authors'])
+def golden(request, shared):
+    """golden('carafe'): recorded cases, those of tests/data and then those of the authors' code."""
+    if request.param == 'tests/data':
+        return load_golden
     return lambda name: torch.load(shared(f'golden/{name}.pt'), weights_only=True)
+
+
+@pytest.fixture(scope='session')
+def second_derivatives():
+    """second_derivatives(op, args): gradients of the gradients of `op`, by its arguments and by what came from above.
+
+    Two ways to compute one thing are compared by them exactly, which finite differences (`gradgradcheck`) cannot do.
+    """
+
+    def differentiate_twice(op, args):
+        torch.manual_seed(1)
+        out = op(*args)
+        above = torch.randn_like(out, requires_grad=True)
+        first = torch.autograd.grad(out, args, above, create_graph=True)
+        return torch.autograd.grad(first, (*args, above), [torch.randn_like(grad) for grad in first])
+
+    return differentiate_twice
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,11 @@
 """Layers as users write them in plain torch, to compare precision with. Values are the package's, up to rounding.
 
-`Replaced(WRITTEN_OUT)` puts plain formulations in the place of torch's own functions, `plain_operators()` in the place
-of the package's operators. The layers that compute in another way than they are defined have their formula below.
+`Replaced(WRITTEN_OUT)` puts plain formulations in the place of torch's own functions, `ops.implementation(OPERATORS)`
+in the place of the package's operators. The layers that compute in another way than they are defined have their
+formula below.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from unittest.mock import patch
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from freqfusion_mm.layers import LiftDownPool, LiftUpPool
-from tools.benchmark.ways import layers_use
+from tools.benchmark import unfold_formulation
 
 
 class Replaced(TorchFunctionMode):
@@ -106,16 +105,16 @@ WRITTEN_OUT = {
 }
 
 
-@contextmanager
-def plain_operators() -> Iterator[None]:
-    """Layers call the benchmark's baselines; cosines are float32, as under autocast on GPUs (float16 divides by 0)."""
+def neighbour_similarity(features: Tensor, dilation: int = 2) -> Tensor:
+    """That of the benchmark, with cosines in float32, as under autocast on GPUs: float16 divides by 0."""
+    windows = F.unfold(features, 3, dilation=dilation, padding=dilation).unflatten(1, (features.shape[1], 9))
+    windows = windows.unflatten(-1, tuple(features.shape[-2:])).float()
+    similarity = F.cosine_similarity(windows, windows[:, :, 4:5], dim=1).to(features.dtype)
+    return torch.cat([similarity[:, :4], similarity[:, 5:]], dim=1)
 
-    def float32_cosine(a, b, dim):
-        return cosine(a.float(), b.float(), dim).to(a.dtype)
 
-    cosine = F.cosine_similarity
-    with layers_use('unfold'), patch.object(F, 'cosine_similarity', float32_cosine):
-        yield
+#: The benchmark's baselines, for `freqfusion_mm.ops.implementation`.
+OPERATORS = {**unfold_formulation.OPS, 'neighbour_similarity': neighbour_similarity}
 
 
 # ---------------------------------------------------------------- layers

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools/setup.sh
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the maps are small: a second thread only waits, and the loader wants the core
 python=.venv/bin/python
-config=configs/shapes/segformer_r18-slim_freqfusion_shapes-semantic.py
+config=configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
 work=work_dirs/demo
 
 if [ ! -e data/shapes ]; then

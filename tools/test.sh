@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment and runs the whole test suite, doctests included:
+# Sets up the environment, checks the style and runs the whole test suite, doctests included:
 #
 #   tools/test.sh [--stack onedl|openmmlab] [arguments of pytest]      tools/test.sh -m 'not slow'
 set -euo pipefail
@@ -14,5 +14,6 @@ tools/setup.sh --stack "$stack"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the tests' tensors are small: more threads only wait for each other
 venv=.venv
 [ "$stack" = onedl ] || venv=.venv-$stack
-"$venv/bin/python" -m flake8
+"$venv/bin/python" -m ruff format --check --quiet
+"$venv/bin/python" -m ruff check --quiet
 exec "$venv/bin/python" -m pytest "$@"

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/faster-rcnn_r50_fusion-fpn.py',
     '../_base_/datasets/coco_detection.py',
-    '../_base_/schedules/coco_1x_sgd.py',
+    '../_base_/schedules/det_sgd_1x.py',
     '../_base_/default_runtime_det.py',
 ]
 model = dict(

@@ -1,3 +1,3 @@
 # FreqFusion (TPAMI 2024), Table IX, row FreqFusion R101: AP 41.0 (released checkpoint 41.1).
-_base_ = './faster-rcnn_r101_nearest_1x_coco.py'
-model = dict(neck=dict(upsample_cfg=dict(type='FreqFusion', resample_groups=8)))
+_base_ = ['./faster-rcnn_r101_nearest_1x_coco.py', '../_base_/upsamplers/freqfusion.py']
+model = dict(neck=dict(upsample_cfg=dict(_base_.upsample_cfg, resample_groups=8)))

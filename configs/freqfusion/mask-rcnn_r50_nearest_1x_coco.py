@@ -3,6 +3,6 @@
 _base_ = [
     '../_base_/models/mask-rcnn_r50_fusion-fpn.py',
     '../_base_/datasets/coco_instance.py',
-    '../_base_/schedules/coco_1x_sgd.py',
+    '../_base_/schedules/det_sgd_1x.py',
     '../_base_/default_runtime_det.py',
 ]

@@ -1,6 +1,12 @@
 # FreqFusion (TPAMI 2024), Mask2Former table, row Bilinear, Swin-L: ADE20K mIoU 56.1.
-_base_ = './mask2former_swin-b-in22k_bilinear_8xb2-160k_ade20k-640x640.py'
+_base_ = [
+    '../_base_/models/mask2former_swin-b-in22k.py',
+    '../_base_/datasets/ade20k_640x640.py',
+    '../_base_/schedules/mask2former_swin_160k.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(
         embed_dims=192,
         num_heads=[6, 12, 24, 48],

@@ -1,13 +1,7 @@
 # FreqFusion (TPAMI 2024), Mask2Former table, row FreqFusion, Swin-L: ADE20K mIoU 56.8, released
 # checkpoint 57.0.
-_base_ = './mask2former_swin-l-in22k_bilinear_8xb2-160k_ade20k-640x640.py'
-model = dict(
-    decode_head=dict(
-        pixel_decoder=dict(
-            fuse_inputs=True,
-            upsample_cfg=dict(
-                type='FreqFusion', compressed_channels=64, hamming_window=False, resample_groups=4, resample_norm=False
-            ),
-        )
-    )
-)
+_base_ = [
+    './mask2former_swin-l-in22k_bilinear_8xb2-160k_ade20k-640x640.py',
+    '../_base_/upsamplers/freqfusion_mask2former.py',
+]
+model = dict(decode_head=dict(pixel_decoder=dict(fuse_inputs=True, upsample_cfg=_base_.upsample_cfg)))

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/panoptic-fpn_r50_fusion-fpn.py',
     '../_base_/datasets/coco_panoptic.py',
-    '../_base_/schedules/coco_1x_sgd.py',
+    '../_base_/schedules/det_sgd_1x.py',
     '../_base_/default_runtime_det.py',
 ]
 visualizer = dict(type='PanopticVisualizer')

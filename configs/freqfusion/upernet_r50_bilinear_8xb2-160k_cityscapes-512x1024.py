@@ -7,5 +7,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(size=(512, 1024)), decode_head=dict(num_classes=19), auxiliary_head=dict(num_classes=19)
+    data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=19), auxiliary_head=dict(num_classes=19)
 )

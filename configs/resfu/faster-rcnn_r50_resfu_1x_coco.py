@@ -1,3 +1,3 @@
 # ReSFU (arXiv 2407.02283), object detection on COCO; no config was released: the baseline's FPN with ReSFU.
-_base_ = '../freqfusion/faster-rcnn_r50_nearest_1x_coco.py'
-model = dict(neck=dict(upsample_cfg=dict(type='ReSFU')))
+_base_ = ['../freqfusion/faster-rcnn_r50_nearest_1x_coco.py', '../_base_/upsamplers/resfu.py']
+model = dict(neck=dict(upsample_cfg=_base_.upsample_cfg))

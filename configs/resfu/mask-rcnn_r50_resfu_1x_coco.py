@@ -1,3 +1,3 @@
 # ReSFU (arXiv 2407.02283), instance segmentation on COCO; no config was released: the baseline's FPN with ReSFU.
-_base_ = '../freqfusion/mask-rcnn_r50_nearest_1x_coco.py'
-model = dict(neck=dict(upsample_cfg=dict(type='ReSFU')))
+_base_ = ['../freqfusion/mask-rcnn_r50_nearest_1x_coco.py', '../_base_/upsamplers/resfu.py']
+model = dict(neck=dict(upsample_cfg=_base_.upsample_cfg))

@@ -1,3 +1,3 @@
-# IndexNet in Panoptic FPN on COCO: published PQ 40.2, SQ 77.1, RQ 49.3.
-_base_ = '../freqfusion/panoptic-fpn_r50_nearest_1x_coco.py'
-model = dict(neck=dict(upsample_cfg=dict(type='IndexNet')))
+# IndexNet in Panoptic FPN on COCO: published PQ 40.2, SQ 77.1, RQ 49.3 (FreqFusion README).
+_base_ = ['../freqfusion/panoptic-fpn_r50_nearest_1x_coco.py', '../_base_/upsamplers/indexnet.py']
+model = dict(neck=dict(upsample_cfg=_base_.upsample_cfg))

@@ -12,8 +12,8 @@ _HOMES = {
     'read_checkpoint': 'checkpoint',
     'load_checkpoint': 'checkpoint',
     'init_model': 'model',
-    'inference': 'inference',
-    'draw': 'inference',
+    'inference': 'predictions',
+    'draw': 'predictions',
     'build_runner': 'runner',
     'explain': 'explanation',
 }

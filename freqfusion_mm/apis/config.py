@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,10 @@ def config_path(name: str) -> str:
     Convention: every config file name is unique, so the bare name is enough.
 
     Args:
-        name: the file name, with or without `.py` (`'faster-rcnn_r50_fpn_freqfusion_1x_coco'`), or
-            the path below `configs/` (`'_base_/default_runtime.py'`).
+        name: the file name, with or without `.py` (`'faster-rcnn_r50_freqfusion_1x_coco'`), or
+            the path below `configs/` (`'_base_/default_runtime.py'`); or a framework's, `'mmseg::fcn/NAME.py'`, which
+            a base may be called by where mmengine's own prefix fails:
+            `_base_ = [__import__('freqfusion_mm').config_path('mmseg::fcn/NAME.py')]`.
 
     Returns:
         The absolute path.
@@ -48,7 +51,10 @@ def config_path(name: str) -> str:
         >>> config_path('default_runtime').endswith('/configs/_base_/default_runtime.py')
         True
     """
-    root = config_root()
+    framework, prefix, below = name.partition('::')
+    if prefix and framework != __name__.partition('.')[0]:
+        return _framework_path(framework, below)
+    name, root = below or name, config_root()
     file = name if name.endswith('.py') else f'{name}.py'
     if (root / file).is_file():
         return str(root / file)
@@ -64,6 +70,17 @@ def config_path(name: str) -> str:
         f'no config is called {name!r} in {root}; '
         + (f'the nearest are: {", ".join(near)}' if near else 'look there for the names')
     )
+
+
+def _framework_path(framework: str, below: str) -> str:
+    spec = find_spec(framework)
+    root = Path(next(iter(spec.submodule_search_locations or ['']))) / '.mim' / 'configs' if spec else None
+    if root is None or not root.is_dir():
+        raise ValueError(f'{framework}::{below}: {framework} is not installed, or without its configs')
+    if not (root / below).is_file():
+        near = get_close_matches(Path(below).name, [path.name for path in root.rglob('*.py')], cutoff=0.5)
+        raise ValueError(f'no config {below} in {root}; ' + (f'the nearest are: {", ".join(near)}' if near else ''))
+    return str(root / below)
 
 
 def load_config(

@@ -15,10 +15,10 @@ from ..visualization.label_overlay import overlay, shares
 from ..visualization.prediction import build_visualizer, draw_prediction
 from .classes import complete_meta, outputs_of
 from .config import scope_of
-from .inference import pipeline_steps, predict
 from .model import task_of
 from .outputs import MapWriter, find_images, output_names, refuse_to_overwrite, save_picture
 from .pixels import ImagePipeline, UnreadableImage
+from .predictions import pipeline_steps, predict
 from .testing import depth_unit
 
 #: task -> what is written for an image.

@@ -5,12 +5,15 @@ a test can show it a broken installation. The exit status is 1 where there is a 
 """
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
+
+from ..compat import mmseg_prefix
 
 # import name -> the distributions that bring it, the official stack's before the onedl stack's
 OWNERS = {
@@ -192,7 +195,7 @@ def check_setuptools(setuptools: str | None, installed: Mapping[str, str]) -> li
 
 
 def check_devices() -> list[Finding]:
-    """Says what torch can run on, and whether there is Triton."""
+    """Says what torch can run on."""
     import torch
 
     if torch.cuda.is_available():
@@ -206,9 +209,71 @@ def check_devices() -> list[Finding]:
         ]
     else:
         findings = [Finding('note', 'torch was built for the CPU')]
-    triton = _version('triton')
-    findings.append(Finding('ok' if triton else 'note', f'triton {triton}' if triton else 'no triton'))
     return findings
+
+
+def check_triton(version_text: str | None, load: Callable[[], object]) -> list[Finding]:
+    """Checks that an installed Triton imports, with the compiler that its kernels are written in.
+
+    Args:
+        version_text: of the installed distribution, or None.
+        load: imports it.
+    """
+    if version_text is None:
+        return [Finding('note', 'no triton: the operators run in plain torch')]
+    try:
+        load()
+    except Exception as error:  # a wheel for another Python, driver or libc raises what it will
+        return [
+            Finding(
+                'problem',
+                f'triton {version_text} does not import: {type(error).__name__}: {_flat(error)}',
+                'pip install --force-reinstall triton, in the version that your torch names (pip show torch), or '
+                'pip uninstall triton: the operators then run in plain torch',
+            )
+        ]
+    return [Finding('ok', f'triton {version_text}')]
+
+
+def check_mmpretrain(fails: Callable[[str], str]) -> list[Finding]:
+    """Checks that mmpretrain's models import, which configs of the frameworks with its backbones need.
+
+    Args:
+        fails: runs Python code in a process of its own; returns the last line of its error, empty where there is none.
+    """
+    error = fails('import mmpretrain.models')
+    if not error:
+        return [Finding('ok', 'mmpretrain.models imports')]
+    remedy = 'install the torchvision that goes with your torch'
+    stand_in = 'freqfusion_mm.compat.mmpretrain_imports'
+    if fails(f'import {stand_in}'):
+        return [Finding('problem', f'`import mmpretrain.models` fails: {error}', remedy)]
+    return [
+        Finding(
+            'note',
+            f'`import mmpretrain.models` fails ({error}); our configs import it with a stand-in',
+            f"{remedy}, or put '{stand_in}' before 'mmpretrain.models' in the custom_imports of a config",
+        )
+    ]
+
+
+def check_mmseg_prefix(needed: bool) -> list[Finding]:
+    """Says where `_base_ = ['mmseg::...']` works.
+
+    Args:
+        needed: whether mmengine's own table is wrong here (`compat.mmseg_prefix`).
+    """
+    if not needed:
+        return []
+    return [
+        Finding(
+            'note',
+            "`_base_ = ['mmseg::...']` works in our commands, but not in the frameworks' own tools, where mmengine "
+            'takes mmsegmentation for missing',
+            'start with freqfusion-mm train|test, or write '
+            "_base_ = [__import__('freqfusion_mm').config_path('mmseg::...')]",
+        )
+    ]
 
 
 def check_registered(modules: Mapping[str, object] | None = None) -> list[Finding]:
@@ -261,7 +326,11 @@ def examine() -> list[Finding]:
 
         mmcv = next(((name, installed[name]) for name in OWNERS['mmcv'] if name in installed), None)
         findings += check_mmcv_ops(mmcv, _load_ops, imported.cuda.is_available())
-        findings += check_devices() + check_registered()
+        findings += check_devices() + check_triton(_version('triton'), _load_triton) + check_registered()
+    if find_spec('mmpretrain') and torch:
+        findings += check_mmpretrain(_fails)
+    if find_spec('mmengine'):
+        findings += check_mmseg_prefix(mmseg_prefix.is_needed())
     return findings + check_configs()
 
 
@@ -276,6 +345,16 @@ def report() -> int:
 
 def _load_ops() -> str:
     return import_module('mmcv.ops').get_compiling_cuda_version()
+
+
+def _load_triton() -> object:
+    import_module('triton')
+    return import_module('triton.language')
+
+
+def _fails(code: str) -> str:
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    return '' if done.returncode == 0 else (done.stderr.strip().splitlines() or ['no message'])[-1]
 
 
 def _registered() -> dict[str, object]:

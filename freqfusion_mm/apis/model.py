@@ -46,10 +46,10 @@ def init_model(
         ValueError: there is no such config.
 
     Example:
-        >>> from freqfusion_mm.apis import draw, inference, init_model          # doctest: +SKIP
-        >>> model = init_model('segformer_r18-slim_freqfusion_shapes-semantic', 'iter_3000.pth')  # doctest: +SKIP
-        >>> result = inference(model, 'photo.jpg')                              # doctest: +SKIP
-        >>> draw(model, 'photo.jpg', result, out='picture.png')                 # doctest: +SKIP
+        >>> from freqfusion_mm.apis import draw, inference, init_model  # doctest: +SKIP
+        >>> model = init_model('segformer_mit-b1_freqfusion_8xb2-160k_ade20k-512x512', 'my.pth')  # doctest: +SKIP
+        >>> result = inference(model, 'photo.jpg')  # doctest: +SKIP
+        >>> draw(model, 'photo.jpg', result, out='picture.png')  # doctest: +SKIP
     """
     cfg = load_config(config, cfg_options)
     with scope_of(cfg):

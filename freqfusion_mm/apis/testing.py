@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from .classes import dataset_meta, ignore_label, outputs_of
@@ -76,7 +75,7 @@ def build_test(
     loop = runner.test_loop
     dataset, metrics = loop.dataloader.dataset, loop.evaluator.metrics
     model = runner.model
-    while is_model_wrapper(model):
+    while hasattr(model, 'module'):  # wrapped for distributed runs, or for augmented views
         model = model.module
     if any(hasattr(metric, 'ignore_index') for metric in metrics):
         ignore_label(metrics, dataset, model)

@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
         count = len(find_images(args.images))
         model = init_model(args.model, args.weights, args.device, args.cfg_options)
         predictor = FolderPredictor(model, args.opacity, args.score_thr)
-    progress = ProgressBar(count)
+    progress = ProgressBar(count, file=sys.stdout)
     try:
         report = predictor.run(args.images, args.out, progress.update)
     except FileExistsError as error:

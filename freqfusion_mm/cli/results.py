@@ -47,6 +47,8 @@ def run(args: Namespace) -> None:
             commands.parameters(args.file)
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from None
+    except KeyboardInterrupt:
+        raise SystemExit('interrupted; the same command goes on from what is finished') from None
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -23,12 +23,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Trains; the exit status is 1 where images had to be left out."""
-    from mmengine.runner import find_latest_checkpoint
-
     from ..apis.config import load_config
     from ..apis.data import check_data
     from ..apis.runner import StrictLoading, build_runner, use_amp
     from ..apis.unreadable import skip_unreadable_in_training, summary
+    from ..engine.newest_checkpoint import newest_checkpoint
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with building():
@@ -36,7 +35,7 @@ def run(args: Namespace) -> int:
         if args.amp:
             use_amp(cfg)
         if args.resume:
-            checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+            checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
             cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
         check_data(cfg, 'train_dataloader', 'val_dataloader')
         runner = build_runner(cfg)

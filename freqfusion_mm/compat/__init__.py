@@ -10,6 +10,9 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `mmseg_prefix` | `_base_ = ['mmseg::...']` on the onedl stack |
 | `flop_table` | FLOPs of our operators in `get_model_complexity_info` |
 | `carafe_on_cpu` | mmcv's CARAFE without a GPU |
+| `maskformer_memory` | subclasses of `PixelDecoder` in MaskFormer's head |
+| `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
+| `empty_dataset` | an empty data set, refused in words |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
 """
@@ -17,9 +20,18 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 
 def apply() -> None:
     """Closes every gap that every user of the package shall have closed; idempotent."""
-    from . import carafe_on_cpu, config_prefix, flop_table, mmseg_prefix
+    from . import (
+        carafe_on_cpu,
+        coco_classes,
+        config_prefix,
+        empty_dataset,
+        flop_table,
+        maskformer_memory,
+        mmseg_prefix,
+    )
 
-    for patch in (config_prefix, mmseg_prefix, flop_table, carafe_on_cpu):
+    patches = config_prefix, mmseg_prefix, flop_table, carafe_on_cpu, maskformer_memory, coco_classes, empty_dataset
+    for patch in patches:
         patch.apply()
 
 

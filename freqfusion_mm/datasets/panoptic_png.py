@@ -1,5 +1,7 @@
 """The COCO panoptic PNG: a segment id per pixel, written as a colour."""
 
+from collections.abc import Collection
+
 import mmcv
 import mmengine.fileio
 import numpy as np
@@ -40,3 +42,22 @@ def read_panoptic_png(path: str, backend_args: dict | None = None) -> np.ndarray
             f"the panoptic label '{path}' is not an image ({len(content)} bytes); write or download it again"
         )
     return colours_to_ids(colours[..., ::-1])
+
+
+def check_segments(ids: np.ndarray, listed: Collection[int], path: str) -> None:
+    """Refuse a panoptic PNG that belongs to another JSON.
+
+    Args:
+        ids: segment ids, int [H, W].
+        listed: the ids that the JSON lists for the image.
+        path: of the PNG, for the error message.
+
+    Raises:
+        ValueError: ids are listed, and the PNG holds none of them.
+    """
+    if listed and not np.isin(ids, list(listed)).any():
+        raise ValueError(
+            f"the panoptic label '{path}' holds none of the {len(listed)} segments that the JSON lists for it, such as "
+            f'{min(listed)}; it holds {np.unique(ids)[:3].tolist()}. Do PNG and JSON belong together, and was the PNG '
+            'not written anew as gray or with a palette?'
+        )

@@ -6,7 +6,7 @@ Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, writt
 
 from torch import Tensor, nn
 
-from .conv2d import Conv2d
+from .borders import repeat_border
 
 
 class ShallowImageGuide(nn.Sequential):
@@ -31,16 +31,17 @@ class ShallowImageGuide(nn.Sequential):
     ) -> None:
         if len(strides) != 2 or min(strides) < 1:
             raise ValueError(f'strides must be two positive whole numbers, one a convolution, got {strides}')
-        conv = dict(kernel_size=3, padding=1, padding_mode='replicate')
         super().__init__(
-            Conv2d(in_channels, mid_channels, stride=strides[0], **conv),
+            nn.Conv2d(in_channels, mid_channels, 3, strides[0]),
             nn.GroupNorm(1, mid_channels),
             nn.ReLU(inplace=True),
-            Conv2d(mid_channels, out_channels, stride=strides[1], **conv),
+            nn.Conv2d(mid_channels, out_channels, 3, strides[1]),
         )
         self.out_channels = out_channels
         self.strides = strides
 
     def forward(self, image: Tensor) -> Tensor:
         """[B, in_channels, H, W] to [B, out_channels, ceil(H / stride), ceil(W / stride)]."""
-        return super().forward(image)
+        for layer in self:
+            image = layer(repeat_border(image, (1, 1, 1, 1)) if isinstance(layer, nn.Conv2d) else image)
+        return image

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.functorch import transforming
 from ..ops.library import compiling
 from .inside import Inside
 
@@ -200,7 +201,7 @@ def with_sample(feat: Tensor) -> Tensor:
 
 def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
     """One clear error for maps and weights of several dtypes, outside autocast."""
-    if compiling() or _autocasting(maps[0]):
+    if compiling() or autocasting(maps[0]):
         return
     weight = next(layer.parameters(), None)
     dtypes = [feat.dtype for feat in maps] + ([] if weight is None else [weight.dtype])
@@ -213,7 +214,8 @@ def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
         )
 
 
-def _autocasting(feat: Tensor) -> bool:
+def autocasting(feat: Tensor) -> bool:
+    """Whether autocast chooses the dtypes of torch's own operators on the device of a map."""
     try:
         return torch.is_autocast_enabled(feat.device.type)
     except TypeError:  # torch before 2.4
@@ -223,7 +225,7 @@ def _autocasting(feat: Tensor) -> bool:
 def keep_layout(out: Tensor, feat: Tensor) -> Tensor:
     """`out` channels last where `feat` is, else as it came."""
     _, channels, height, width = feat.shape
-    if torch.onnx.is_in_onnx_export() or feat.stride(1) != 1 or channels == 1 or height * width == 1:
+    if transforming() or torch.onnx.is_in_onnx_export() or feat.stride(1) != 1 or channels == 1 or height * width == 1:
         return out
     return out.contiguous(memory_format=torch.channels_last)
 

@@ -44,7 +44,7 @@ LOOKUPS: list[Callable[[str], type[nn.Module] | None]] = []
 _CALLERS = ('lr_channels', 'hr_channels', 'keep_hr')
 #: The options of mmdet's necks, which an override of the type alone inherits: what tells them, and all of them.
 _INHERITED = (
-    ({'mode'}, {'mode', 'align_corners'}),
+    ({'mode'}, {'mode', 'align_corners', 'scale_factor'}),
     (
         {'up_kernel', 'up_group'},
         {'up_kernel', 'up_group', 'encoder_kernel', 'encoder_dilation', 'compressed_channels'},
@@ -244,8 +244,11 @@ def _imported(path: str) -> type[nn.Module] | None:
 
 
 def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]) -> None:
+    named = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     try:
         inspect.Signature(list(parameters.values())).bind(0, 0)
+        if any(given != wanted for given, wanted in zip(named, ('lr_channels', 'hr_channels'))):
+            raise TypeError(f'it starts with {", ".join(named[:2])}')
     except TypeError as error:
         raise TypeError(
             f'{kind.__name__} is no upsampler: the channels of the two maps, (lr_channels, hr_channels), must be all '

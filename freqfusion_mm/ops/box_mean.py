@@ -1,10 +1,14 @@
 """Mean over square windows, at a cost that no radius changes."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .library import empty_map, layout, register
+from .dispatch import Operator
+from .library import empty_map
 
 
 def box_mean(x: Tensor, radius: int) -> Tensor:
@@ -28,7 +32,7 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
         raise ValueError(f'x must be [N, C, H, W], got shape {tuple(x.shape)}')
     if radius < 0:
         raise ValueError(f'radius must not be negative, got {radius}')
-    return _definition(x, radius) if torch.onnx.is_in_onnx_export() else _box_mean(x, radius)
+    return _box_mean(x, radius)
 
 
 def _definition(x: Tensor, radius: int) -> Tensor:
@@ -36,13 +40,9 @@ def _definition(x: Tensor, radius: int) -> Tensor:
     return (sums / _pixels(sums, radius)).to(x.dtype)
 
 
-def _forward(x: Tensor, radius: int) -> Tensor:
-    return _definition(x, radius).contiguous(memory_format=layout(x))
-
-
-def _backward(grad: Tensor, x: Tensor, radius: int, needs: list[bool]) -> list[Tensor]:
+def _backward(grad: Tensor, x: Tensor, radius: int, *, needs: Sequence[bool]) -> tuple[Tensor]:
     grad = grad.to(torch.promote_types(x.dtype, torch.float32))
-    return [_box_sum(grad / _pixels(grad, radius), radius).to(x.dtype).contiguous(memory_format=layout(x))]
+    return (_box_sum(grad / _pixels(grad, radius), radius),)
 
 
 def _box_sum(x: Tensor, radius: int) -> Tensor:
@@ -67,4 +67,11 @@ def _fake(x: Tensor, radius: int) -> Tensor:
     return empty_map(x, x.shape)
 
 
-_box_mean = register('box_mean', _forward, _backward, _definition, _fake, maps=1)
+_box_mean = Operator(
+    'box_mean',
+    'Tensor x, SymInt radius',
+    definition=_definition,
+    fake=_fake,
+    implementations={'totals': SimpleNamespace(why_not=lambda *args: None, forward=_definition, backward=_backward)},
+    maps=1,
+)

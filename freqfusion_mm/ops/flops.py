@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from . import group_norm_conv  # noqa: F401  (registered by their import)
+from . import reassembly  # noqa: F401  (registers what is counted)
 from .library import CAN_REGISTER, NAMESPACE
 
 
@@ -36,11 +36,6 @@ def _fns_attention(attn: Sequence[int], value: Sequence[int], kernel_size: int) 
         reassembly_multiply_adds(value[1], (attn[0], *attn[-2:]), (kernel_size + 1) ** 2)
         + prod((attn[0], *attn[-2:])) * smear
     )
-
-
-def _convolution(features: Sequence[int], weight: Sequence[int]) -> int:
-    """1x1."""
-    return prod(weight) * features[0] * prod(features[2:])
 
 
 #: operator -> multiply-adds of its forward pass, from the shapes of its two maps and the kernel size. The gradient of
@@ -81,15 +76,6 @@ def _register_with_torch() -> None:
         @register_flop_formula(getattr(operators, f'{name}_backward'))
         def backward(grad, first, second, kernel_size, *options, out_shape=None, formula=formula) -> int:
             return 2 * formula(first, second, kernel_size) * sum(options[-1])
-
-    @register_flop_formula(operators.group_norm_conv)  # the norm is free, as torch's own is
-    def group_norm_conv_forward(features, norm_weight, norm_bias, weight, *options, out_shape=None) -> int:
-        return 2 * _convolution(features, weight)
-
-    @register_flop_formula(operators.group_norm_conv_backward)
-    def group_norm_conv_backward(grad, features, norm_weight, norm_bias, weight, *options, out_shape=None) -> int:
-        needs = options[-1]
-        return 2 * _convolution(features, weight) * (any(needs[:3]) + needs[3])
 
 
 if CAN_REGISTER:

@@ -1,7 +1,4 @@
-"""The picture tool draws every upsampler, in one step and in steps."""
-
-import importlib.util
-from pathlib import Path
+"""The picture command draws every upsampler, in one step and in steps."""
 
 import numpy as np
 import pytest
@@ -9,17 +6,10 @@ import torch
 
 cv2 = pytest.importorskip('cv2', reason='pictures are read and written with OpenCV')
 
+from freqfusion_mm.cli.main import main  # noqa: E402
+from freqfusion_mm.evaluation.analysis.upsampler_fit import Way, fit  # noqa: E402
 from freqfusion_mm.layers import UPSAMPLERS  # noqa: E402
-
-PATH = Path(__file__).resolve().parents[2] / 'tools' / 'compare_upsamplers.py'
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('compare_upsamplers', PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from freqfusion_mm.visualization.upsamplers import GAP, LABEL, TITLE  # noqa: E402
 
 
 @pytest.fixture
@@ -31,26 +21,24 @@ def picture(tmp_path):
     return tmp_path / 'in.png'
 
 
-def test_draws_all_upsamplers_at_all_ratios(tool, picture, monkeypatch, capsys):
+def test_draws_all_upsamplers_at_all_ratios(picture, capsys):
     out = picture.parent / 'shown' / 'out.png'
-    monkeypatch.setattr('sys.argv', ['tool', str(picture), '--out', str(out), '--size', '32', '--steps', '1'])
-    tool.main()
+    assert main(['compare', str(picture), '--out', str(out), '--size', '32', '--steps', '1']) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[:-1]]
     rows = {name: sum(line[0] == name for line in lines) for name in UPSAMPLERS}
     steps_alone = {'FreqFusion', 'IndexNet', 'A2U', 'FADE', 'SAPA'}  # they know the ratio 2, others any in one step
     assert rows == {name: 4 if name in steps_alone else 7 for name in UPSAMPLERS}
     sheet = cv2.imread(str(out))
-    assert sheet.shape[0] == tool.TITLE + (len(UPSAMPLERS) + 1) * (32 + tool.TITLE + tool.GAP)
-    cells = sheet[2 * tool.TITLE : 2 * tool.TITLE + 32, tool.LABEL : tool.LABEL + 32]
+    assert sheet.shape[0] == TITLE + (len(UPSAMPLERS) + 1) * (32 + TITLE + GAP)
+    cells = sheet[2 * TITLE : 2 * TITLE + 32, LABEL : LABEL + 32]
     assert cells.std() > 0
 
 
-def test_a_map_of_the_user(tool, picture, monkeypatch):
+def test_a_map_of_the_user(picture):
     torch.save(torch.rand(8, 10, 10), picture.parent / 'map.pt')
-    monkeypatch.setattr(
-        'sys.argv',
+    status = main(
         [
-            'tool',
+            'compare',
             str(picture),
             '--out',
             str(picture.parent / 'out.png'),
@@ -65,25 +53,24 @@ def test_a_map_of_the_user(tool, picture, monkeypatch):
             '--only',
             'nearest',
             'ReSFU',
-        ],
+        ]
     )
-    tool.main()
-    assert (picture.parent / 'out.png').is_file()
+    assert status == 0 and (picture.parent / 'out.png').is_file()
 
 
-def test_steps_of_nearest_are_one_step_and_fitting_helps(tool):
+def test_steps_of_nearest_are_one_step_and_fitting_helps():
     fine, image = torch.rand(1, 8, 32, 32), torch.rand(1, 3, 32, 32)
     coarse = torch.nn.functional.avg_pool2d(fine, 8)
-    once, twice = (tool.Way('nearest', 8, 8, direct)(coarse, image) for direct in (True, False))
+    once, twice = (Way('nearest', 8, 8, direct)(coarse, image) for direct in (True, False))
     assert torch.equal(once, twice)
-    way = tool.Way('deconv', 8, 8, True)
+    way = Way('deconv', 8, 8, True)
 
     def error():
         with torch.no_grad():
             return (way(coarse, image) - fine).square().mean()
 
     before = error()
-    tool.fit(way, fine, image, 8, steps=20)
+    fit(way, fine, image, 8, steps=20)
     assert error() < before
 
 
@@ -91,7 +78,6 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps(tool):
     'arguments, message',
     [(['--ratios', '3'], 'powers of 2'), (['--size', '40'], 'that divide --size'), ([], 'no picture')],
 )
-def test_bad_arguments(tool, arguments, message, monkeypatch, tmp_path):
-    monkeypatch.setattr('sys.argv', ['tool', str(tmp_path / 'none.png'), *arguments])
+def test_bad_arguments(arguments, message, tmp_path):
     with pytest.raises(SystemExit, match=message):
-        tool.main()
+        main(['compare', str(tmp_path / 'none.png'), *arguments])

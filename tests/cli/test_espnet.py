@@ -1,9 +1,4 @@
-"""tools/convert_checkpoint.py, infer.py and gridding.py, and tools/test.py on converted weights."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The commands convert, infer and gridding, and test on converted weights."""
 
 import cv2
 import numpy as np
@@ -13,49 +8,64 @@ from PIL import Image
 
 pytest.importorskip('mmseg')
 
-from freqfusion_mm.apis.checkpoint import read_checkpoint  # noqa: E402
+from freqfusion_mm.apis import init_model, read_checkpoint  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 STEM = 'frankfurt_000000_000294'
 RELEASED = [
-    ('espnet_p2_q8_cityscapes', 'espnet_p_2_q_8', 'espnet_p2_q8', 0.828),
-    ('espnet_p2_q5_cityscapes', 'espnet_p_2_q_5', 'espnet_p2_q5', 0.865),
-    ('espnetv2_s2.0_cityscapes', 'espnetv2_s_2.0_city_1024x512', 'espnetv2_s2.0_city', 0.948),
+    ('espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', 'espnet_p_2_q_8', 'espnet_p2_q8', 0.828),
+    ('espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', 'espnet_p_2_q_5', 'espnet_p2_q5', 0.865),
+    ('espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024', 'espnetv2_s_2.0_city_1024x512', 'espnetv2_s2.0_city', 0.948),
 ]
 
 
-def run(tool, *arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
-    )
+@pytest.fixture
+def succeed(command):
+    def succeed(*arguments):
+        done = command(*arguments)
+        assert done.status == 0, done.err
+        return done.out
+
+    return succeed
 
 
-def succeed(tool, *arguments):
-    done = run(tool, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def fail(command):
+    def fail(*arguments):
+        done = command(*arguments)
+        assert done.status == 1 and 'Traceback' not in done.err
+        return done.err
+
+    return fail
 
 
-def fail(tool, *arguments):
-    done = run(tool, *arguments)
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
-    return done.stderr
+def labels_at_network_size(config, weights, image):
+    """Before the logits are resized to the image, as the authors compare."""
+    from mmengine.dataset import pseudo_collate
+
+    from freqfusion_mm.apis.pixels import ImagePipeline
+    from freqfusion_mm.apis.predictions import pipeline_steps
+
+    model = init_model(config, weights, device='cpu')
+    sample, _ = ImagePipeline(pipeline_steps(model))(image)
+    data = model.data_preprocessor(pseudo_collate([sample]), False)
+    with torch.no_grad():
+        logits = model.inference(data['inputs'], [sample.metainfo for sample in data['data_samples']])
+    return logits[0].argmax(0).numpy()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('model, weights, golden, accuracy', RELEASED)
-def test_the_real_image_is_reproduced(model, weights, golden, accuracy, shared, tmp_path):
+def test_the_real_image_is_reproduced(model, weights, golden, accuracy, shared, tmp_path, succeed):
     image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
     printed = succeed(
         'infer', image, '--model', model, '--weights', shared(f'weights/{weights}.pth'), '--out', tmp_path
     )
-    labels = np.asarray(Image.open(tmp_path / f'{STEM}_leftImg8bit_labels.png'))
+    written = np.asarray(Image.open(tmp_path / f'{STEM}_leftImg8bit_labels.png'))
+    assert written.shape == (1024, 2048)  # of the image, as in a test
     expected = np.asarray(Image.open(shared(f'golden/{golden}_{STEM}.png')))
+    labels = labels_at_network_size(model, shared(f'weights/{weights}.pth'), image)
     assert labels.shape == expected.shape and (labels == expected).mean() >= 0.999
+    assert (written[::2, ::2] == expected).mean() > 0.97
     truth = np.asarray(Image.open(shared(f'data/cityscapes/{STEM}_gtFine_labelTrainIds_256x128.png')))
     assert (labels[::4, ::4] == truth)[truth != 255].mean() == pytest.approx(accuracy, abs=0.002)
     assert 'building' in printed and 'ms an image' in printed
@@ -63,11 +73,11 @@ def test_the_real_image_is_reproduced(model, weights, golden, accuracy, shared, 
 
 
 @pytest.mark.slow
-def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path):
+def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path, succeed):
     out = tmp_path / 'converted.pth'
     printed = succeed(
-        'convert_checkpoint',
-        'espnetv2_s2.0_cityscapes',
+        'convert',
+        'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024',
         shared('weights/espnetv2_s_2.0_city_1024x512.pth'),
         out,
         '--source',
@@ -78,7 +88,7 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
     assert checkpoint['meta']['dataset_meta']['classes'][-2:] == ['bicycle', 'unlabelled']
     assert len(checkpoint['meta']['dataset_meta']['palette']) == 20
     assert checkpoint['meta']['source'] == 'EdgeNets' and len(checkpoint['meta']['sha256']) == 64
-    assert checkpoint['meta']['config'] == 'espnetv2_s2.0_cityscapes'
+    assert checkpoint['meta']['config'] == 'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024'
     data = tmp_path / 'cityscapes'
     for source, folder, name, resample in (
         (f'{STEM}_leftImg8bit.png', 'leftImg8bit', f'{STEM}_leftImg8bit.png', Image.BILINEAR),
@@ -89,7 +99,7 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
         Image.open(shared(f'data/cityscapes/{source}')).resize((512, 256), resample).save(target / name)
     printed = succeed(
         'test',
-        'espnetv2_s2.0_cityscapes',
+        'espnetv2_s2.0_hff_1xb6-100e_cityscapes-512x1024',
         out,
         '--work-dir',
         tmp_path / 'work',
@@ -97,7 +107,6 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
         f'test_dataloader.dataset.data_root={data}',
         f'custom_hooks.0.data_root={data}',
         'test_dataloader.num_workers=0',
-        'test_dataloader.persistent_workers=False',
     )
     accuracy = float(printed.split('aAcc:')[1].split()[0])
     assert accuracy > 90
@@ -105,23 +114,16 @@ def test_converted_weights_are_evaluated_on_a_cityscapes_folder(shared, tmp_path
 
 def test_the_input_is_the_authors(shared, tmp_path):
     """Subtract, divide, resize, divide by 255, in that order and one by one, as ESPNet's script does."""
-    from argparse import Namespace
+    from mmengine.dataset import pseudo_collate
 
-    from mmengine.dataset import Compose, pseudo_collate
-    from mmengine.registry import MODELS, DefaultScope
-
-    from freqfusion_mm.apis.launch import load_config
+    from freqfusion_mm.apis.pixels import ImagePipeline
+    from freqfusion_mm.apis.predictions import pipeline_steps
 
     image = shared(f'data/cityscapes/{STEM}_leftImg8bit.png')
-    cfg = load_config(
-        Namespace(config='espnet_p2_q8_cityscapes', launcher='none', local_rank=0, cfg_options=None, work_dir=None)
-    )
-    DefaultScope.get_instance('test_the_input', scope_name='mmseg')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        pipeline = Compose([step for step in cfg.test_dataloader.dataset.pipeline if step.type != 'LoadAnnotations'])
-        preprocessor = MODELS.build(cfg.model.data_preprocessor)
-        batch = pseudo_collate([pipeline(dict(img_path=str(image)))])
-        ours = preprocessor(batch, False)['inputs'][0]
+    model = init_model('espnet_p2-q8_hff_1xb6-300e_cityscapes-512x1024', device='cpu')
+    sample, shown = ImagePipeline(pipeline_steps(model))(image)
+    ours = model.data_preprocessor(pseudo_collate([sample]), False)['inputs'][0]
+    np.testing.assert_array_equal(shown, cv2.imread(str(image))[..., ::-1])
     pixels = cv2.imread(str(image)).astype(np.float32)
     for channel, (mean, std) in enumerate(
         zip((72.3923111, 82.90893555, 73.15840149), (45.3192215, 46.15289307, 44.91483307))
@@ -131,18 +133,9 @@ def test_the_input_is_the_authors(shared, tmp_path):
     torch.testing.assert_close(ours, torch.from_numpy(pixels.transpose(2, 0, 1)), rtol=1e-5, atol=1e-6)
 
 
-def test_a_folder_and_our_own_weights(tmp_path):
-    from argparse import Namespace
-
-    from mmengine.registry import MODELS, DefaultScope
-
-    from freqfusion_mm.apis.launch import load_config
-
-    name = 'espnet-c_hff_shapes-semantic'
-    cfg = load_config(Namespace(config=name, launcher='none', local_rank=0, cfg_options=None, work_dir=None))
-    DefaultScope.get_instance('test_a_folder', scope_name='mmseg')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
+def test_a_folder_and_our_own_weights(tmp_path, succeed, fail):
+    name = 'espnet-c_p2-q3_hff_1xb8-1000i_shapes-128x128'
+    model = init_model(name, device='cpu')
     torch.save(dict(state_dict=model.state_dict(), meta=dict()), tmp_path / 'weights.pth')
     (tmp_path / 'images').mkdir()
     for i, size in enumerate(((128, 128), (97, 45))):
@@ -154,9 +147,10 @@ def test_a_folder_and_our_own_weights(tmp_path):
     )
     assert '2 images in' in printed
     assert Image.open(tmp_path / 'out' / '1_labels.png').size == (45, 97)
+    (tmp_path / 'empty').mkdir()
     assert 'no images' in fail(
         'infer',
-        tmp_path / 'out' / '..' / '.',
+        tmp_path / 'empty',
         '--model',
         name,
         '--weights',
@@ -176,19 +170,19 @@ def test_a_folder_and_our_own_weights(tmp_path):
     )
 
 
-def test_the_converter_refuses_what_does_not_fit(shared, tmp_path):
+def test_the_converter_refuses_what_does_not_fit(shared, tmp_path, fail):
     weights = shared('weights/espnet_p_2_q_8.pth')
     assert 'belongs to another model' in fail(
-        'convert_checkpoint', 'espnet_p2_q5_cityscapes', weights, tmp_path / 'out.pth'
+        'convert', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', weights, tmp_path / 'out.pth'
     )
     torch.save(dict(weight=torch.zeros(1)), tmp_path / 'strange.pth')
     assert 'none of the known formats' in fail(
-        'convert_checkpoint', 'espnet_p2_q5_cityscapes', tmp_path / 'strange.pth', tmp_path / 'out.pth'
+        'convert', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', tmp_path / 'strange.pth', tmp_path / 'out.pth'
     )
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_gridding_prints_and_draws(tmp_path):
+def test_gridding_prints_and_draws(tmp_path, succeed, fail):
     printed = succeed('gridding', '--out', tmp_path / 'plot.png', '--seeds', 2)
     rows = {line.split('  ')[0]: float(line.split()[-1]) for line in printed.splitlines() if 'mean' in line}
     assert rows['ESP, chain none'] == rows['EESP, chain none'] == 1.0

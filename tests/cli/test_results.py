@@ -9,6 +9,7 @@ import yaml
 
 from freqfusion_mm.apis.studies import commands, pages
 from freqfusion_mm.apis.studies import metafile as metafiles
+from freqfusion_mm.apis.studies.study import read_study
 from freqfusion_mm.cli.results import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,11 @@ def test_every_config_is_listed_once_and_exists(metafile):
     assert sorted(configs) == sorted(str(path.relative_to(ROOT)) for path in metafile.parent.glob('*.py'))
     assert [model['Name'] for model in meta['Models']] == [Path(config).stem for config in configs]
     assert {model['In Collection'] for model in meta['Models']} <= {part['Name'] for part in meta['Collections']}
+
+
+@pytest.mark.parametrize('file', sorted(ROOT.glob('projects/**/study.yml')), ids=lambda path: path.parent.name)
+def test_every_study_is_one(file):
+    assert read_study(file).rows
 
 
 def test_the_tables_are_up_to_date():

@@ -8,7 +8,7 @@ import yaml
 pytest.importorskip('scipy', reason='the intervals and tests are those of scipy')
 from scipy import stats  # noqa: E402
 
-from freqfusion_mm.apis.studies import pages  # noqa: E402
+from freqfusion_mm.apis.studies import metafile, pages  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
 from freqfusion_mm.apis.studies.statistics import Sample, compare, holm, resolution  # noqa: E402
 from freqfusion_mm.apis.studies.study import ROOT, read_study  # noqa: E402
@@ -135,7 +135,7 @@ def test_the_tables_of_a_study(study, monkeypatch):
     assert once == '| once | 0.714 | 1.234 |  | 51.0 (1) | +1.0 |  |  |  |'
     assert never == '| never | not run | not run |  | not run |  |  |  |  |'
     assert 'Holm (1 compared). With 3 seeds' in sentence and 'standard deviation of 1.00' in sentence
-    assert 'a difference below 2.5 mIoU cannot be told from zero' in sentence and 'p below 0.25' in sentence
+    assert 'a difference below 2.5 mIoU cannot be told from zero' in sentence and 'a p of 0.25 at' in sentence
     assert (
         '| better | 0.714 | 1.234 | 0.1 | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second
     )
@@ -153,6 +153,21 @@ def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):
     assert 'better than' not in text and 'told from' not in text
     study.with_name('results.csv').unlink()
     assert pages.study_tables(study, ROOT).count('| base | not run |  | not run |') == 2
+
+
+def test_a_page_holds_the_tables_of_its_study(study, tmp_path, monkeypatch):
+    for module in (pages, metafile):
+        monkeypatch.setattr(module, 'ROOT', tmp_path)
+    readme = tmp_path / 'README.md'
+    readme.write_text('x\n<!-- begin table: study.yml -->\nold\n<!-- end table -->\ny\n')
+    text = pages.rendered(readme)
+    assert text == (
+        f'x\n<!-- begin table: study.yml -->\n\n{pages.study_tables(study, tmp_path)}\n<!-- end table -->\ny\n'
+    )
+    readme.write_text(text)
+    assert pages.rendered(readme) == text
+    RawValues(study.with_name('results.csv')).add({'name': 'never', 'config_hash': 'h', 'seed': 0, 'test/mIoU': 1.0})
+    assert pages.rendered(readme) != text
 
 
 def test_the_pictures_show_every_row_and_curve(study):

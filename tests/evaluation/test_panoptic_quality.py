@@ -172,6 +172,57 @@ def test_what_is_missing_is_named(samples, tmp_path):
         metric.process({}, [samples[1]])
 
 
+def test_a_label_of_other_segments_is_refused_by_name(tmp_path):
+    perfect = dict(pred=[[CAT + INSTANCE_OFFSET, GRASS]])
+    metric = make_metric()
+    message = r"'.*a\.png' holds none of the 2 segments that the JSON lists for it, such as 9; it holds \[3, 4\]"
+    with pytest.raises(ValueError, match=message):
+        sample = make_sample(tmp_path / 'a.png', [[3, 4]], {70000: (CAT, True), 9: (GRASS, False)}, **perfect)
+        metric.process({}, [sample])
+    with pytest.raises(ValueError, match=r'holds none of the 1 segments'):  # all black
+        metric.process({}, [make_sample(tmp_path / 'b.png', [[0, 0]], {70000: (CAT, True)}, **perfect)])
+    # No segment is listed, none is there: nothing to be right or wrong about.
+    metric.process({}, [make_sample(tmp_path / 'c.png', [[0, 0]], {}, [[4, 4]])])
+    assert np.isnan(metric.evaluate(size=1)['panoptic/PQ'])
+
+
+def test_a_listed_segment_without_a_pixel_is_missed(tmp_path):
+    pred = [[CAT + INSTANCE_OFFSET] * 2 + [GRASS] * 2]
+    segments = {3: (CAT, True), 4: (GRASS, False), 5: (DOG, True), 6: (SKY, False)}
+    metric = make_metric(classwise=True)
+    metric.process({}, [make_sample(tmp_path / 'a.png', [[3, 3, 4, 4]], segments, pred)])
+    found = metric.evaluate(size=1)
+    assert [found[f'panoptic/PQ/{name}'] for name in META['classes']] == [100, 0, 100, 0]
+
+
+def test_of_an_id_listed_twice_the_last_entry_counts(tmp_path):
+    sample = make_sample(
+        tmp_path / 'a.png', [[3, 3, 4, 4]], {4: (GRASS, False)}, [[DOG + INSTANCE_OFFSET] * 2 + [GRASS] * 2]
+    )
+    sample['segments_info'] += [dict(id=3, category=CAT, is_thing=True), dict(id=3, category=DOG, is_thing=True)]
+    metric = make_metric(classwise=True)
+    metric.process({}, [sample])
+    found = metric.evaluate(size=1)
+    assert found['panoptic/PQ/dog'] == found['panoptic/PQ/grass'] == found['panoptic/PQ'] == 100
+
+
+def test_classes_in_another_order_than_the_labels_are_refused(tmp_path):
+    sample = make_sample(
+        tmp_path / 'a.png', [[3, 4]], {3: (CAT, True), 4: (GRASS, False)}, [[CAT + INSTANCE_OFFSET, GRASS]]
+    )
+    metric = make_metric()
+    metric.dataset_meta = dict(META, classes=('grass', 'sky', 'cat', 'dog'))
+    with pytest.raises(ValueError, match=r"segment 3 of class 0 is a thing, but .* 'grass', is none of thing_classes"):
+        metric.process({}, [sample])
+
+
+def test_thing_classes_that_the_data_set_leaves_out(samples):
+    metric = make_metric()
+    metric.dataset_meta = dict(META, thing_classes=('cat', 'dog', 'zebra'))
+    metric.process({}, samples)
+    assert metric.evaluate(size=2)['panoptic/PQ_th'] == 25
+
+
 def random_blocks(rng, ids, size=24, block=4):
     """Random ids in blocks, some of them shifted, so that IoUs of all kinds occur."""
     blocks = rng.choice(ids, (size // block, size // block)).repeat(block, 0).repeat(block, 1)
@@ -275,7 +326,7 @@ def test_torchmetrics_forgives_what_is_not_predicted():
 RANK = """
 import json, pickle, sys
 import torch.distributed as dist
-from freqfusion_mm.evaluation.panoptic_quality import PanopticQuality
+from freqfusion_mm.evaluation.metrics.panoptic_quality import PanopticQuality
 folder, rank = sys.argv[1], int(sys.argv[2])
 dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
 metric = PanopticQuality()

@@ -1,10 +1,8 @@
-"""tools/robustness.py and its two changes of an image, on models whose answers are known."""
+"""The robustness command and its two changes of an image, on models whose answers are known."""
 
 import csv
-import importlib.util
 import json
 import sys
-from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -18,12 +16,12 @@ from mmengine.dataset import BaseDataset  # noqa: E402
 from mmengine.evaluator import BaseMetric  # noqa: E402
 from mmengine.logging import MMLogger  # noqa: E402
 from mmengine.model import BaseModel  # noqa: E402
-from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS, DefaultScope  # noqa: E402
+from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS  # noqa: E402
 from mmengine.structures import BaseDataElement, PixelData  # noqa: E402
 
+from freqfusion_mm.cli.main import main  # noqa: E402
 from freqfusion_mm.evaluation.analysis.image_changes import Corruption, Shift, corruption_names  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 4
 
 
@@ -211,11 +209,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture
 def tool(work, monkeypatch):
-    """tool('segmentor', ..., options): runs the tool's main on models of these names; returns the numbers by key."""
-    spec = importlib.util.spec_from_file_location('robustness', ROOT / 'tools' / 'robustness.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())  # the tool sets scopes of its own
+    """tool('segmentor', ..., options): runs the command on models of these names; returns the numbers by key."""
     monkeypatch.chdir(work)
     for registry, cls in (
         (MODELS, Brightness),
@@ -229,8 +223,7 @@ def tool(work, monkeypatch):
 
     def run(*names, options=''):
         models = [word for name in names for word in ('--model', f'{name}.py', 'weights.pth')]
-        monkeypatch.setattr(sys, 'argv', ['robustness.py', *models, '--out', 'out', *options.split()])
-        module.main()
+        assert main(['robustness', *models, '--out', 'out', *options.split()]) == 0
         with open('out/robustness.csv') as file:
             return {(row['model'], row['name'], row['strength']): float(row['percent']) for row in csv.DictReader(file)}
 

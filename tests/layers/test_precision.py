@@ -8,7 +8,7 @@ import copy
 import plain_formulation
 import pytest
 import torch
-from plain_formulation import SMOOTH, WRITTEN_OUT, Lifted, Replaced, plain_operators
+from plain_formulation import OPERATORS, SMOOTH, WRITTEN_OUT, Lifted, Replaced
 from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import (
@@ -26,6 +26,7 @@ from freqfusion_mm.layers import (
     build_fusion,
     build_pool,
 )
+from freqfusion_mm.ops import implementation
 
 C = 16
 COARSE, FINE = (8, 10), (16, 20)
@@ -113,7 +114,10 @@ def test_extreme_maps_stay_finite_where_plain_torch_does(name, dtype):
             actual = results(ours, layer, feats)
             if all(torch.isfinite(tensor).all() for tensor in actual):
                 continue
-            with plain_operators(), Replaced(WRITTEN_OUT):  # a convolution's own gradient may overflow in float16
+            with (
+                implementation(OPERATORS),
+                Replaced(WRITTEN_OUT),
+            ):  # a convolution's own gradient may overflow in float16
                 expected = results(plain, layer, feats)
         exact, _ = calls(name, layer.double())
         exact = results(exact, layer, [feat.double() for feat in feats])
@@ -142,7 +146,7 @@ def test_error_is_at_most_twice_that_of_plain_torch(name, dtype):
             exact = results(exact_call, double, [feat.double() for feat in feats], grads)
             with torch.autocast('cpu', dtype=dtype):
                 ours = results(ours_call, layer, feats, grads)
-                with plain_operators(), Replaced(SMOOTH | WRITTEN_OUT):
+                with implementation(OPERATORS), Replaced(SMOOTH | WRITTEN_OUT):
                     plain = results(plain_call, layer, feats, grads)
         for number, (*both, wanted) in enumerate(zip(ours, plain, exact)):
             error, allowed = ((result.double() - wanted).square().mean().sqrt() for result in both)

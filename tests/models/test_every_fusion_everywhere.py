@@ -6,6 +6,8 @@ A weight without a gradient stops DistributedDataParallel at its second step, so
 import inspect
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -148,30 +150,30 @@ def test_the_default_is_freqfusion(cls):
     assert next(names['upsample_cfg'].default for names in signatures if 'upsample_cfg' in names) == 'FreqFusion'
 
 
-def train_all(rank, port, failures):
-    """Two steps of every pair in one of two processes."""
+def train_all(rank, port):
+    """Two steps of every pair in one of two processes; those that fail."""
     torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    distributed.init_process_group('gloo', rank=rank, world_size=2)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        if DefaultScope.get_current_instance() is None:
-            DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
-        for name, make in MODELS.items():
-            for fusion, cfg in ALL.items():
-                torch.manual_seed(0)
-                model = nn.parallel.DistributedDataParallel(make(cfg).train())  # find_unused_parameters=False
-                torch.manual_seed(rank)
-                try:
-                    for _ in range(2):
-                        sum(out.square().sum() for out in flat(model(pyramid()))).backward()
-                except RuntimeError as error:
-                    failures.append(f'{name}, {fusion}: {str(error)[:200]}')
-                total = sum(p.grad.double().sum() for p in model.parameters() if p.grad is not None)
-                totals = [torch.zeros_like(total) for _ in range(2)]
-                distributed.all_gather(totals, total)
-                if not torch.equal(*totals):
-                    failures.append(f'{name}, {fusion}: the processes have other gradients')
+    failures = []
+    method = f'tcp://127.0.0.1:{port}'
+    distributed.init_process_group('gloo', init_method=method, rank=rank, world_size=2)
+    DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
+    for name, make in MODELS.items():
+        for fusion, cfg in ALL.items():
+            torch.manual_seed(0)
+            model = nn.parallel.DistributedDataParallel(make(cfg).train())  # find_unused_parameters=False
+            torch.manual_seed(rank)
+            try:
+                for _ in range(2):
+                    sum(out.square().sum() for out in flat(model(pyramid()))).backward()
+            except RuntimeError as error:
+                failures.append(f'{name}, {fusion}: {str(error)[:200]}')
+            total = sum((p.grad.double().sum() for p in model.parameters() if p.grad is not None), torch.zeros(()))
+            totals = [torch.zeros_like(total) for _ in range(2)]
+            distributed.all_gather(totals, total)
+            if not torch.equal(*totals):
+                failures.append(f'{name}, {fusion}: the processes have other gradients')
     distributed.destroy_process_group()
+    return failures
 
 
 @pytest.mark.slow
@@ -179,6 +181,13 @@ def test_two_processes_train():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    failures = torch.multiprocessing.Manager().list()
-    torch.multiprocessing.spawn(train_all, (port, failures), nprocs=2)
-    assert not list(failures)
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    pipes = dict(env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    processes = [subprocess.Popen([sys.executable, __file__, str(rank), str(port)], **pipes) for rank in range(2)]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
+
+
+if __name__ == '__main__':
+    if failed := train_all(*map(int, sys.argv[1:])):
+        sys.exit('\n'.join(failed))

@@ -46,10 +46,30 @@ def test_similarity_equals_unfold(size, dilation, assert_same):
     assert_same(neighbour_similarity(x, dilation), expected[:, [0, 1, 2, 3, 5, 6, 7, 8]])
 
 
-def test_similarity_gradient():
-    assert torch.autograd.gradcheck(
-        neighbour_similarity, torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
-    )
+@pytest.mark.parametrize('impl', ['gathered', 'reference'])
+def test_similarity_gradient(impl):
+    features = torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: neighbour_similarity(t, impl=impl), features)
+
+
+@pytest.mark.parametrize('impl', ['softmax', 'reference'])
+def test_gradient_of_kernels(impl):
+    logits, window = torch.randn(1, 18, 2, 3, dtype=torch.float64, requires_grad=True), hamming_window(3).double()
+    assert torch.autograd.gradcheck(lambda t: normalize_kernels(t, 3, window, impl=impl), logits)
+
+
+def test_a_window_that_learns_has_its_gradient_by_the_definition():
+    logits = torch.randn(1, 9, 2, 3, dtype=torch.float64)
+    window = torch.rand(3, 3, dtype=torch.float64).add(0.5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda t: normalize_kernels(logits, 3, t), window)
+    with pytest.raises(ValueError, match="impl='softmax' has no gradient for the window"):
+        normalize_kernels(logits, 3, window, impl='softmax')
+
+
+@pytest.mark.parametrize('op, shape', [(neighbour_similarity, (1, 9, 4, 4)), (normalize_kernels, (1, 9, 4, 4))])
+def test_an_unknown_implementation(op, shape):
+    with pytest.raises(ValueError, match="impl must be one of .*'reference'.*got 'cuda'"):
+        op(torch.zeros(shape), 3, impl='cuda')
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -86,7 +106,7 @@ def test_box_mean_is_an_operator(layout):
     assert box_mean(x, 1).is_contiguous(memory_format=layout)
     assert torch.autograd.gradgradcheck(lambda t: box_mean(t, 1), x)
     if hasattr(torch.library, 'opcheck'):
-        torch.library.opcheck(torch.ops.freqfusion_mm.box_mean, (x, 1))
+        torch.library.opcheck(torch.ops.freqfusion_mm.box_mean, (x, 1, 'auto'))
 
 
 @pytest.mark.parametrize(

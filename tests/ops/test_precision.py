@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from plain_formulation import plain_operators
+from plain_formulation import OPERATORS
 
 from freqfusion_mm.ops import box_mean, hamming_window
 from freqfusion_mm.ops.kernels import normalize_kernels
 from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity
 from freqfusion_mm.ops.similarity import neighbour_similarity
-from tools.benchmark import unfold_formulation
 
 pytestmark = pytest.mark.skipif(
     not hasattr(torch.amp, 'is_autocast_available'),
@@ -24,30 +23,30 @@ def kernels(taps, size):
 
 #: name -> the operator, its plain formulation, its maps (sizes of features, or what makes them), other arguments.
 OPS = {
-    'carafe': (carafe, unfold_formulation.carafe, (COARSE, lambda: kernels(25, FINE)), (5,)),
-    'carafe of one size': (carafe, unfold_formulation.carafe, (FINE, lambda: kernels(9, FINE)), (3,)),
-    'carafe of a fractional ratio': (carafe, unfold_formulation.carafe, (COARSE, lambda: kernels(25, (13, 27))), (5,)),
+    'carafe': (carafe, OPERATORS['carafe'], (COARSE, lambda: kernels(25, FINE)), (5,)),
+    'carafe of one size': (carafe, OPERATORS['carafe'], (FINE, lambda: kernels(9, FINE)), (3,)),
+    'carafe of a fractional ratio': (carafe, OPERATORS['carafe'], (COARSE, lambda: kernels(25, (13, 27))), (5,)),
     'fns_attention': (
         lambda value, attn, k: fns_attention(attn, value, k),
-        lambda value, attn, k: unfold_formulation.fns_attention(attn, value, k),
+        lambda value, attn, k: OPERATORS['fns_attention'](attn, value, k),
         (COARSE, lambda: kernels(9, FINE)),
         (3,),
     ),
     'normalize_kernels': (
         lambda logits: normalize_kernels(logits[:, :9], 3),
-        lambda logits: unfold_formulation.normalize_kernels(logits[:, :9], 3),
+        lambda logits: OPERATORS['normalize_kernels'](logits[:, :9], 3),
         (FINE,),
         (),
     ),
     'normalize_kernels with a window': (
         lambda logits: normalize_kernels(logits[:, :9], 3, hamming_window(3)),
-        lambda logits: unfold_formulation.normalize_kernels(logits[:, :9], 3, hamming_window(3)),
+        lambda logits: OPERATORS['normalize_kernels'](logits[:, :9], 3, hamming_window(3)),
         (FINE,),
         (),
     ),
-    'neighbour_similarity': (neighbour_similarity, unfold_formulation.neighbour_similarity, (FINE,), ()),
-    'window_similarity': (window_similarity, unfold_formulation.window_similarity, (FINE, COARSE), (3,)),
-    'box_mean': (box_mean, unfold_formulation.box_mean, (FINE,), (4,)),
+    'neighbour_similarity': (neighbour_similarity, OPERATORS['neighbour_similarity'], (FINE,), ()),
+    'window_similarity': (window_similarity, OPERATORS['window_similarity'], (FINE, COARSE), (3,)),
+    'box_mean': (box_mean, OPERATORS['box_mean'], (FINE,), (4,)),
 }
 
 
@@ -68,8 +67,7 @@ def test_error_is_at_most_twice_that_of_plain_torch(name, dtype):
         grad = torch.randn(op(*doubles, *options).shape).to(dtype)
         exact = results(op, doubles, grad, options)
         ours = results(op, tensors, grad, options)
-        with plain_operators():
-            plain = results(formulation, tensors, grad, options)
+        plain = results(formulation, tensors, grad, options)
         for number, (*both, wanted) in enumerate(zip(ours, plain, exact)):
             error, allowed = ((result.double() - wanted).square().mean().sqrt() for result in both)
             assert error <= 2 * allowed, (

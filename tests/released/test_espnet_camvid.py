@@ -45,8 +45,10 @@ def camvid(shared, tmp_path_factory):
 @pytest.mark.slow
 def test_the_score_of_the_authors_weights(shared, camvid, tmp_path):
     converted = tmp_path / 'camvid.pth'
-    tool('convert', 'espnet_p2_q8_camvid', shared('weights/espnet_p_2_q_8_camvid.pth'), converted)
-    said = tool('test', 'espnet_p2_q8_camvid', converted, '--work-dir', tmp_path, CAMVID_ROOT=str(camvid))
+    tool('convert', 'espnet_p2-q8_hff_1xb6-300e_camvid-360x480', shared('weights/espnet_p_2_q_8_camvid.pth'), converted)
+    said = tool(
+        'test', 'espnet_p2-q8_hff_1xb6-300e_camvid-360x480', converted, '--work-dir', tmp_path, CAMVID_ROOT=str(camvid)
+    )
     assert float(re.findall(r'mIoU: ([\d.]+)', said)[-1]) == pytest.approx(57.17, abs=0.05)
     measured = {name: float(iou) for name, iou in re.findall(r'\|\s*(\w+)\s*\|\s*([\d.]+)\s*\|', said)}
     assert {name: measured[name] for name in IOU} == pytest.approx(IOU, abs=0.06)

@@ -15,8 +15,8 @@ pytest.importorskip('mmseg')
 from mmengine.config import Config  # noqa: E402
 from mmseg.datasets import PascalVOCDataset  # noqa: E402
 
+from freqfusion_mm.apis import build_runner  # noqa: E402
 from freqfusion_mm.apis.config import config_path  # noqa: E402
-from freqfusion_mm.apis.launch import build_runner  # noqa: E402
 from freqfusion_mm.datasets.panoptic_png import colours_to_ids  # noqa: E402
 
 #: COCO's name -> VOC's label.

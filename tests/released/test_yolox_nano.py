@@ -6,7 +6,7 @@ pytest.importorskip('mmdet')
 
 from mmengine.config import Config  # noqa: E402
 
-from freqfusion_mm.apis.launch import build_runner  # noqa: E402
+from freqfusion_mm.apis import build_runner  # noqa: E402
 
 WRITTEN = """
 _base_ = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'

@@ -13,7 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import freqfusion_mm
-from freqfusion_mm.apis.config import config_root, register_config_prefixes
+from freqfusion_mm import compat
+from freqfusion_mm.apis.config import config_root
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,8 +82,8 @@ def test_config_path_names_the_nearest() -> None:
 def test_our_prefix_builds_the_frameworks_parts(tmp_path: Path) -> None:
     """A base of ours adds no scope, so that `type` names keep resolving in mmseg and mmdet."""
     Config = pytest.importorskip('mmengine.config').Config
-    register_config_prefixes()
-    register_config_prefixes()
+    compat.apply()
+    compat.apply()
     file = tmp_path / 'mine.py'
     file.write_text("_base_ = ['freqfusion_mm::_base_/default_runtime.py']\nmine = dict(type='Mine')\n")
     cfg = Config.fromfile(file)
@@ -101,7 +102,7 @@ def test_the_frameworks_prefixes(tmp_path: Path, module: str, base: str) -> None
     pytest.importorskip(module)
     from mmengine.config import Config
 
-    register_config_prefixes()
+    compat.apply()
     file = tmp_path / 'theirs.py'
     file.write_text(f"_base_ = ['{module}::{base}']\n")
     assert Config.fromfile(file).model._scope_ == module

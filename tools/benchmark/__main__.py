@@ -1,4 +1,4 @@
-"""python -m tools.benchmark [--goals] [--only NAME ...] [--compile] [--scaling] [--device cuda] [--dtype bfloat16]
+"""python -m tools.benchmark [--goals] [--only NAME ...] [--compile] [--scaling] [--device cuda] [--dtype bfloat16].
 
 `--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores.
 Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
@@ -8,6 +8,7 @@ import os
 import statistics
 from argparse import ArgumentParser
 from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryDirectory
 from textwrap import shorten
 
@@ -89,7 +90,7 @@ def measured(
     rows = []
     for name, run in measure.RUNS.items():
         print(f'{entry.name}: {name}', flush=True)
-        functions = {way: lambda way=way: run(case, way) for way in ways}
+        functions = {way: partial(run, case, way) for way in ways}
         functions['copy'] = measure.copy_of_the_bytes(case, name)
         taken = measure.times(functions, device, rounds, seconds)
         for way in (*entry.ways, 'copy'):
@@ -112,7 +113,7 @@ def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
             case = entry.make(device, dtype)
             memory = measure.extra_memory(entry, 'ours', device, dtype, threads)
             for name, run in measure.RUNS.items():
-                taken = measure.times({'ours': lambda: run(case, 'ours')}, device, rounds, seconds)
+                taken = measure.times({'ours': partial(run, case, 'ours')}, device, rounds, seconds)
                 times = {
                     field: text for field, text in summary(taken['ours']).items() if field in report.SCALING_FIELDS
                 }

@@ -15,7 +15,7 @@ from freqfusion_mm import ops
 from freqfusion_mm.layers import UPSAMPLERS
 from freqfusion_mm.ops.reassembly import matmul as reassembly_matmul
 
-from .ways import layers_use, ops_of
+from .ways import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +33,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Entry:
+    """What is measured, before it is made."""
+
     name: str
     kind: str  # 'op', 'layer', 'neck' or 'model'
     shape: str
@@ -61,7 +63,8 @@ def _op(
             inputs[normalised] = inputs[normalised].detach().softmax(dim=1).requires_grad_()
 
         def run(way: str) -> tuple[Tensor, ...]:
-            return (ops_of(way).get(name, getattr(ops, name))(*inputs, *args),)
+            with ops.implementation(FUNCTIONS[way]):
+                return (getattr(ops, name)(*inputs, *args),)
 
         return Case(run, inputs, [], setting=setting)
 
@@ -87,7 +90,7 @@ def _module(
             return torch.compile(module, fullgraph=True) if way == 'compiled' else module
 
         def run(way: str) -> tuple[Tensor, ...]:
-            with layers_use(way):
+            with ops.implementation(FUNCTIONS[way]):
                 out = call(module_of(way), inputs) if call else module_of(way)(*inputs)
             return tuple(out) if isinstance(out, (tuple, list)) else (out,)
 

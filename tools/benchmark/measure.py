@@ -42,7 +42,7 @@ RUNS = dict(zip(PASSES, (forward, forward_backward)))
 
 
 def parity(case: Case, way: str) -> str | None:
-    """Where the results of ours differ from those of another way, or its gradients for all of `DRAWS` inputs; or None."""
+    """Where the results of ours differ from another way's, or its gradients for all of `DRAWS` inputs; or None."""
     for _ in range(DRAWS):
         if reason := _difference(case, way, 'forward'):
             return reason

@@ -1,26 +1,18 @@
 """The baselines: the ops of the package as users write them from unfold, interpolate and grid_sample.
 
 Values and gradients are those of the package; what differs is time and memory. A layer under measurement is the
-package's own module with these in the place of its ops; the convolutions and norms are shared, one after the other and in
-the layout that the maps come in, as the authors write them.
+package's own module while `ops.implementation(OPS)` puts these in the place of its operators; the convolutions and
+norms are shared.
 """
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from freqfusion_mm.ops import resize_nearest
 
 
-def carafe(
-    features: Tensor,
-    masks: Tensor,
-    kernel_size: int,
-    groups: int = 1,
-    scale_factor: int | None = None,
-    *,
-    padding: str = 'zeros',
-) -> Tensor:
+def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros') -> Tensor:
     """Every window unfolded, repeated for every fine pixel that reads it, multiplied and summed."""
     if padding != 'zeros':
         raise ValueError(f"the baseline knows padding='zeros' alone, got {padding!r}")
@@ -31,8 +23,10 @@ def carafe(
     return (windows * masks.view(n, groups, 1, kernel_size**2, height, width)).sum(dim=3).view(n, c, height, width)
 
 
-def window_similarity(query: Tensor, key: Tensor, kernel_size: int) -> Tensor:
+def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str = 'zeros') -> Tensor:
     """Every window unfolded, repeated for every fine pixel that reads it, multiplied and summed over the channels."""
+    if padding != 'zeros':
+        raise ValueError(f"the baseline knows padding='zeros' alone, got {padding!r}")
     n, c, h, w = key.shape
     windows = F.unfold(key, kernel_size, padding=kernel_size // 2).view(n, c * kernel_size**2, h, w)
     windows = resize_nearest(windows, query.shape[-2:]).view(n, c, kernel_size**2, *query.shape[-2:])
@@ -79,16 +73,7 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
     return total / F.conv2d(torch.ones_like(x[:1, :1]), ones[:1], padding=radius)
 
 
-def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
-    """One after the other."""
-    return conv(norm(x))
-
-
-def fastest_layout(x: Tensor) -> Tensor:
-    """As it comes."""
-    return x
-
-
+#: For `freqfusion_mm.ops.implementation`.
 OPS = dict(
     carafe=carafe,
     normalize_kernels=normalize_kernels,
@@ -96,6 +81,4 @@ OPS = dict(
     fns_attention=fns_attention,
     window_similarity=window_similarity,
     box_mean=box_mean,
-    normalized_conv=normalized_conv,
-    fastest_layout=fastest_layout,
 )

@@ -1,7 +1,7 @@
 # CamVid, SegNet's splits at 480x360: 11 classes, and void (11), which is trained on but not evaluated.
 data_root = '{{$CAMVID_ROOT:data/camvid}}/'
 # The author's loadData.py computes mean and std from the train split (BGR: means of the images' values) and divides by
-# 255 afterwards, which the std takes up here. They belong to his weights: with Cityscapes' these fall from 57.2 to 16.9.
+# 255 afterwards, which the std takes up here. His weights need them: with Cityscapes' they fall from 57.2 to 16.9.
 data_preprocessor = dict(
     mean=[110.33102643, 108.40886315, 105.03319369],
     std=[72.12571015 * 255, 72.69074534 * 255, 69.90434816 * 255],
@@ -77,4 +77,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
-data_help = "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or its folder into $CAMVID_ROOT"
+data_help = (
+    "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or name their folder "
+    'in $CAMVID_ROOT'
+)

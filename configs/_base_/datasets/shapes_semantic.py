@@ -4,6 +4,8 @@ data_root = _base_.data_root
 metainfo = dict(
     classes=_base_.thing_classes + _base_.stuff_classes, palette=_base_.thing_palette + _base_.stuff_palette
 )
+# for models from scratch, whose own preprocessor these complete
+data_preprocessor = dict(mean=[127.5, 127.5, 127.5], std=[64.0, 64.0, 64.0], size=(128, 128))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

@@ -19,6 +19,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=8000, max_keep_ckpts=2, save_best='mIoU'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    exact_resume=dict(type='ExactResume'),
     visualization=dict(type='SegVisualizationHook'),
 )
 auto_scale_lr = dict(enable=False, base_batch_size=16)

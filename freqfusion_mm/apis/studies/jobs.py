@@ -1,17 +1,16 @@
 """What a study or a metafile wants to be run: one `Job` a row and seed."""
 
 import json
-from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..config import register_config_prefixes
-from ..launch import load_config
+from ...compat import config_prefix
+from ..config import load_config
 from .raw_values import RawValues
 from .study import ROOT, Row, Study
 
@@ -59,11 +58,7 @@ class Job:
     def load(self, folder: Path) -> Config:
         """Its config, as it is run in `folder`."""
         options = {**self.options, 'randomness.seed': self.seed}
-        return load_config(
-            Namespace(
-                config=str(ROOT / self.config), cfg_options=options, work_dir=str(folder), launcher='none', local_rank=0
-            )
-        )
+        return load_config(ROOT / self.config, cfg_options=options, work_dir=str(folder))
 
 
 def config_hash(config: str, options: dict[str, Any]) -> str:
@@ -72,7 +67,7 @@ def config_hash(config: str, options: dict[str, Any]) -> str:
     It is the same for every seed and work directory, and wherever the data lie: variables of the environment stay
     as they are written in the config.
     """
-    register_config_prefixes()
+    config_prefix.apply()
     cfg = Config.fromfile(ROOT / config, use_environment_variables=False, import_custom_modules=False)
     cfg.merge_from_dict({**options, 'randomness.seed': None, 'work_dir': None})
     content = cfg.to_dict()
@@ -87,9 +82,8 @@ def results(study: Study, seeds: Iterable[int], only: Iterable[str] | None = Non
         ValueError: `only` names no row of the study, or a row's setting has not been chosen yet.
     """
     rows = _selected(study, only)
-    chosen = {row.name: _chosen(study, row) for row in rows}
-    made = {row.name: _job(study, row, chosen[row.name], 0, {}) for row in rows}
-    return [Job(**{**vars(made[row.name]), 'seed': seed}) for seed in seeds for row in rows]
+    made = {row.name: _job(study, row, _chosen(study, row), 0, {}) for row in rows}
+    return [replace(made[row.name], seed=seed) for seed in seeds for row in rows]
 
 
 def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:

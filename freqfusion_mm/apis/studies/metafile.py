@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from .study import ROOT, SOURCES, read_yaml
+from .entries import read_yaml
+from .study import ROOT, SOURCES
 
 #: Name in a metafile -> column of the raw values, and what makes it a percentage.
 METRICS = {

@@ -122,6 +122,6 @@ def _resolved(metric: Metric, comparisons: list[Comparison]) -> str:
     return (
         f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). With '
         f'{found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
-        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval, and no sign test can '
-        f'have p below {found.sign:.2g}.'
+        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval, and a sign test has, '
+        f'before correction, a p of {found.sign:.2g} at the least.'
     )

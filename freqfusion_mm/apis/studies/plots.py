@@ -11,6 +11,7 @@ from .study import Metric, Study
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 
 def draw(study: Study) -> list[Path]:
@@ -36,18 +37,23 @@ def draw(study: Study) -> list[Path]:
     return pictures
 
 
+def _panels(count: int, size: tuple[float, float], **shared: bool) -> tuple[Figure, list[Axes]]:
+    """So many panels of this size (inches), three beside each other."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout='constrained', **shared
+    )
+    for axis in axes.flat[count:]:
+        axis.remove()
+    return figure, list(axes.flat[:count])
+
+
 def _draw_values(values: dict[Metric, dict[str, dict[int, float]]], out: Path) -> None:
     """One panel a metric: a box over the seeds of each row, every seed a point."""
     rows = max(map(len, values.values()))
-    figure, axes = pyplot.subplots(
-        1,
-        len(values),
-        figsize=(4.5 * len(values) + 2, 0.35 * rows + 1.4),
-        squeeze=False,
-        sharey=True,
-        layout='constrained',
-    )
-    for axis, (metric, by_row) in zip(axes[0], values.items()):
+    figure, axes = _panels(len(values), (5, 0.3 * rows + 1), sharey=True)
+    for axis, (metric, by_row) in zip(axes, values.items()):
         measured = [list(by_seed.values()) for by_seed in by_row.values()]
         axis.boxplot(measured, orientation='horizontal', widths=0.6, showfliers=False, medianprops={'color': 'C1'})
         for place, points in enumerate(measured, 1):
@@ -55,7 +61,7 @@ def _draw_values(values: dict[Metric, dict[str, dict[int, float]]], out: Path) -
         axis.set_yticks(range(1, len(by_row) + 1), list(by_row), fontsize=8)
         axis.set_xlabel(f'{metric.label} ({"higher" if metric.higher_is_better else "lower"} is better)')
         axis.grid(axis='x', alpha=0.3)
-    axes[0, 0].invert_yaxis()  # the first row on top; shared by all panels
+    axes[0].invert_yaxis()  # the first row on top; shared by all panels
     figure.savefig(out, dpi=120)
     pyplot.close(figure)
 
@@ -67,17 +73,15 @@ def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
         by_seed = curves.setdefault(point['metric'], {}).setdefault(point['name'], {})
         by_seed.setdefault(point['seed'], []).append((int(point['step']), float(point['value'])))
     names = [row.name for row in study.rows]
-    figure, axes = pyplot.subplots(
-        1, len(curves), figsize=(5.5 * len(curves), 4.2), squeeze=False, layout='constrained'
-    )
-    for axis, (metric, by_row) in zip(axes[0], sorted(curves.items())):
+    figure, axes = _panels(len(curves), (5, 4))
+    for axis, (metric, by_row) in zip(axes, sorted(curves.items())):
         for name in names:
             _draw_row(axis, by_row.get(name, {}), name, names.index(name))
         axis.set_title(metric, fontsize=10)
         axis.set_xlabel('iteration')
         axis.grid(alpha=0.3)
-    axes[0, 0].set_yscale('log')  # 'train/loss' sorts before 'val/...'
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=4)
+    axes[0].set_yscale('log')  # 'train/loss' sorts before 'val/...'
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=4)
     figure.savefig(out, dpi=120)
     pyplot.close(figure)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: What every line says of its run; the metrics follow, and runs may differ in them.
+#: What every line says of its run; the metrics follow, and runs may differ in them. Training is timed without its
+#: validations, and processor seconds are those of its own process: workers that load data are not in them.
 COLUMNS = (
     'name',
     'config',

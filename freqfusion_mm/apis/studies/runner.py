@@ -1,33 +1,24 @@
 """Runs jobs side by side, each in its own process with one thread, and writes what they measured as each ends."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
+from .children import Children, RunFailed, ended_by_signals
 from .jobs import Job
 from .raw_values import RawValues, as_text
-from .study import ROOT
 
 #: What starts a run; its work directory follows. This is the one place that knows.
 WORKER = (sys.executable, '-m', 'freqfusion_mm.apis.studies.worker')
-THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
 #: Lines of a failed run's stderr that are shown.
 TAIL = 15
-
-
-class RunFailed(RuntimeError):
-    """A run ended without a result; the message says how."""
 
 
 def run_jobs(
@@ -39,7 +30,7 @@ def run_jobs(
     parallel: int = 1,
     command: Sequence[str] = WORKER,
     finished: Callable[[dict], None] = lambda line: None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = partial(print, flush=True),
 ) -> list[Job]:
     """Runs every job that has no line in the CSV yet.
 
@@ -65,7 +56,7 @@ def run_jobs(
         report(f'{len(jobs) - len(waiting)} of {len(jobs)} runs are finished already')
     times = TimeLeft(waiting, parallel, lines.values())
     failed = []
-    with _ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
+    with ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
         futures = {pool.submit(_run, children, job, job.folder(work_dir)): job for job in waiting}
         try:
             for number, future in enumerate(as_completed(futures), 1):
@@ -89,55 +80,6 @@ def run_jobs(
             pool.shutdown(cancel_futures=True)
             raise
     return failed
-
-
-class Children:
-    """The processes that run now, each with its own children (which load data) in a group of its own."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.command = command
-        self._running: set[subprocess.Popen] = set()
-        self._lock = threading.Lock()
-        self._ended = False
-
-    def __enter__(self) -> 'Children':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def run(self, folder: Path) -> int:
-        """Starts one, waits for it, and returns its exit status."""
-        environment = {**os.environ, **dict.fromkeys(THREADS, '1')}
-        with open(folder / 'stdout.txt', 'w') as stdout, open(folder / 'stderr.txt', 'w') as stderr:
-            with self._lock:
-                if self._ended:
-                    raise RunFailed('it was not started any more')
-                child = subprocess.Popen(
-                    [*self.command, str(folder)],
-                    cwd=ROOT,
-                    env=environment,
-                    stdout=stdout,
-                    stderr=stderr,
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
-                )
-                self._running.add(child)
-            try:
-                return child.wait()
-            finally:
-                with self._lock:
-                    self._running.discard(child)
-
-    def end(self) -> None:
-        """Ends all that run, and lets none start."""
-        with self._lock:
-            self._ended = True
-            for child in self._running:
-                try:
-                    os.killpg(child.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
 
 
 class TimeLeft:
@@ -205,20 +147,3 @@ def _shown(line: dict) -> str:
 
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does: with our children."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,11 +1,10 @@
 """A study's YAML file: the rows of one table, the seeds, and the metrics that count."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .entries import Entry, read_yaml
 
 #: The checkout. The paths of configs in studies and metafiles, and the runs themselves, start here.
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,18 +85,6 @@ class Study:
         return self.path.with_name('curves.csv')
 
 
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        ValueError: it is no YAML; the message names the line.
-    """
-    try:
-        return yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is no YAML: {" ".join(str(error).split())}') from None
-
-
 def is_metafile(path: Path) -> bool:
     """Is it a metafile, and not a study?"""
     content = read_yaml(path)
@@ -107,11 +94,35 @@ def is_metafile(path: Path) -> bool:
 def read_study(path: Path) -> Study:
     """Reads a study.
 
+    All that it may say; what has a comment may be left out::
+
+        name: Upsamplers on Shapes
+        data: Shapes, version shapes-2  # a note
+        seeds: [0, 1, 2]
+        baseline: bilinear  # the row that the others are compared with
+        flops_shape: [3, 128, 128]  # input whose multiply-adds are counted
+        options: {train_cfg.max_iters: 1000}  # over every config; a row's own go over these
+        rows:
+        - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py}
+        - name: freqfusion
+          config: configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
+          options: {model.decode_head.upsample_cfg.compressed_channels: 8}  # over this config
+          choose: {key: optim_wrapper.paramwise_cfg.custom_keys.fusions.lr_mult, values: [1, 0.1]}  # tried before
+        choice:  # how `choose` is decided, once for each row
+          seed: 100
+          metric: val/mIoU
+          higher_is_better: true  # false for a loss
+          options: {train_cfg.max_iters: 500}  # over those of the row
+        metrics:
+        - {key: test/mIoU, label: mIoU, higher_is_better: true, digits: 1}  # the last two, which default to these
+
+    Keys of metrics are columns of the CSV: `val/`, `test/` or `robustness/` and the metric's name, or `train/loss`.
+
     Raises:
         ValueError: names the file, the entry, what was wanted and what came.
     """
     content = read_yaml(path)
-    whole = _Entry(str(path), content)
+    whole = Entry(str(path), content)
     whole.keys('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
     rows = tuple(_row(entry) for entry in whole.entries('rows'))
     names = [row.name for row in rows]
@@ -119,7 +130,7 @@ def read_study(path: Path) -> Study:
     baseline = whole.get('baseline', str, None)
     if baseline not in (None, *names):
         raise ValueError(f'{path}: baseline wants the name of a row ({", ".join(names)}), got {baseline!r}')
-    choice = _choice(_Entry(f'{path}: choice', content['choice'])) if 'choice' in content else None
+    choice = _choice(Entry(f'{path}: choice', content['choice'])) if 'choice' in content else None
     unchosen = [row.name for row in rows if row.choose and not choice]
     if unchosen:
         raise ValueError(
@@ -147,7 +158,7 @@ def read_study(path: Path) -> Study:
     )
 
 
-def _row(entry: '_Entry') -> Row:
+def _row(entry: Entry) -> Row:
     entry.keys('name', 'config', 'options', 'choose')
     row = Row(entry.get('name', str), entry.get('config', str), entry.options(), _choose(entry))
     if not row.name or set(row.name) & set('/|'):
@@ -159,10 +170,10 @@ def _row(entry: '_Entry') -> Row:
     return row
 
 
-def _choose(row: '_Entry') -> Choose | None:
+def _choose(row: Entry) -> Choose | None:
     if 'choose' not in row.content:
         return None
-    entry = _Entry(f'{row.where}: choose', row.content['choose'])
+    entry = Entry(f'{row.where}: choose', row.content['choose'])
     entry.keys('key', 'values')
     values = entry.get('values', list)
     if len(values) < 2:
@@ -173,7 +184,7 @@ def _choose(row: '_Entry') -> Choose | None:
     return Choose(entry.get('key', str), tuple(values))
 
 
-def _choice(entry: '_Entry') -> Choice:
+def _choice(entry: Entry) -> Choice:
     entry.keys('seed', 'metric', 'options', 'higher_is_better')
     metric = entry.get('metric', str)
     if not metric.startswith(('val/', 'train/')):
@@ -181,76 +192,9 @@ def _choice(entry: '_Entry') -> Choice:
     return Choice(entry.get('seed', int), metric, entry.options(), entry.get('higher_is_better', bool, True))
 
 
-def _metric(entry: '_Entry') -> Metric:
+def _metric(entry: Entry) -> Metric:
     entry.keys('key', 'label', 'higher_is_better', 'digits')
     key = entry.get('key', str)
     if not key.startswith(SOURCES):
         raise ValueError(f'{entry.where}: key wants to begin with {", ".join(SOURCES)}, got {key}')
     return Metric(key, entry.get('label', str), entry.get('higher_is_better', bool, True), entry.get('digits', int, 1))
-
-
-class _Entry:
-    """A mapping of the YAML file with its place in it, for the messages."""
-
-    def __init__(self, where: str, content: Any) -> None:
-        if not isinstance(content, dict):
-            raise ValueError(f'{where} wants a mapping, got {content!r}')
-        self.where = where
-        self.content = content
-
-    def keys(self, *known: str) -> None:
-        """Refuses keys that nobody reads."""
-        for key in self.content:
-            if key not in known:
-                near = get_close_matches(str(key), known, 1)
-                hint = f'did you mean {near[0]}' if near else f'it knows {", ".join(known)}'
-                raise ValueError(f'{self.where} has the unknown entry {key!r}; {hint}')
-
-    def get(self, key: str, kind: type, *default: Any) -> Any:
-        if key not in self.content:
-            if default:
-                return default[0]
-            raise ValueError(f'{self.where} wants an entry {key} ({kind.__name__}), which is missing')
-        value = self.content[key]
-        if type(value) is not kind:
-            raise ValueError(f'{self.where}: {key} wants {kind.__name__}, got {value!r}')
-        return value
-
-    def entries(self, key: str) -> list['_Entry']:
-        values = self.get(key, list)
-        if not values:
-            raise ValueError(f'{self.where}: {key} wants at least one, got none')
-        return [
-            _Entry(f'{self.where}: {key}[{value.get("name", i) if isinstance(value, dict) else i}]', value)
-            for i, value in enumerate(values)
-        ]
-
-    def numbers(self, key: str) -> tuple[int, ...]:
-        values = self.get(key, list)
-        if not values or any(type(value) is not int for value in values):
-            raise ValueError(f'{self.where}: {key} wants whole numbers, at least one, got {values}')
-        if key == 'seeds':
-            self.distinct(key, values)
-        return tuple(values)
-
-    def options(self) -> dict[str, Any]:
-        options = self.get('options', dict, {})
-        for key, value in options.items():
-            if not isinstance(key, str):
-                raise ValueError(f'{self.where}: options wants keys like train_cfg.max_iters, got {key!r}')
-            self.no_text_number(key, value)
-        return options
-
-    def distinct(self, key: str, values: list) -> None:
-        twice = [value for i, value in enumerate(values) if value in values[:i]]
-        if twice:
-            raise ValueError(f'{self.where}: {key} wants each once, got {twice[0]!r} twice')
-
-    def no_text_number(self, key: str, value: Any) -> None:
-        """Refuses 1e-3: YAML reads it as text, and a number with an exponent only in the form 1.0e-3."""
-        try:
-            number = float(value) if isinstance(value, str) else None
-        except ValueError:
-            return
-        if number is not None:
-            raise ValueError(f'{self.where}: {key} wants a number, got the text {value!r}; write 1e-3 as 1.0e-3')

@@ -21,7 +21,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from ..launch import build_runner, check_data
+from ..data import check_data
+from ..runner import build_runner
 from .jobs import Job
 from .study import ROOT
 

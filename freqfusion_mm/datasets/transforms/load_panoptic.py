@@ -1,12 +1,16 @@
 """mmdet's panoptic loading without panopticapi, which has no release to install.
 
 mmdet's ``LoadPanopticAnnotations`` needs one function of panopticapi, the one that turns colours
-into segment ids, and refuses to be built without it. Everything else is inherited.
+into segment ids, and refuses to be built without it.
 """
 
+import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations, LoadPanopticAnnotations
+from mmdet.structures.mask import BitmapMasks
 
-from ..panoptic_png import colours_to_ids
+from ..panoptic_png import check_segments, read_panoptic_png
+
+IGNORED = 255
 
 
 class LoadPanopticSegments(LoadPanopticAnnotations):
@@ -20,6 +24,10 @@ class LoadPanopticSegments(LoadPanopticAnnotations):
         box_type: how mmdet wraps the boxes.
         imdecode_backend: mmcv's image reader.
         backend_args: of mmengine's file client.
+
+    Raises:
+        RuntimeError: a PNG that is missing or is no image.
+        ValueError: a PNG that holds none of the segments that the JSON lists for it.
     """
 
     def __init__(
@@ -44,4 +52,19 @@ class LoadPanopticSegments(LoadPanopticAnnotations):
             imdecode_backend=imdecode_backend,
             backend_args=backend_args,
         )
-        self.rgb2id = colours_to_ids
+
+    def _load_masks_and_semantic_segs(self, results: dict) -> None:
+        path = results.get('seg_map_path')
+        if path is None:  # a data set without labels
+            return
+        segments = results['segments_info']
+        ids = read_panoptic_png(path, self.backend_args)
+        check_segments(ids, {info['id'] for info in segments}, path)
+        masks = [ids == info['id'] for info in segments]
+        if self.with_mask:
+            things = [mask.astype(np.uint8) for mask, info in zip(masks, segments) if info['is_thing']]
+            results['gt_masks'] = BitmapMasks(things, *results['ori_shape'])
+        if self.with_seg:
+            results['gt_seg_map'] = np.full_like(ids, IGNORED)
+            for mask, info in zip(masks, segments):
+                results['gt_seg_map'][mask] = info['category']

@@ -44,7 +44,7 @@ class Way(nn.Module):
     def __init__(self, name: str, channels: int, ratio: int, direct: bool) -> None:
         super().__init__()
         options = {}
-        if direct and 'scale_factor' in signature(UPSAMPLERS[name]).parameters and not UPSAMPLERS[name].any_ratio:
+        if direct and 'scale_factor' in signature(UPSAMPLERS[name]).parameters and not UPSAMPLERS[name].direct:
             options = dict(scale_factor=ratio)
             if name == 'deconv':
                 options['kernel_size'] = 2 * ratio
@@ -61,7 +61,7 @@ class Way(nn.Module):
 
 def reaches_directly(name: str) -> bool:
     """Whether it takes any ratio in one step."""
-    return UPSAMPLERS[name].any_ratio or 'scale_factor' in signature(UPSAMPLERS[name]).parameters
+    return UPSAMPLERS[name].direct or 'scale_factor' in signature(UPSAMPLERS[name]).parameters
 
 
 def fit(way: Way, fine: Tensor, image: Tensor, ratio: int, steps: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from ...datasets.panoptic_png import read_panoptic_png
+from ...datasets.panoptic_png import check_segments, read_panoptic_png
 from .panoptic_matching import VOID, match_segments
 
 # mmdet: a pixel of the panoptic result is class + instance * INSTANCE_OFFSET.
@@ -23,7 +23,7 @@ class PanopticQuality(BaseMetric):
 
     The labels come with the data samples: the test pipeline's ``PackDetInputs`` must name
     ``meta_keys=(..., 'seg_map_path', 'segments_info')``. The data set's meta information must hold
-    ``classes`` and ``thing_classes``.
+    ``classes``, in the order in which it numbers them, and ``thing_classes``.
 
     Args:
         classwise: also report each class, as ``PQ/name``, ``SQ/name`` and ``RQ/name``.
@@ -32,7 +32,8 @@ class PanopticQuality(BaseMetric):
         prefix: of the names of the results.
 
     Raises:
-        ValueError: a prediction of another size than its label, or of a class that does not exist.
+        ValueError: a prediction of another size than its label, or of a class that does not exist; a label
+            that holds none of its segments; classes in another order than the data set numbers them.
         KeyError: if data samples or data set lack what is named above.
         RuntimeError: a label that is missing or is not an image.
     """
@@ -52,7 +53,7 @@ class PanopticQuality(BaseMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the matches of each image of a batch."""
-        num_classes = len(self._meta('classes'))
+        classes = list(self._meta('classes'))
         for sample in data_samples:
             for key in ('seg_map_path', 'segments_info', 'pred_panoptic_seg'):
                 if key not in sample:
@@ -61,14 +62,11 @@ class PanopticQuality(BaseMetric):
                         "'segments_info' belong into the meta_keys of the test pipeline's "
                         "PackDetInputs, 'pred_panoptic_seg' is what a panoptic model predicts"
                     )
-            pred_ids, pred_classes = _parse_prediction(sample['pred_panoptic_seg'], num_classes)
-            segments = {int(info['id']): info for info in sample['segments_info']}
-            classes = {number: int(info['category']) for number, info in segments.items()}
-            things = {self._meta('classes').index(name) for name in self._meta('thing_classes')}
-            # mmdet's panoptic data set tells a crowd by is_thing=False on a thing class.
-            crowds = {n for n in segments if classes[n] in things and not segments[n]['is_thing']}
+            pred_ids, pred_classes = _parse_prediction(sample['pred_panoptic_seg'], len(classes))
+            true_classes, crowds = self._parse_label(sample['segments_info'], classes)
             true_ids = read_panoptic_png(sample['seg_map_path'], self.backend_args)
-            self.results.append(match_segments(pred_ids, pred_classes, true_ids, classes, crowds, num_classes))
+            check_segments(true_ids, true_classes, sample['seg_map_path'])
+            self.results.append(match_segments(pred_ids, pred_classes, true_ids, true_classes, crowds, len(classes)))
 
     def compute_metrics(self, results: list) -> dict:
         """Average over classes and log the table."""
@@ -97,6 +95,21 @@ class PanopticQuality(BaseMetric):
         lines += [f'{name:>20} {pq:7.2f} {sq:7.2f} {rq:7.2f}' for name, pq, sq, rq in rows]
         MMLogger.get_current_instance().info('panoptic quality\n' + '\n'.join(lines))
         return metrics
+
+    def _parse_label(self, segments_info: Sequence[dict], classes: list) -> tuple[dict, set]:
+        """Class of each segment id, and the ids that are crowds; of an id listed twice the last entry counts."""
+        segments = {int(info['id']): info for info in segments_info}
+        labels = {number: int(info['category']) for number, info in segments.items()}
+        things = {i for i, name in enumerate(classes) if name in self._meta('thing_classes')}
+        for number, info in segments.items():
+            if info['is_thing'] and labels[number] not in things:
+                raise ValueError(
+                    f'segment {number} of class {labels[number]} is a thing, but that class of the metainfo, '
+                    f"'{classes[labels[number]]}', is none of thing_classes: classes must be listed as the data set "
+                    'numbers them. Import freqfusion_mm.registration before the data set is built, it sees to that'
+                )
+        # mmdet's panoptic data set tells a crowd by is_thing=False on a thing class.
+        return labels, {number for number in segments if labels[number] in things and not segments[number]['is_thing']}
 
     def _meta(self, key: str) -> Sequence[str]:
         if not self.dataset_meta or key not in self.dataset_meta:

@@ -13,10 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops.kernels import normalize_kernels
-from ...ops.opaque import conv2d
 from ...ops.reassembly import carafe
 from ..borders import crop, repeat_to_even
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
@@ -69,11 +67,11 @@ class A2U(ReferenceNames, GuidedUpsampler):
             raise ValueError(f'encoder_kernel must be positive, got {encoder_kernel}')
         self.kernel_size = kernel_size
         self.encoder_kernel = encoder_kernel
-        self.first_filter = Conv2d(hr_channels, 1, 1)
-        self.second_filter = Conv2d(hr_channels, 1, 1)
+        self.first_filter = nn.Conv2d(hr_channels, 1, 1)
+        self.second_filter = nn.Conv2d(hr_channels, 1, 1)
         self.first_norm = group_norm(hr_channels)
         self.second_norm = group_norm(hr_channels)
-        self.tap_scales = Conv2d(hr_channels, 4 * kernel_size**2, 1)
+        self.tap_scales = nn.Conv2d(hr_channels, 4 * kernel_size**2, 1)
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         return carafe(lr_feat, self.kernels(guide).to(lr_feat.dtype), self.kernel_size)
@@ -116,13 +114,13 @@ def filter_samples(x: Tensor, first: Tensor, second: Tensor, kernel_size: int) -
     sample, nothing = torch.arange(n, device=x.device), x.new_zeros(size)
     own = (sample[:, None] == sample)[:, :, None, None]  # [B, N, 1, 1]
     weight = torch.cat([torch.where(own, filters.reshape(-1, *size[1:]), nothing) for filters in (first, second)])
-    out = conv2d(x.transpose(0, 1), weight, stride=(2, 2), padding=((kernel_size - 1) // 2,) * 2)  # [C, 2*N, h, w]
+    out = F.conv2d(x.transpose(0, 1), weight, stride=(2, 2), padding=((kernel_size - 1) // 2,) * 2)  # [C, 2*N, h, w]
     return out[:, :n].transpose(0, 1), out[:, n:].transpose(0, 1)
 
 
 def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """In the dtype of `x`, as `_normalize`: a model in half precision has its parameters in it."""
-    return conv2d(x, conv.weight.to(x.dtype), conv.bias.to(x.dtype))
+    return F.conv2d(x, conv.weight.to(x.dtype), conv.bias.to(x.dtype))
 
 
 def _normalize(norm: nn.GroupNorm, x: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
 from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
@@ -57,8 +56,8 @@ class CARAFE(FixedRatioUpsampler):
         self.encoder_dilation = encoder_dilation
         self.compressed_channels = compressed_channels
         self.padding = padding
-        self.channel_compressor = Conv2d(lr_channels, compressed_channels, 1)
-        self.content_encoder = Conv2d(
+        self.channel_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
+        self.content_encoder = nn.Conv2d(
             compressed_channels,
             kernel_size**2 * groups * scale_factor**2,
             encoder_kernel,

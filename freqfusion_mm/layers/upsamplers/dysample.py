@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import resize_nearest
-from ..conv2d import Conv2d
 from ..inside import Inside
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
@@ -84,8 +83,8 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         self.scope_bias = scope_bias
         shuffled = scale_factor**2 if style == 'pl' else 1
         shape = lr_channels // shuffled, 2 * groups * scale_factor**2 // shuffled
-        self.offset = Conv2d(*shape, 1)
-        self.scope = Conv2d(*shape, 1, bias=scope_bias) if dynamic_scope else None
+        self.offset = nn.Conv2d(*shape, 1)
+        self.scope = nn.Conv2d(*shape, 1, bias=scope_bias) if dynamic_scope else None
         nn.init.normal_(self.offset.weight, std=0.001)
         nn.init.zeros_(self.offset.bias)
         if dynamic_scope:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
@@ -87,12 +86,12 @@ class FADE(ReferenceNames, GuidedUpsampler):
         self.lite = lite
         self.gated = gated
         width = kernel_size**2 if lite else compressed_channels
-        self.hr_compressor = Conv2d(hr_channels, width, 1)
-        self.lr_compressor = Conv2d(lr_channels, width, 1, bias=False)
-        self.encoder = Conv2d(
+        self.hr_compressor = nn.Conv2d(hr_channels, width, 1)
+        self.lr_compressor = nn.Conv2d(lr_channels, width, 1, bias=False)
+        self.encoder = nn.Conv2d(
             width, kernel_size**2, encoder_kernel, padding=encoder_kernel // 2, groups=width if lite else 1
         )
-        self.gate = Conv2d(lr_channels, 1, 1) if gated else None
+        self.gate = nn.Conv2d(lr_channels, 1, 1) if gated else None
         for module in self.children():
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:

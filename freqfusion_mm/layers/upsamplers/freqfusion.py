@@ -17,7 +17,6 @@ from ... import ops
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
 from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples, step_guides, with_sample
 from ..reference import ReferenceNames
@@ -173,14 +172,14 @@ class FreqFusion(ReferenceNames, Fusion):
         self.with_cp = with_cp
         self.keep_hr = keep_hr
 
-        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1)
-        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1)
+        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
+        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1)
         encoder = dict(
             kernel_size=encoder_kernel, dilation=encoder_dilation, padding=(encoder_kernel - 1) * encoder_dilation // 2
         )
-        self.lowpass_encoder = Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+        self.lowpass_encoder = nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
         self.highpass_encoder = (
-            Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if self.highpass else None
+            nn.Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if self.highpass else None
         )
         self.offset_generator = (
             OffsetGenerator(

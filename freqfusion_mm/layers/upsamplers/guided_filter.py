@@ -6,10 +6,10 @@ convolving with ones, works in float32 or better, and takes maps smaller than th
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import box_mean
-from ...ops.opaque import resize_bilinear
 
 
 class GuidedFilter(nn.Module):
@@ -70,7 +70,7 @@ class GuidedFilter(nn.Module):
         slope = (mean_product - mean_guide * mean_target) / (variance + self.eps)
         model = box_mean(torch.cat([slope, mean_target - slope * mean_guide], dim=1), radius)
         if self.subsample > 1:
-            model = resize_bilinear(model, guide.shape[-2:])
+            model = F.interpolate(model, guide.shape[-2:], mode='bilinear', align_corners=False)
         slope, intercept = model.split(channels, dim=1)
         return (slope * guide + intercept + level).to(out_dtype)  # [B, C, H, W]
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..borders import crop, repeat_to_even
-from ..conv2d import Conv2d
 from ..inside import Inside
 from ..norms import build_norm
 from ..protocol import GuidedUpsampler
@@ -119,10 +118,10 @@ def _block(
     options = dict(kernel_size=4, padding=1) if context else dict(kernel_size=2)
     options.update(stride=2, groups=groups, bias=False)
     if not nonlinear:
-        return Conv2d(in_channels, out_channels, **options)
+        return nn.Conv2d(in_channels, out_channels, **options)
     return nn.Sequential(
-        Conv2d(in_channels, mid_channels, **options),
+        nn.Conv2d(in_channels, mid_channels, **options),
         build_norm(norm_cfg, mid_channels),
         nn.ReLU6(inplace=True),
-        Conv2d(mid_channels, out_channels, 1, groups=groups, bias=False),
+        nn.Conv2d(mid_channels, out_channels, 1, groups=groups, bias=False),
     )

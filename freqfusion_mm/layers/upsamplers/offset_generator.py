@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import resize_nearest
-from ...ops.opaque import conv2d
 from ...ops.similarity import neighbour_similarity
-from ..conv2d import Conv2d
 from ..norms import group_norm
 from ..reference import ReferenceNames
 from .point_sampling import sample_with_offsets
@@ -61,10 +59,10 @@ class OffsetGenerator(ReferenceNames):
         # Eight channels a group, where that divides (the authors need a multiple of eight).
         self.lr_norm = group_norm(channels, channels // 8) if norm else nn.Identity()
         self.hr_norm = group_norm(channels, channels // 8) if norm else nn.Identity()
-        self.lr_offset = Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
-        self.hr_offset = Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
-        self.lr_scale = Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
-        self.hr_scale = Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
+        self.lr_offset = nn.Conv2d(offset_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_offset = nn.Conv2d(offset_in, 2 * groups, kernel_size, padding=padding)
+        self.lr_scale = nn.Conv2d(scale_in, 8 * groups, kernel_size, padding=padding)
+        self.hr_scale = nn.Conv2d(scale_in, 2 * groups, kernel_size, padding=padding)
 
     def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
         """Offsets in low-resolution pixels, [B, 2, groups, H, W], x before y."""
@@ -98,5 +96,5 @@ class OffsetGenerator(ReferenceNames):
 def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
     """Two convolutions of one map as one: few output channels leave most of a vector unit idle."""
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
-    both = conv2d(features, weight, bias, padding=first.padding)
+    both = F.conv2d(features, weight, bias, padding=first.padding)
     return both.split((first.out_channels, second.out_channels), dim=1)

@@ -8,7 +8,6 @@ Source: the layer 'pixel_shuffle' of mmcv 2.x (Apache-2.0), written anew. Ours t
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..conv2d import Conv2d
 from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
 
@@ -33,7 +32,9 @@ class PixelShuffle(FixedRatioUpsampler):
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}')
         self.kernel_size = kernel_size
-        self.upsample_conv = Conv2d(lr_channels, lr_channels * scale_factor**2, kernel_size, padding=kernel_size // 2)
+        self.upsample_conv = nn.Conv2d(
+            lr_channels, lr_channels * scale_factor**2, kernel_size, padding=kernel_size // 2
+        )
         nn.init.xavier_uniform_(self.upsample_conv.weight)
         nn.init.zeros_(self.upsample_conv.bias)
 

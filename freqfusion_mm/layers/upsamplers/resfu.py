@@ -6,22 +6,20 @@ without the CUDA extension, derives the dilation from the sizes, and keeps low r
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-from ...ops.opaque import conv2d, resize_bilinear
 from ...ops.reassembly import fns_attention
 from ..borders import repeat_border
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
-from ..normalized_conv import normalized_conv
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .guided_filter import GuidedFilter
-from .paired_difference import PairedDifferenceSimilarity
+from .paired_difference import PairedDifferenceSimilarity, normalized_conv
 
 
 @register_upsampler('ReSFU')
@@ -136,8 +134,8 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
 
         self.lr_norm = group_norm(lr_channels) if lr_norm else nn.Identity()
         self.hr_norm = group_norm(hr_channels) if hr_norm else nn.Identity()
-        self.lr_compressor = Conv2d(lr_channels, compressed_channels, 1, bias=bias)
-        self.hr_compressor = Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
+        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
+        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
         self.register_buffer('blur', _gaussian(), persistent=False)
         self.guided_filter = GuidedFilter(radius, eps, subsample)
         similarity = dict(kernel_size=kernel_size, mid_channels=mid_channels, groups=groups, norm_groups=norm_groups)
@@ -172,7 +170,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         dilation = self.dilation(lr_feat.shape[-2:], (height, width))
         query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [B, C', H, W]
         key = self.lr_compressor(self.lr_norm(lr_feat))  # [B, C', h, w]
-        key = resize_bilinear(key, (height, width)).to(query.dtype)
+        key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
         scores = self._similarity(self.semantic_scores, key, self.guided_filter(query, key), dilation)
         return scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
 
@@ -201,7 +199,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
         kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
-        return conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
+        return F.conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
 
 
 class _ScaleGradient(torch.autograd.Function):

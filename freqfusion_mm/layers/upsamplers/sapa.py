@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe, window_similarity
-from ..conv2d import Conv2d
 from ..inside import Inside, by_taps
 from ..norms import ChannelNorm, group_norm
 from ..protocol import GuidedUpsampler
@@ -86,10 +85,10 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         self.bias = bias
         self.lr_norm = _NORMS[norm](lr_channels)
         self.hr_norm = _NORMS[norm](hr_channels)
-        self.key = Conv2d(lr_channels, compressed_channels, 1, bias=bias)
-        self.hr_query = Conv2d(hr_channels, compressed_channels, 1, bias=bias)
-        self.lr_query = Conv2d(lr_channels, compressed_channels, 1, bias=bias) if gated else None
-        self.gate = Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
+        self.key = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
+        self.hr_query = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias)
+        self.lr_query = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias) if gated else None
+        self.gate = nn.Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
         for conv in (self.key, self.hr_query, self.lr_query, self.gate):
             if conv is not None:
                 nn.init.trunc_normal_(conv.weight, std=0.02)

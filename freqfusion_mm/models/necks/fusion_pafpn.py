@@ -13,6 +13,7 @@ from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN
 from torch import Tensor, nn
 
 from ...layers import build_fusion
+from ..fusions import takes_fusion
 from ..levels import check_maps
 
 
@@ -22,15 +23,13 @@ class _FusionTopDown:
     Convention:
         Each step concatenates what the fusion returns, `lr_up` before the finer map, as the stock neck does. `fusions`
         holds one fusion a step, deep to shallow. Sizes are free: a fusion answers at the size of the finer map.
-        With `dict(type='nearest')` the result is the stock neck's, same keys and numbers.
+        With `dict(type='nearest')`, or the stock neck's own `dict(scale_factor=2, mode='nearest')`, the result is the
+        stock neck's, same keys and numbers.
     """
 
     def __init__(
         self, in_channels: Sequence[int], *args, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs
     ) -> None:
-        if 'mode' in upsample_cfg:  # the stock neck's own spelling, which a base config may hold
-            upsample_cfg = {key: value for key, value in upsample_cfg.items() if key not in ('mode', 'scale_factor')}
-            upsample_cfg.setdefault('type', 'nearest')
         super().__init__(in_channels, *args, **kwargs)
         del self.upsample
         self.fusions = nn.ModuleList(
@@ -68,6 +67,7 @@ class _FusionTopDown:
         return tuple(conv(out) for conv, out in zip(self.out_convs, outs))
 
 
+@takes_fusion
 class FusionYOLOXPAFPN(_FusionTopDown, YOLOXPAFPN):
     """YOLOX's neck with a chosen fusion.
 
@@ -83,5 +83,6 @@ class FusionYOLOXPAFPN(_FusionTopDown, YOLOXPAFPN):
     """
 
 
+@takes_fusion
 class FusionCSPNeXtPAFPN(_FusionTopDown, CSPNeXtPAFPN):
     """RTMDet's neck with a chosen fusion; arguments as `FusionYOLOXPAFPN`, those of mmdet's `CSPNeXtPAFPN`."""

@@ -1,12 +1,17 @@
 """Turns predicted logits into reassembly kernels that sum to one."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from ..library import CAN_REGISTER, NAMESPACE, empty_map, layout, triton_kernels
+from ..dispatch import Operator
+from ..library import CAN_REGISTER, empty_map, layout, node
+from ..triton import Kernels
+from . import reference, softmax
 
 
-def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> Tensor:
+def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = None, *, impl: str = 'auto') -> Tensor:
     """Softmax over each k x k kernel, optionally times a window and renormalised.
 
     Paper: FreqFusion (TPAMI 2024), the normalisation of the low-pass kernels; without window that of CARAFE.
@@ -19,10 +24,16 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
         logits: [N, G * k*k, H, W].
         kernel_size: k.
         window: [k, k], positive; None for a plain softmax.
+        impl: 'triton' is a kernel for NVIDIA GPUs, 'softmax' torch's own; both keep the result alone for the backward
+            pass, and have no gradient for the window. 'reference' is the definition. 'auto' picks 'triton' where it
+            runs, else 'softmax', and 'reference' for a window that requires a gradient.
 
     Returns:
         Kernels of the shape of `logits`, at least float32 whatever the dtype of the logits. Differentiable any number
         of times in the logits and in a window that requires it.
+
+    Raises:
+        ValueError: channels that are no whole number of kernels; an impl that is none, or cannot run here.
 
     Example:
         >>> kernels = normalize_kernels(torch.randn(1, 18, 4, 4), kernel_size=3)
@@ -34,20 +45,11 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
         raise ValueError(
             f'logits must be [N, G * {taps}, H, W] for kernel_size={kernel_size}, got shape {tuple(logits.shape)}'
         )
-    learns_window = window is not None and window.requires_grad
-    if CAN_REGISTER and not learns_window and not torch.onnx.is_in_onnx_export():
-        return _op(logits, kernel_size, window)
-    return _in_torch(logits, kernel_size, window)
-
-
-def _in_torch(logits: Tensor, kernel_size: int, window: Tensor | None) -> Tensor:
-    taps = kernel_size**2
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    n, _, height, width = logits.shape
-    kernels = logits.to(dtype).reshape(n, -1, taps, height, width)  # ONNX: unflatten would fix the sizes
-    if window is not None:
-        kernels = kernels + window.to(dtype).log().view(taps, 1, 1)
-    return kernels.softmax(dim=2).flatten(1, 2)
+    if window is not None and window.requires_grad:
+        if impl not in ('auto', 'reference'):
+            raise ValueError(f"impl={impl!r} has no gradient for the window: use impl='auto', or a window without")
+        impl = 'reference'
+    return _normalize_kernels(logits, kernel_size, window, impl=impl)
 
 
 def hamming_window(kernel_size: int) -> Tensor:
@@ -56,52 +58,52 @@ def hamming_window(kernel_size: int) -> Tensor:
     return torch.outer(window, window).float()
 
 
-# ---------------------------------------------------------------- registered: on GPUs one kernel does it all
+class _FromResult(Operator):
+    """Keeps the result for the backward pass, which needs nothing else, and which the next operator keeps anyway."""
+
+    def _register(self) -> Callable:
+        if not CAN_REGISTER:
+            return lambda *args: self.definition(*args[:-1])
+        backward = node(
+            f'{self.name}_backward',
+            '(Tensor grad, Tensor kernels, ScalarType dtype, SymInt kernel_size, str impl) -> Tensor',
+            self._backward,
+            lambda grad, kernels, dtype, *options: empty_map(kernels, kernels.shape, dtype),
+        )
+
+        def setup(ctx, inputs, output):
+            logits, ctx.kernel_size, _, ctx.impl = inputs
+            ctx.dtype = logits.dtype
+            ctx.save_for_backward(output)
+
+        def differentiate(ctx, grad):
+            (kernels,) = ctx.saved_tensors
+            if torch.is_grad_enabled():  # a higher derivative is wanted
+                return softmax.backward(grad, kernels, ctx.dtype, ctx.kernel_size), None, None, None
+            return backward(grad, kernels, ctx.dtype, ctx.kernel_size, ctx.impl), None, None, None
+
+        forward = node(
+            self.name, f'({self.arguments}, str impl) -> Tensor', self._forward, lambda *args: self.fake(*args[:-1])
+        )
+        forward.register_autograd(differentiate, setup_context=setup)
+        return forward
+
+    def _backward(self, grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
+        """Gradient of logits that had `dtype`."""
+        logits = kernels.new_empty(1, dtype=dtype).expand(kernels.shape)  # their dtype and shape, without memory
+        result = self.pick(impl, logits, kernel_size, None).backward(grad, kernels, dtype, kernel_size)
+        return result.contiguous(memory_format=layout(kernels))
 
 
-def _forward(logits: Tensor, kernel_size: int, window: Tensor | None, impl: str = 'auto') -> Tensor:
-    kernels = triton_kernels('kernels.triton_normalize_kernels', impl, logits, kernel_size, window)
-    if kernels is not None:
-        return kernels.forward(logits, kernel_size, window).contiguous(memory_format=layout(logits))
-    return _in_torch(logits, kernel_size, window).contiguous(memory_format=layout(logits))
+def _fake(logits: Tensor, kernel_size: int, window: Tensor | None) -> Tensor:
+    return empty_map(logits, logits.shape, torch.promote_types(logits.dtype, torch.float32))
 
 
-def _backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
-    """Gradient of logits that had `dtype`; of them nothing is kept."""
-    logits = kernels.new_empty(1, dtype=dtype).expand(kernels.shape)  # their dtype and shape, without memory
-    module = triton_kernels('kernels.triton_normalize_kernels', impl, logits, kernel_size)
-    if module is not None:
-        return module.grad_logits(grad, kernels, logits, kernel_size).contiguous(memory_format=layout(kernels))
-    return _gradient(grad, kernels, kernel_size).to(dtype).contiguous(memory_format=layout(kernels))
-
-
-def _gradient(grad: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
-    n, _, height, width = kernels.shape
-    kernels, grad = (tensor.reshape(n, -1, kernel_size**2, height, width) for tensor in (kernels, grad))
-    return torch.ops.aten._softmax_backward_data(grad, kernels, 2, kernels.dtype).flatten(1, 2)
-
-
-if CAN_REGISTER:
-    _op = torch.library.custom_op(f'{NAMESPACE}::normalize_kernels', _forward, mutates_args=())
-    _backward_op = torch.library.custom_op(f'{NAMESPACE}::normalize_kernels_backward', _backward, mutates_args=())
-
-    @_op.register_fake
-    def _fake(logits: Tensor, kernel_size: int, window: Tensor | None, impl: str = 'auto') -> Tensor:
-        return empty_map(logits, logits.shape, torch.promote_types(logits.dtype, torch.float32))
-
-    @_backward_op.register_fake
-    def _fake_backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
-        return empty_map(kernels, kernels.shape, dtype)
-
-    def _setup(ctx, inputs, output):
-        logits, ctx.kernel_size, _, ctx.impl = inputs
-        ctx.dtype = logits.dtype
-        ctx.save_for_backward(output)
-
-    def _differentiate(ctx, grad):
-        (kernels,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a higher derivative is wanted
-            return _gradient(grad, kernels, ctx.kernel_size).to(ctx.dtype), None, None, None
-        return _backward_op(grad, kernels, ctx.dtype, ctx.kernel_size, ctx.impl), None, None, None
-
-    _op.register_autograd(_differentiate, setup_context=_setup)
+_normalize_kernels = _FromResult(
+    'normalize_kernels',
+    'Tensor logits, SymInt kernel_size, Tensor? window',
+    definition=reference.normalize_kernels,
+    fake=_fake,
+    implementations={'triton': Kernels('kernels.triton_normalize_kernels'), 'softmax': softmax},
+    maps=1,
+)

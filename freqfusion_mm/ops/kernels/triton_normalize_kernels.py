@@ -9,8 +9,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..library import empty_map
 from ..triton import why_not as why_not_here
-from ..triton.launch import empty_map, sum_dtype, tuned
+from ..triton.launch import sum_dtype, tuned
 
 _CONFIGS = [triton.Config(dict(BLOCK=block), num_warps=warps) for block, warps in ((64, 4), (32, 1), (128, 4))]
 _SIZES = ['height', 'width', 'groups', 'logit_n', 'logit_y', 'kernel_n', 'kernel_y']
@@ -20,8 +21,6 @@ def why_not(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> s
     """Why the kernels cannot run on these arguments, or None."""
     if kernel_size > 15:
         return f'the Triton kernel holds all taps of a pixel at once: kernel_size up to 15, got {kernel_size}'
-    if window is not None and window.requires_grad and torch.is_grad_enabled():
-        return 'the Triton kernels have no gradient for the window'
     if logits.shape[0] * logits.shape[1] > 65535:
         return 'the Triton kernels take at most 65535 samples times channels'
     return why_not_here(logits, *[window] * (window is not None))
@@ -52,11 +51,11 @@ def forward(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> T
     return kernels
 
 
-def grad_logits(grad: Tensor, kernels: Tensor, logits: Tensor, kernel_size: int) -> Tensor:
-    """Gradient of `logits`, of which only dtype and layout are used; `kernels` is the output, `grad` its gradient."""
+def backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int) -> Tensor:
+    """Gradient of logits that had `dtype`, in the layout of `kernels`; these are the output, `grad` its gradient."""
     n, channels, height, width = kernels.shape
     taps = kernel_size**2
-    result = torch.empty_like(logits)
+    result = torch.empty_like(kernels, dtype=dtype)
     with torch.cuda.device_of(kernels):
         _grad_logits[_grid(n * channels // taps, height * width)](
             result,

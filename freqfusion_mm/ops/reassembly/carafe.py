@@ -5,17 +5,13 @@ Source: the contract is that of `mmcv.ops.carafe` (mmcv 2.x, Apache-2.0), writte
 float dtype, accepts any pair of sizes, and can reflect or repeat the border instead of reading zeros.
 """
 
-from types import ModuleType
-
-import torch
 from torch import Tensor
 
-from ..library import empty_map, layout, register, triton_kernels
-from . import matmul as reassembly_matmul
-from . import shifted as reassembly_shifted
-from .reference import PADDINGS, reassemble_reference
-
-IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
+from ..dispatch import Operator
+from ..library import empty_map
+from ..triton import Kernels
+from . import matmul, reference, shifted
+from .border import PADDINGS
 
 
 def carafe(
@@ -59,74 +55,34 @@ def carafe(
         ValueError: shapes, kernel size, groups, padding or impl that do not fit; a named impl that cannot run here.
 
     Example:
+        >>> import torch
         >>> x = torch.rand(1, 8, 5, 7)
         >>> kernels = torch.rand(1, 25, 10, 14).softmax(dim=1)
         >>> carafe(x, kernels, kernel_size=5, group_size=1, scale_factor=2).shape
         torch.Size([1, 8, 10, 14])
     """
-    _check(features, masks, kernel_size, group_size, scale_factor, padding, impl)
-    if impl == 'reference' or torch.onnx.is_in_onnx_export():
-        return reassemble_reference(features, masks, kernel_size, group_size, padding)
-    return _carafe(features, masks, kernel_size, group_size, padding, impl)
+    _check(features, masks, kernel_size, group_size, scale_factor, padding)
+    return _carafe(features, masks, kernel_size, group_size, padding, impl=impl)
 
 
-def _forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
-    kernels = triton_kernels('reassembly.triton_reassembly', impl, features, masks, kernel_size, groups, padding)
-    if kernels is not None:
-        out = kernels.forward(features, masks, kernel_size, groups, padding)
-    else:
-        way = eager_way(features, masks, impl)
-        out = way.forward(features, masks, kernel_size, groups, padding)
-    return out.contiguous(memory_format=layout(features))
+def preferred(coarse: Tensor, fine: Tensor) -> tuple[str, ...]:
+    """The ways of this family in order of preference: do output pixels share windows?"""
+    share = any(f > c for c, f in zip(coarse.shape[-2:], fine.shape[-2:]))
+    return ('triton', 'matmul', 'shifted') if share else ('triton', 'shifted', 'matmul')
 
 
-def _backward(
-    grad: Tensor,
-    features: Tensor,
-    masks: Tensor,
-    kernel_size: int,
-    groups: int,
-    padding: str,
-    impl: str,
-    needs: list[bool],
-) -> list[Tensor]:
-    kernels = triton_kernels('reassembly.triton_reassembly', impl, features, masks, kernel_size, groups, padding)
-    if kernels is not None:
-        grads = [
-            function(grad, features, masks, kernel_size, groups, padding)
-            for function, need in zip((kernels.grad_features, kernels.grad_masks), needs)
-            if need
-        ]
-    else:
-        way = eager_way(features, masks, impl)
-        grad_features, grad_masks = way.backward(grad, features, masks, kernel_size, groups, padding, *needs)
-        grads = [grad_features] * needs[0] + [grad_masks] * needs[1]
-    likes = [tensor for tensor, need in zip((features, masks), needs) if need]
-    return [result.contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
-
-
-def _fake(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
+def _fake(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
     return empty_map(features, (*features.shape[:2], *masks.shape[-2:]))
 
 
-def _definition(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, impl: str) -> Tensor:
-    return reassemble_reference(features, masks, kernel_size, groups, padding)
-
-
-_carafe = register('carafe', _forward, _backward, _definition, _fake)
-
-
-def eager_way(features: Tensor, masks: Tensor, impl: str) -> ModuleType:
-    """Module with `forward` and `backward`, for the other operators as well.
-
-    Convention:
-        An odd window sits on a pixel. An even one sits on a corner between pixels, of which there are (h+1) x (w+1):
-        corner p reads the pixels p - k/2 ... p + k/2 - 1. Which fine pixel reads which window: `fine_axes.FineAxes`.
-        The masks may have a wider dtype than the features.
-    """
-    if impl == 'auto':  # do output pixels share windows?
-        impl = 'shifted' if all(f <= c for c, f in zip(features.shape[-2:], masks.shape[-2:])) else 'matmul'
-    return reassembly_matmul if impl == 'matmul' else reassembly_shifted
+_carafe = Operator(
+    'carafe',
+    'Tensor features, Tensor masks, SymInt kernel_size, SymInt groups, str padding',
+    definition=reference.carafe,
+    fake=_fake,
+    implementations={'triton': Kernels('reassembly.triton_reassembly'), 'matmul': matmul, 'shifted': shifted},
+    prefer=lambda features, masks, *options: preferred(features, masks),
+)
 
 
 def _check(
@@ -136,12 +92,9 @@ def _check(
     group_size: int,
     scale_factor: int | None,
     padding: str,
-    impl: str,
 ) -> None:
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
-    if impl not in IMPLS:
-        raise ValueError(f'impl must be one of {IMPLS}, got {impl!r}')
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
     for name, tensor in (('features', features), ('masks', masks)):

@@ -6,15 +6,17 @@ runs on every device and float dtype, takes any pair of sizes, and has the true 
 original drops the gradient of the samples that are moved to the border.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..grid import corner_and_phase
-from ..library import empty_map, layout, register, triton_kernels
-from .carafe import eager_way
-
-IMPLS = ('auto', 'triton', 'matmul', 'shifted', 'reference')
+from ..dispatch import Implementation, Operator
+from ..library import empty_map
+from ..triton import Kernels
+from . import matmul, reference, shifted
+from .carafe import preferred
 
 
 def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 'auto') -> Tensor:
@@ -56,15 +58,11 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         >>> fns_attention(attn, value, kernel_size=3).shape
         torch.Size([1, 8, 20, 25])
     """
-    _check(attn, value, kernel_size, impl)
-    if impl == 'reference' or torch.onnx.is_in_onnx_export():
-        return _reference(attn, value, kernel_size)
-    return _fns_attention(attn, value, kernel_size, impl)
+    _check(attn, value, kernel_size)
+    return _fns_attention(attn, value, kernel_size, impl=impl)
 
 
-def _check(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> None:
-    if impl not in IMPLS:
-        raise ValueError(f'impl must be one of {IMPLS}, got {impl!r}')
+def _check(attn: Tensor, value: Tensor, kernel_size: int) -> None:
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
     for name, tensor in (('attn', attn), ('value', value)):
@@ -80,69 +78,27 @@ def _check(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> None:
         raise ValueError(f'attn must have kernel_size**2 = {kernel_size**2} channels, got {attn.shape[1]}')
 
 
-# ---------------------------------------------------------------- the definition
+class Smeared:
+    """A way of `carafe`, given the weights of pixels."""
 
+    def __init__(self, way: Implementation) -> None:
+        self.way = way
 
-def _reference(attn: Tensor, value: Tensor, kernel_size: int, impl: str = 'reference') -> Tensor:
-    attn = attn.to(torch.promote_types(attn.dtype, torch.float32))
-    (height, width), samples = attn.shape[-2:], value.to(attn.dtype)
-    out = samples.new_zeros(*value.shape[:2], height, width)
-    for i in range(kernel_size):
-        rows = _sample(samples, height, i - kernel_size // 2, -2)
-        for j in range(kernel_size):
-            out = out + attn[:, i * kernel_size + j, None] * _sample(rows, width, j - kernel_size // 2, -1)
-    return out.to(value.dtype)
+    def why_not(self, attn: Tensor, value: Tensor, kernel_size: int) -> str | None:
+        return self.way.why_not(value, attn, kernel_size + 1, 1, 'replicate')
 
-
-def _sample(value: Tensor, fine: int, offset: int, dim: int) -> Tensor:
-    """Linear samples along an axis, at the fine pixels' places moved by whole coarse pixels and into the map."""
-    coarse = value.shape[dim]
-    corner, _ = corner_and_phase(coarse, fine, value.device)
-    phase = _phase(coarse, fine, dim, value)
-    lower = corner - 1 + offset
-    before, after = (value.index_select(dim, index.clamp(0, coarse - 1)) for index in (lower, lower + 1))
-    return before * (1 - phase) + after * phase
-
-
-# ---------------------------------------------------------------- reassembly
-
-
-def _forward(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> Tensor:
-    kernels = triton_kernels('reassembly.triton_fns_attention', impl, attn, value, kernel_size)
-    if kernels is not None:
-        out = kernels.forward(attn, value, kernel_size)
-    else:
+    def forward(self, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
         masks = _smear(attn, value.shape[-2:], kernel_size)  # [N, (k+1)^2, H, W]
-        out = eager_way(value, masks, impl).forward(value, masks, kernel_size + 1, 1, 'replicate')
-    return out.contiguous(memory_format=layout(value))
+        return self.way.forward(value, masks, kernel_size + 1, 1, 'replicate')
 
-
-def _backward(
-    grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int, impl: str, needs: list[bool]
-) -> list[Tensor]:
-    kernels = triton_kernels('reassembly.triton_fns_attention', impl, attn, value, kernel_size)
-    if kernels is not None:
-        grads = [
-            function(grad, attn, value, kernel_size)
-            for function, need in zip((kernels.grad_attn, kernels.grad_value), needs)
-            if need
-        ]
-    else:
+    def backward(
+        self, grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int, *, needs: Sequence[bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
         masks = _smear(attn, value.shape[-2:], kernel_size)
-        grad_value, grad_masks = eager_way(value, masks, impl).backward(
-            grad, value, masks, kernel_size + 1, 1, 'replicate', *needs[::-1]
+        grad_value, grad_masks = self.way.backward(
+            grad, value, masks, kernel_size + 1, 1, 'replicate', needs=needs[::-1]
         )
-        grads = [_smear_adjoint(grad_masks, value.shape[-2:], kernel_size)] if needs[0] else []
-        grads += [grad_value] * needs[1]
-    likes = [tensor for tensor, need in zip((attn, value), needs) if need]
-    return [result.to(like.dtype).contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
-
-
-def _fake(attn: Tensor, value: Tensor, kernel_size: int, impl: str) -> Tensor:
-    return empty_map(value, (*value.shape[:2], *attn.shape[-2:]))
-
-
-_fns_attention = register('fns_attention', _forward, _backward, _reference, _fake)
+        return _smear_adjoint(grad_masks, value.shape[-2:], kernel_size) if needs[0] else None, grad_value
 
 
 def _smear(attn: Tensor, size: torch.Size, kernel_size: int) -> Tensor:
@@ -151,7 +107,7 @@ def _smear(attn: Tensor, size: torch.Size, kernel_size: int) -> Tensor:
     """
     masks = attn.to(torch.promote_types(attn.dtype, torch.float32)).unflatten(1, (kernel_size, kernel_size))
     for dim, pad in ((-2, (0, 0, 0, 0, 0, 0)), (-1, (0, 0, 0, 0))):  # pad: the axes behind the window's own
-        phase = _phase(size[dim], masks.shape[dim], dim, masks)
+        phase = reference.axis_phase(size[dim], masks.shape[dim], dim, masks)
         masks = F.pad(masks * (1 - phase), (*pad, 0, 1)) + F.pad(masks * phase, (*pad, 1, 0))
     return masks.flatten(1, 2)
 
@@ -160,12 +116,25 @@ def _smear_adjoint(grad: Tensor, size: torch.Size, kernel_size: int) -> Tensor:
     """Transpose of `_smear`: each sample receives what its two pixels did, by their shares."""
     grad = grad.unflatten(1, (kernel_size + 1, kernel_size + 1))
     for dim, axis in ((-2, 1), (-1, 2)):
-        phase = _phase(size[dim], grad.shape[dim], dim, grad)
+        phase = reference.axis_phase(size[dim], grad.shape[dim], dim, grad)
         grad = grad.narrow(axis, 0, kernel_size) * (1 - phase) + grad.narrow(axis, 1, kernel_size) * phase
     return grad.flatten(1, 2)
 
 
-def _phase(coarse: int, fine: int, dim: int, like: Tensor) -> Tensor:
-    """`y - floor(y)` of the fine pixels along an axis."""
-    _, phase = corner_and_phase(coarse, fine, like.device)
-    return (phase.to(like.dtype) / (2 * fine)).view(-1, *(1,) * (-1 - dim))
+def _fake(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    return empty_map(value, (*value.shape[:2], *attn.shape[-2:]))
+
+
+_fns_attention = Operator(
+    'fns_attention',
+    'Tensor attn, Tensor value, SymInt kernel_size',
+    definition=reference.fns_attention,
+    fake=_fake,
+    implementations={
+        'triton': Kernels('reassembly.triton_fns_attention'),
+        'matmul': Smeared(matmul),
+        'shifted': Smeared(shifted),
+    },
+    prefer=lambda attn, value, kernel_size: preferred(value, attn),
+    like=1,
+)

@@ -6,20 +6,24 @@ and zeros. What is copied is about the coarse map; what is multiplied in vain co
 to read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .border import pad_border, pad_border_adjoint, window_cells
 from .fine_axes import FineAxes
-from .reference import pad_border, pad_border_adjoint, window_cells
 
 #: Fine pixels along a tile, about: 64 of them make a product worth its call, and larger tiles hold more zeros.
 _TILE = 8
 #: 4 MiB of float32 that the windows and the products of one step take, where so few channels are still 32.
 _STEP_ELEMENTS = 1 << 20
 _STEP_CHANNELS = 32
+
+
+def why_not(*args) -> None:
+    """It runs everywhere."""
 
 
 def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
@@ -43,10 +47,11 @@ def backward(
     kernel_size: int,
     groups: int,
     padding: str,
-    need_features: bool,
-    need_masks: bool,
+    *,
+    needs: Sequence[bool],
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `features` and of `masks`, as far as they are needed."""
+    need_features, need_masks = needs
     plan = _Tiles(features, masks, kernel_size, groups, padding)
     grad_out = grad_out.reshape(*plan.padded.shape[:2], *masks.shape[-2:])
     grad_padded = torch.zeros_like(plan.padded) if need_features else None

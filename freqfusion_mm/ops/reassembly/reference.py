@@ -1,45 +1,20 @@
-"""What local reassembly means: the definition in plain indexing, and the border rules that every way to it shares.
+"""What the operators of this family mean: their definitions in plain indexing.
 
-See `freqfusion_mm.ops.carafe` for the contract.
+Differentiable any number of times. They are also what ONNX gets, hence nothing but plain operators, and no number that
+would be fixed at the traced sizes. The contracts are those of the doors in the files of their names.
 """
 
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..grid import source_index
-
-PADDINGS = ('zeros', 'reflect', 'replicate')
-
-
-def window_cells(size: int, kernel_size: int) -> int:
-    """Places of a window along an axis: its pixels, or the corners between and around them."""
-    return size + 1 - kernel_size % 2
+from ..grid import corner_and_phase, source_index
+from .border import border_index, window_cells
 
 
-def _window_index(coarse: int, cells: int, fine: int, offset: int, padding: str, device) -> tuple[Tensor, Tensor]:
-    """Coarse index that each fine pixel reads at a window offset, and whether it lies inside the map."""
-    index = source_index(cells, fine, device) + offset
-    inside = (index >= 0) & (index < coarse)
-    return _border_index(index, coarse, padding), inside
-
-
-def _border_index(index: Tensor, size: int, padding: str) -> Tensor:
-    """Where an index that may lie outside is read: mirrored without repeating the edge as often as it takes, or
-    moved to the edge.
-    """
-    if padding != 'reflect' or size == 1:
-        return index.clamp(0, size - 1)
-    index = index % (2 * size - 2)
-    return torch.minimum(index, 2 * size - 2 - index)
-
-
-def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
-    """The definition, differentiable any number of times. It is also what ONNX gets, hence nothing but plain operators,
-    and no number that would be fixed at the traced sizes.
-    """
+def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
+    """Every tap times the coarse pixel that it reads, summed."""
     n, c, _, _ = features.shape
     height, width = masks.shape[-2:]
     masks = masks.view(n, groups, kernel_size**2, height, width)
@@ -49,12 +24,26 @@ def reassemble_reference(features: Tensor, masks: Tensor, kernel_size: int, grou
     return out.reshape(n, c, height, width).to(features.dtype)
 
 
-def correlate_reference(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
-    """The definition of `window_similarity`, as `reassemble_reference` is that of `carafe`."""
+def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
+    """The inner product with the coarse pixel at each tap."""
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    query, key = query.to(dtype), key.to(dtype)
     return torch.stack(
         [(query * neighbours).sum(dim=1) for neighbours in _neighbours(key, query.shape[-2:], kernel_size, padding)],
         dim=1,
     )
+
+
+def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """Every weight times its bilinear sample, summed."""
+    attn = attn.to(torch.promote_types(attn.dtype, torch.float32))
+    (height, width), samples = attn.shape[-2:], value.to(attn.dtype)
+    out = samples.new_zeros(*value.shape[:2], height, width)
+    for i in range(kernel_size):
+        rows = _sample(samples, height, i - kernel_size // 2, -2)
+        for j in range(kernel_size):
+            out = out + attn[:, i * kernel_size + j, None] * _sample(rows, width, j - kernel_size // 2, -1)
+    return out.to(value.dtype)
 
 
 def _neighbours(features: Tensor, size: tuple[int, int], kernel_size: int, padding: str) -> Iterator[Tensor]:
@@ -74,21 +63,24 @@ def _neighbours(features: Tensor, size: tuple[int, int], kernel_size: int, paddi
             yield neighbours * (row_inside[:, None] & col_inside) if padding == 'zeros' else neighbours
 
 
-def pad_border(features: Tensor, radius: int, padding: str) -> Tensor:
-    if padding == 'zeros':
-        return F.pad(features, (radius,) * 4)
-    rows, cols = (
-        _border_index(torch.arange(-radius, size + radius, device=features.device), size, padding)
-        for size in features.shape[-2:]
-    )
-    return features.index_select(-2, rows).index_select(-1, cols)
+def _window_index(coarse: int, cells: int, fine: int, offset: int, padding: str, device) -> tuple[Tensor, Tensor]:
+    """Coarse index that each fine pixel reads at a window offset, and whether it lies inside the map."""
+    index = source_index(cells, fine, device) + offset
+    inside = (index >= 0) & (index < coarse)
+    return border_index(index, coarse, padding), inside
 
 
-def pad_border_adjoint(grad: Tensor, size: torch.Size, radius: int, padding: str) -> Tensor:
-    """Transpose of `pad_border`: what each padded pixel received goes back to the pixel that it was read from."""
-    h, w = size
-    if padding == 'zeros':
-        return grad[..., radius : radius + h, radius : radius + w]
-    rows, cols = (_border_index(torch.arange(-radius, n + radius, device=grad.device), n, padding) for n in size)
-    grad = grad.new_zeros(*grad.shape[:-2], h, grad.shape[-1]).index_add_(-2, rows, grad)
-    return grad.new_zeros(*grad.shape[:-1], w).index_add_(-1, cols, grad)
+def _sample(value: Tensor, fine: int, offset: int, dim: int) -> Tensor:
+    """Linear samples along an axis, at the fine pixels' places moved by whole coarse pixels and into the map."""
+    coarse = value.shape[dim]
+    corner, _ = corner_and_phase(coarse, fine, value.device)
+    phase = axis_phase(coarse, fine, dim, value)
+    lower = corner - 1 + offset
+    before, after = (value.index_select(dim, index.clamp(0, coarse - 1)) for index in (lower, lower + 1))
+    return before * (1 - phase) + after * phase
+
+
+def axis_phase(coarse: int, fine: int, dim: int, like: Tensor) -> Tensor:
+    """`y - floor(y)` of the fine pixels' places y along an axis, in the shape to multiply `like` with."""
+    _, phase = corner_and_phase(coarse, fine, like.device)
+    return (phase.to(like.dtype) / (2 * fine)).view(-1, *(1,) * (-1 - dim))

@@ -3,16 +3,20 @@
 The way where no two output pixels share a window (ratio 1): nothing is computed that does not count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from .border import pad_border, pad_border_adjoint, window_cells
 from .fine_axes import FineAxes
-from .reference import pad_border, pad_border_adjoint, window_cells
 
 # 128 KiB of float32: a thread's share of a block and of its sum stay in its second-level cache.
 _CACHE_ELEMENTS = 32768
+
+
+def why_not(*args) -> None:
+    """It runs everywhere."""
 
 
 def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> Tensor:
@@ -39,10 +43,11 @@ def backward(
     kernel_size: int,
     groups: int,
     padding: str,
-    need_features: bool,
-    need_masks: bool,
+    *,
+    needs: Sequence[bool],
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `features` and of `masks`, as far as they are needed."""
+    need_features, need_masks = needs
     plan = _Plan(features, masks, kernel_size, groups, padding)
     grad_out = plan.extend(grad_out.reshape(*plan.shape[:2], *masks.shape[-2:]))
     grad_features = torch.empty_like(plan.features) if need_features else None

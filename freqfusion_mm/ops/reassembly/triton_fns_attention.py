@@ -5,6 +5,8 @@ sum of (k+1) x (k+1) coarse pixels, with the border repeated; the kernels of `re
 where they need them, so that no weight map is written in the forward pass, and none is padded to whole corners.
 """
 
+from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
@@ -25,13 +27,19 @@ def forward(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     return reassembly.reassemble(value, attn, kernel_size, 1, 'replicate', smear=True)
 
 
-def grad_value(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
-    """Gradient of `value`, of which only shape, dtype and layout are used; `grad` is that of the output."""
-    return reassembly.gather_features(grad, value, attn, kernel_size, 1, 'replicate', smear=True)
+def backward(
+    grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int, *, needs: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `attn` and of `value`, as far as they are needed; of these, whose gradient they are, only shape,
+    dtype and layout are used.
+    """
+    return (
+        _grad_attn(grad, attn, value, kernel_size) if needs[0] else None,
+        reassembly.gather_features(grad, value, attn, kernel_size, 1, 'replicate', smear=True) if needs[1] else None,
+    )
 
 
-def grad_attn(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
-    """Gradient of `attn`, of which only shape, dtype and layout are used; `grad` is that of the output."""
+def _grad_attn(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     (n, _, height, width), (h, w) = attn.shape, value.shape[-2:]
     dtype = torch.promote_types(torch.promote_types(attn.dtype, value.dtype), torch.float32)
     weights = torch.empty(n, (kernel_size + 1) ** 2, height, width, dtype=dtype, device=attn.device)

@@ -18,13 +18,16 @@ Not as in the definition: a value that is not finite spoils its whole tile, not 
 float32 products are sums of three TF32 products, which lose about as much as the rounding of float32 does.
 """
 
+from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..library import empty_map
 from ..triton import why_not as why_not_here
-from ..triton.launch import empty_map, index_dtype, product_dtype, sum_dtype, tuned
+from ..triton.launch import index_dtype, product_dtype, sum_dtype, tuned
 from .triton_windows import (
     border,
     first_reader,
@@ -73,26 +76,33 @@ def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, 
     return reassemble(features, masks, kernel_size, groups, padding, smear=False)
 
 
-def grad_features(
-    grad: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros'
-) -> Tensor:
-    """Gradient of `features`, of which only shape, dtype and layout are used; `grad` is that of the output."""
-    return gather_features(grad, features, masks, kernel_size, groups, padding, smear=False)
-
-
-def grad_masks(
-    grad: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int = 1, padding: str = 'zeros'
-) -> Tensor:
-    """Gradient of `masks`, of which only shape, dtype and layout are used; `grad` is that of the output."""
-    result = torch.empty_like(masks)
-    correlate(grad, features, result, kernel_size, groups, padding, smear=False)
-    return result
+def backward(
+    grad: Tensor,
+    features: Tensor,
+    masks: Tensor,
+    kernel_size: int,
+    groups: int = 1,
+    padding: str = 'zeros',
+    *,
+    needs: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `features` and of `masks`, as far as they are needed; of these, whose gradient they are, only
+    shape, dtype and layout are used.
+    """
+    grad_features = grad_masks = None
+    if needs[0]:
+        grad_features = gather_features(grad, features, masks, kernel_size, groups, padding, smear=False)
+    if needs[1]:
+        grad_masks = torch.empty_like(masks)
+        correlate(grad, features, grad_masks, kernel_size, groups, padding, smear=False)
+    return grad_features, grad_masks
 
 
 # ---------------------------------------------------------------- launches, for fine-neighbour attention as well
 
 
 def reassemble(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, smear: bool) -> Tensor:
+    """[N, C, H, W], in the dtype and layout of `features`."""
     (n, c, h, w), (height, width) = features.shape, masks.shape[-2:]
     out = empty_map(features, (n, c, height, width))
     window = kernel_size + smear
@@ -127,6 +137,7 @@ def reassemble(features: Tensor, masks: Tensor, kernel_size: int, groups: int, p
 def gather_features(
     grad: Tensor, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, smear: bool
 ) -> Tensor:
+    """The gradient of `features`, which every coarse pixel gathers from the fine ones that read it."""
     (n, c, h, w), (height, width) = features.shape, masks.shape[-2:]
     result = torch.empty_like(features)
     window = kernel_size + smear

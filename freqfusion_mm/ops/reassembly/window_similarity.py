@@ -1,11 +1,16 @@
 """Inner products of every fine pixel with the coarse pixels of its window: local attention before the softmax."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from ..library import empty_map, layout, register, triton_kernels
-from .carafe import IMPLS, eager_way
-from .reference import PADDINGS, correlate_reference
+from ..dispatch import Implementation, Operator
+from ..library import empty_map
+from ..triton import Kernels
+from . import matmul, reference, shifted
+from .border import PADDINGS
+from .carafe import preferred
 
 
 def window_similarity(
@@ -35,8 +40,8 @@ def window_similarity(
         >>> window_similarity(torch.ones(1, 4, 6, 6), torch.ones(1, 4, 3, 3), kernel_size=3)[0, :, 0, 0].tolist()
         [0.0, 0.0, 0.0, 0.0, 4.0, 4.0, 0.0, 4.0, 4.0]
     """
-    if padding not in PADDINGS or impl not in IMPLS:
-        raise ValueError(f'padding must be one of {PADDINGS} and impl one of {IMPLS}, got {padding!r} and {impl!r}')
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
     if query.dim() != 4 or key.dim() != 4 or query.shape[:2] != key.shape[:2] or 0 in (*query.shape, *key.shape):
@@ -49,46 +54,47 @@ def window_similarity(
             f'query and key must share a floating dtype and a device, got {query.dtype} on {query.device} '
             f'and {key.dtype} on {key.device}'
         )
-    if impl == 'reference' or torch.onnx.is_in_onnx_export():
-        return _definition(query, key, kernel_size, padding, impl)
-    return _window_similarity(query, key, kernel_size, padding, impl)
+    return _window_similarity(query, key, kernel_size, padding, impl=impl)
 
 
-def _definition(query: Tensor, key: Tensor, kernel_size: int, padding: str, impl: str) -> Tensor:
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    return correlate_reference(query.to(dtype), key.to(dtype), kernel_size, padding)
+class Correlated:
+    """By a way of `carafe`: the scores are the gradient of its masks."""
+
+    def __init__(self, way: Implementation) -> None:
+        self.way = way
+
+    def why_not(self, query: Tensor, key: Tensor, kernel_size: int, padding: str) -> str | None:
+        return self.way.why_not(key, query, kernel_size, 1, padding)
+
+    def forward(self, query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
+        masks = _fake(query, key, kernel_size, padding)  # no gradient of a product depends on its own factor
+        return self.way.backward(query, key, masks, kernel_size, 1, padding, needs=(False, True))[1]
+
+    def backward(
+        self, grad: Tensor, query: Tensor, key: Tensor, kernel_size: int, padding: str, *, needs: Sequence[bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        grad_query = grad_key = None
+        if needs[0]:
+            grad_query = self.way.forward(key, grad, kernel_size, 1, padding)
+        if needs[1]:
+            grad_key, _ = self.way.backward(query, key, grad, kernel_size, 1, padding, needs=(True, False))
+        return grad_query, grad_key
 
 
-def _forward(query: Tensor, key: Tensor, kernel_size: int, padding: str, impl: str) -> Tensor:
-    scores = _fake(query, key, kernel_size, padding, impl)
-    kernels = triton_kernels('reassembly.triton_reassembly', impl, key, scores, kernel_size, 1, padding)
-    if kernels is not None:
-        return kernels.grad_masks(query, key, scores, kernel_size, 1, padding)
-    way = eager_way(key, scores, impl)
-    _, scores = way.backward(query, key, torch.zeros_like(scores), kernel_size, 1, padding, False, True)
-    return scores.contiguous(memory_format=layout(query))
-
-
-def _backward(
-    grad: Tensor, query: Tensor, key: Tensor, kernel_size: int, padding: str, impl: str, needs: list[bool]
-) -> list[Tensor]:
-    grads = []
-    kernels = triton_kernels('reassembly.triton_reassembly', impl, key, grad, kernel_size, 1, padding)
-    way = eager_way(key, grad, impl)
-    if needs[0]:
-        grads.append((kernels or way).forward(key, grad, kernel_size, 1, padding))
-    if needs[1]:
-        if kernels is not None:
-            grads.append(kernels.grad_features(query, key, grad, kernel_size, 1, padding))
-        else:
-            grads.append(way.backward(query, key, grad, kernel_size, 1, padding, True, False)[0])
-    likes = [tensor for tensor, need in zip((query, key), needs) if need]
-    return [result.contiguous(memory_format=layout(like)) for result, like in zip(grads, likes)]
-
-
-def _fake(query: Tensor, key: Tensor, kernel_size: int, padding: str, impl: str) -> Tensor:
+def _fake(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
     shape = query.shape[0], kernel_size**2, *query.shape[-2:]
     return empty_map(query, shape, torch.promote_types(query.dtype, torch.float32))
 
 
-_window_similarity = register('window_similarity', _forward, _backward, _definition, _fake)
+_window_similarity = Operator(
+    'window_similarity',
+    'Tensor query, Tensor key, SymInt kernel_size, str padding',
+    definition=reference.window_similarity,
+    fake=_fake,
+    implementations={
+        'triton': Correlated(Kernels('reassembly.triton_reassembly')),
+        'matmul': Correlated(matmul),
+        'shifted': Correlated(shifted),
+    },
+    prefer=lambda query, key, *options: preferred(key, query),
+)

@@ -7,13 +7,16 @@ vector times the two gradients of their similarity. It reads the map twice, sinc
 change its similarity: the part of the gradient along it is found first, and taken off.
 """
 
+from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..library import empty_map
 from ..triton import why_not as why_not_here
-from ..triton.launch import empty_map, index_dtype, sum_dtype, tuned
+from ..triton.launch import index_dtype, sum_dtype, tuned
 
 _CONFIGS = [triton.Config({}, num_warps=warps) for warps in (4, 2, 8)]
 _SIZES = ['channels', 'height', 'width', 'feature_n', 'feature_y']
@@ -26,19 +29,14 @@ def why_not(features: Tensor, dilation: int = 2) -> str | None:
     return why_not_here(features)
 
 
-def forward(features: Tensor, dilation: int = 2) -> tuple[Tensor, Tensor]:
-    """[N, C, H, W] to the similarities [N, 8, H, W] in the dtype of `features`, and for the backward pass
-    the norms of all pixels, [N, H, W] in at least float32.
-    """
+def forward(features: Tensor, dilation: int = 2) -> Tensor:
+    """[N, C, H, W] to the similarities [N, 8, H, W] in the dtype of `features`."""
     n, channels, height, width = features.shape
     similarity = empty_map(features, (n, 8, height, width))
-    norms = torch.empty(
-        n, height, width, dtype=torch.promote_types(features.dtype, torch.float32), device=features.device
-    )
     blocks = _blocks(features, similarity)
     grid = triton.cdiv(height * width, blocks['BLOCK']), n
+    norms = _norms_of(features, grid, blocks)
     with torch.cuda.device_of(features):
-        _norms[grid](features, norms, channels, height, width, *features.stride(), **blocks)
         _similarity[grid](
             features,
             norms,
@@ -51,16 +49,18 @@ def forward(features: Tensor, dilation: int = 2) -> tuple[Tensor, Tensor]:
             *similarity.stride(),
             **blocks,
         )
-    return similarity, norms
+    return similarity
 
 
-def grad_features(grad: Tensor, features: Tensor, norms: Tensor, dilation: int = 2) -> Tensor:
-    """Gradient of `features`; `grad` is that of the similarities, `norms` the second result of `forward`."""
+def backward(grad: Tensor, features: Tensor, dilation: int = 2, *, needs: Sequence[bool] = (True,)) -> tuple[Tensor]:
+    """Gradient of `features`; `grad` is that of the similarities."""
     n, channels, height, width = features.shape
     result = torch.empty_like(features)
     blocks = _blocks(features, grad, result)
+    grid = triton.cdiv(height * width, blocks['BLOCK']), n
+    norms = _norms_of(features, grid, blocks)
     with torch.cuda.device_of(features):
-        _grad_features[(triton.cdiv(height * width, blocks['BLOCK']), n)](
+        _grad_features[grid](
             features,
             norms,
             grad,
@@ -74,7 +74,17 @@ def grad_features(grad: Tensor, features: Tensor, norms: Tensor, dilation: int =
             *result.stride(),
             **blocks,
         )
-    return result
+    return (result,)
+
+
+def _norms_of(features: Tensor, grid: tuple[int, int], blocks: dict) -> Tensor:
+    """[N, H, W], at least float32."""
+    n, channels, height, width = features.shape
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    norms = torch.empty(n, height, width, dtype=dtype, device=features.device)
+    with torch.cuda.device_of(features):
+        _norms[grid](features, norms, channels, height, width, *features.stride(), **blocks)
+    return norms
 
 
 def _blocks(features: Tensor, *maps: Tensor) -> dict:

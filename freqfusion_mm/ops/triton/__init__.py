@@ -1,14 +1,18 @@
 """GPU kernels of the operators, written in Triton, which comes with the CUDA builds of torch.
 
-This package holds what all of them share; the kernels of a family lie beside its definition, in `triton_*.py`. Nothing
-imports triton before one of those is asked for: ask `why_not` first. Each has plain functions for the forward pass and
-for every gradient, and a `why_not` of its own. They check no shapes: the doors in `freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by one program, no atomics.
+This package holds what all of them share; the kernels of a family lie beside its definition, in `triton_*.py`: modules
+with the functions of a `dispatch.Implementation`. Nothing imports triton before `Kernels` is asked for one of those.
+They check no shapes: the doors in `freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by
+one program, no atomics.
 """
 
 import os
 import re
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -18,6 +22,31 @@ INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 
 _OLDEST = (3, 5)
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+class Kernels:
+    """A module of kernels, imported where there is a Triton to import it with.
+
+    Args:
+        name: `freqfusion_mm.ops.<name>`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def module(self) -> ModuleType:
+        return import_module(f'..{self.name}', __package__)
+
+    def why_not(self, *args) -> str | None:
+        """Why the kernels cannot run on these arguments, the first of which is a tensor, or None."""
+        return missing() or _unfit(args[0].device) or self.module.why_not(*args)
+
+    def forward(self, *args) -> Tensor:
+        return self.module.forward(*args)
+
+    def backward(self, *args, **options) -> Sequence[Tensor | None] | Tensor:
+        return self.module.backward(*args, **options)
 
 
 def why_not(*tensors: Tensor) -> str | None:
@@ -35,10 +64,9 @@ def why_not(*tensors: Tensor) -> str | None:
             return f'the Triton kernels take float16, bfloat16, float32 and float64, not {tensor.dtype}'
         if tensor.numel() == 0:
             return 'the Triton kernels take no empty tensors'
-        if not INTERPRETED:
-            reason = _unfit(tensor.device)
-            if reason is not None:
-                return reason
+        reason = _unfit(tensor.device)
+        if reason is not None:
+            return reason
     return None
 
 
@@ -54,8 +82,12 @@ def missing() -> str | None:
     return None
 
 
-@lru_cache
 def _unfit(device: torch.device) -> str | None:
+    return None if INTERPRETED else _unfit_to_compile(device)
+
+
+@lru_cache
+def _unfit_to_compile(device: torch.device) -> str | None:
     if device.type != 'cuda' or torch.version.hip is not None:
         return f'the Triton kernels run on NVIDIA GPUs, not on {"an AMD GPU" if device.type == "cuda" else device}'
     capability = torch.cuda.get_device_capability(device)

@@ -46,10 +46,3 @@ def index_dtype(*tensors: Tensor) -> tl.dtype:
         sum((size - 1) * stride for size, stride in zip(tensor.shape[1:], tensor.stride()[1:])) for tensor in tensors
     ]
     return tl.int64 if max(extents) >= 2**31 else tl.int32
-
-
-def empty_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
-    """An empty map, channels last where `like` is."""
-    channels_last = not like.is_contiguous() and like.is_contiguous(memory_format=torch.channels_last)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty(tuple(shape), dtype=dtype or like.dtype, device=like.device, memory_format=memory_format)

@@ -1,7 +1,7 @@
 # What every model of the CamVid study shares: data, schedule, metrics. No training image is from the drive Seq05VD.
 _base_ = [
     '../../../configs/_base_/datasets/camvid_240x320.py',
-    '../../../configs/_base_/schedules/seg_adamw_1500.py',
+    '../../../configs/_base_/schedules/seg_adamw_1500i.py',
     '../../../configs/_base_/default_runtime.py',
 ]
 val_evaluator = [

@@ -182,3 +182,27 @@ def test_narrow_maps_build_by_default(cfg):
         fusion = build_fusion(cfg['type'], lr_channels, hr_channels).eval()
         lr_up, _ = fusion(torch.randn(1, lr_channels, 3, 4), torch.randn(1, hr_channels, 6, 7))
         assert lr_up.shape == (1, lr_channels, 6, 7)
+
+
+def test_the_transforms_of_torch_func(cfg, assert_same):
+    """Gradients by function, maps over a further dimension, and gradients of each sample apart."""
+    fusion = build_fusion(cfg, LR, HR).eval()
+    parameters = dict(fusion.named_parameters())
+    lr_feat, hr_feat = torch.randn(3, 2, LR, 4, 5), torch.randn(3, 2, HR, 9, 10)
+
+    def loss(parameters, lr_feat, hr_feat):
+        lr_up, hr_out = torch.func.functional_call(fusion, parameters, (lr_feat, hr_feat))
+        return lr_up.square().mean() + hr_out.square().mean()
+
+    together = torch.vmap(fusion)(lr_feat, hr_feat)
+    apart = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, lr_feat, hr_feat)
+    for i in range(3):
+        for actual, expected in zip(together, fusion(lr_feat[i], hr_feat[i])):
+            assert_same(actual[i], expected)
+        by_function = torch.func.grad(loss, argnums=(0, 1))(parameters, lr_feat[i], hr_feat[i])
+        leaf = lr_feat[i].clone().requires_grad_()
+        wanted = torch.autograd.grad(loss(parameters, leaf, hr_feat[i]), [*parameters.values(), leaf])
+        for (name, actual), expected in zip([*by_function[0].items(), ('lr_feat', by_function[1])], wanted):
+            assert_same(actual, expected, name)
+        for (name, actual), expected in zip(apart.items(), wanted):
+            assert_same(actual[i], expected, name)

@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip('mmdet')
 
-from mmdet.models.necks import CSPNeXtPAFPN, YOLOXPAFPN  # noqa: E402
+from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN  # noqa: E402
 
 from freqfusion_mm.models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN  # noqa: E402
 
@@ -32,7 +32,14 @@ def test_nearest_is_the_stock_neck(stock, ours, upsample_cfg):
 
 
 @pytest.mark.parametrize('_, ours', NECKS)
-@pytest.mark.parametrize('upsample_cfg', [dict(type='FreqFusion', compressed_channels=8), dict(type='carafe')])
+@pytest.mark.parametrize(
+    'upsample_cfg',
+    [
+        dict(type='FreqFusion', compressed_channels=8),
+        dict(type='carafe'),
+        dict(type='FreqFusion', scale_factor=2, mode='nearest'),  # what a config inherits from the stock neck's
+    ],
+)
 def test_odd_sizes_and_every_gradient(_, ours, upsample_cfg):
     neck, inputs = build(ours, upsample_cfg=upsample_cfg), maps(13)
     neck.init_weights()

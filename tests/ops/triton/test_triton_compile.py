@@ -69,8 +69,8 @@ def test_reassembly_compiles(capability, dtype, compiled):
 
         features, masks = torch.empty(2, 64, 16, 16, dtype=dtype), torch.empty(2, 25, 32, 32, dtype=dtype)
         out = kernels.forward(features, masks, 5, 1, 'zeros')
-        kernels.grad_features(out, features, masks, 5, 1, 'reflect')
-        kernels.grad_masks(out, features, masks, 5, 1, 'replicate')
+        kernels.backward(out, features, masks, 5, 1, 'reflect', needs=(True, False))
+        kernels.backward(out, features, masks, 5, 1, 'replicate', needs=(False, True))
 
     assert compiled(capability, launches) == ['_forward', '_grad_features', '_grad_masks']
 
@@ -82,8 +82,8 @@ def test_fns_attention_compiles(capability, dtype, compiled):
 
         attn, value = torch.empty(2, 9, 64, 64), torch.empty(2, 64, 16, 16, dtype=dtype)
         out = kernels.forward(attn, value, 3)
-        kernels.grad_value(out, attn, value, 3)
-        kernels.grad_attn(out, attn, value, 3)
+        kernels.backward(out, attn, value, 3, needs=(False, True))
+        kernels.backward(out, attn, value, 3, needs=(True, False))
 
     assert compiled(capability, launches) == ['_forward', '_grad_features', '_grad_masks', '_gather_samples']
 
@@ -96,9 +96,14 @@ def test_kernels_and_similarity_compile(capability, dtype, compiled):
 
         logits = torch.empty(2, 25, 32, 32, dtype=dtype)
         kernels = normalize_kernels.forward(logits, 5, torch.ones(5, 5))
-        normalize_kernels.grad_logits(kernels, kernels, logits, 5)
+        normalize_kernels.backward(kernels, kernels, dtype, 5)
         features = torch.empty(2, 64, 32, 32, dtype=dtype)
-        similarity, norms = neighbour_similarity.forward(features)
-        neighbour_similarity.grad_features(similarity, features, norms)
+        similarity = neighbour_similarity.forward(features)
+        neighbour_similarity.backward(similarity, features)
 
-    assert compiled(capability, launches) == ['_normalize', '_grad_logits', '_norms', '_similarity', '_grad_features']
+    assert compiled(capability, launches) == [
+        '_normalize',
+        '_grad_logits',
+        *('_norms', '_similarity'),
+        *('_norms', '_grad_features'),
+    ]

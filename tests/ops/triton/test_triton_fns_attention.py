@@ -28,8 +28,7 @@ def by_kernels(kernels, device, attn, value, grad, k):
     assert kernels.why_not(attn, value, k) is None
     return [
         kernels.forward(attn, value, k),
-        kernels.grad_attn(grad, attn, value, k),
-        kernels.grad_value(grad, attn, value, k),
+        *kernels.backward(grad, attn, value, k, needs=(True, True)),
     ]
 
 

@@ -30,7 +30,7 @@ def test_equals_softmax_times_window(dtype, windowed, kernels, triton_device, as
         assert kernels.why_not(ours, 5, window) is None
         result = kernels.forward(ours, 5, window)
         assert_same(result.cpu(), expected.detach())
-        assert_same(kernels.grad_logits(grad.to(triton_device), result, ours, 5).cpu(), expected_grad)
+        assert_same(kernels.backward(grad.to(triton_device), result, dtype, 5).cpu(), expected_grad)
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -40,7 +40,7 @@ def test_half_precision_logits_give_float32_kernels(scale, dtype, kernels, trito
     result = kernels.forward(logits.to(triton_device), 3, hamming_window(3).to(triton_device))
     expected = normalize_kernels(logits, 3, hamming_window(3))
     assert_same(result.cpu(), expected)
-    grad = kernels.grad_logits(torch.ones_like(result), result, logits.to(triton_device), 3)
+    grad = kernels.backward(torch.ones_like(result), result, dtype, 3)
     assert grad.dtype == dtype and torch.isfinite(grad).all()
 
 
@@ -52,12 +52,12 @@ def test_half_precision_is_no_worse_than_plain_torch(dtype, kernels, triton_devi
         out = op(leaf.requires_grad_(), 3, window)
         results.append((out.detach(), torch.autograd.grad(out, leaf, grad.to(out.dtype))[0]))
     out = kernels.forward(logits.to(triton_device), 3, window.to(triton_device))
-    ours = out, kernels.grad_logits(grad.to(triton_device), out, logits.to(triton_device), 3)
+    ours = out, kernels.backward(grad.to(triton_device), out, dtype, 3)
     for what, actual, exact, plain in zip(('kernels', 'grad'), ours, *results):
         assert_half_close(actual, plain, exact, what)
 
 
 def test_why_not(kernels, triton_device):
     logits = torch.zeros(1, 9, 3, 4, device=triton_device)
-    assert 'no gradient for the window' in kernels.why_not(logits, 3, torch.ones(3, 3, requires_grad=True))
+    assert 'kernel_size up to 15, got 17' in kernels.why_not(torch.zeros(1, 289, 1, 1, device=triton_device), 17)
     assert 'not torch.int64' in kernels.why_not(logits.long(), 3)

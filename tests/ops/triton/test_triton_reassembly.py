@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from freqfusion_mm.ops.reassembly.reference import reassemble_reference
+from freqfusion_mm.ops.reassembly import reference
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def inputs(size, fine, k, groups, c=4, n=1, dtype=torch.float64):
 
 def by_reference(features, masks, grad, *config):
     features, masks = features.clone().requires_grad_(), masks.clone().requires_grad_()
-    out = reassemble_reference(features, masks, *config)
+    out = reference.carafe(features, masks, *config)
     return [out.detach(), *torch.autograd.grad(out, (features, masks), grad)]
 
 
@@ -26,8 +26,7 @@ def by_kernels(kernels, device, features, masks, grad, *config):
     assert kernels.why_not(features, masks, *config) is None
     return [
         kernels.forward(features, masks, *config),
-        kernels.grad_features(grad, features, masks, *config),
-        kernels.grad_masks(grad, features, masks, *config),
+        *kernels.backward(grad, features, masks, *config, needs=(True, True)),
     ]
 
 

@@ -1,7 +1,0 @@
-# Faster R-CNN for Shapes: the Mask R-CNN of the same folder without its mask branch.
-_base_ = './shapes_mask-rcnn_r18.py'
-model = dict(
-    type='FasterRCNN',
-    data_preprocessor=dict(pad_mask=False),
-    roi_head=dict(mask_roi_extractor=None, mask_head=None),
-)

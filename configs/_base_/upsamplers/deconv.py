@@ -1,0 +1,2 @@
+# Deconv: a transposed convolution.
+upsample_cfg = dict(type='deconv')

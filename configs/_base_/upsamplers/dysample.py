@@ -1,0 +1,2 @@
+# DySample (ICCV 2023), offsets at the coarse size.
+upsample_cfg = dict(type='DySample')

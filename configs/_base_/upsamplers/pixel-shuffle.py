@@ -1,0 +1,2 @@
+# PixelShuffle (CVPR 2016): a convolution to four times the channels, shuffled.
+upsample_cfg = dict(type='pixel_shuffle')

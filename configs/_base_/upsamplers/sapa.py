@@ -1,0 +1,2 @@
+# SAPA-B (NeurIPS 2022).
+upsample_cfg = dict(type='SAPA')

@@ -1,3 +1,0 @@
-# ESPNet-C, p=2, q=3 without image reinforcement: poster row "Encoder", mIoU 0.47 with 0.186 M parameters.
-_base_ = './espnet-c_p2_q3_cityscapes.py'
-model = dict(backbone=dict(image_reinforcement=False))

@@ -1,7 +1,0 @@
-# ESPNet-C (ECCV 2018), p=2, q=8, first stage of the training: Cityscapes val mIoU 53.3 (author).
-_base_ = [
-    '../_base_/models/espnet-c.py',
-    '../_base_/datasets/cityscapes_espnet.py',
-    '../_base_/schedules/espnet_300e.py',
-    '../_base_/default_runtime_epochs.py',
-]

@@ -1,3 +1,0 @@
-# ESPNet, p=2, q=3: poster row 'Encoder + IR + LWD', mIoU 0.56 with 0.202 M parameters; starts from ESPNet-C.
-_base_ = './espnet_p2_q8_cityscapes.py'
-model = dict(backbone=dict(depths=(2, 3)))

@@ -1,3 +1,0 @@
-# ESPNetv2 s=0.5, EdgeNets zoo, Cityscapes 512x256: mIoU 47.3.
-_base_ = './espnetv2_s2.0_cityscapes-512x256.py'
-model = dict(backbone=dict(scale=0.5), decode_head=dict(in_channels=[16, 32, 64, 128]))

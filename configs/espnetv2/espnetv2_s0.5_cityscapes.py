@@ -1,3 +1,0 @@
-# ESPNetv2 s=0.5, EdgeNets zoo, Cityscapes val 1024x512: mIoU 53.9.
-_base_ = './espnetv2_s2.0_cityscapes.py'
-model = dict(backbone=dict(scale=0.5), decode_head=dict(in_channels=[16, 32, 64, 128]))

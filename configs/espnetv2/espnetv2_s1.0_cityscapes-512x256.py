@@ -1,3 +1,0 @@
-# ESPNetv2 s=1.0, EdgeNets zoo, Cityscapes 512x256: mIoU 52.2.
-_base_ = './espnetv2_s2.0_cityscapes-512x256.py'
-model = dict(backbone=dict(scale=1.0), decode_head=dict(in_channels=[32, 64, 128, 256]))

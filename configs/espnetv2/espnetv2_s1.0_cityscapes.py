@@ -1,3 +1,0 @@
-# ESPNetv2 s=1.0, EdgeNets zoo, Cityscapes val 1024x512: mIoU 60.1.
-_base_ = './espnetv2_s2.0_cityscapes.py'
-model = dict(backbone=dict(scale=1.0), decode_head=dict(in_channels=[32, 64, 128, 256]))

@@ -1,3 +1,0 @@
-# ESPNetv2 s=1.5, EdgeNets zoo, Cityscapes 512x256: mIoU 54.6.
-_base_ = './espnetv2_s2.0_cityscapes-512x256.py'
-model = dict(backbone=dict(scale=1.5), decode_head=dict(in_channels=[32, 96, 192, 384]))

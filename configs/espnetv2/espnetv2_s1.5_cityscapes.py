@@ -1,3 +1,0 @@
-# ESPNetv2 s=1.5, EdgeNets zoo, Cityscapes val 1024x512: mIoU 63.8.
-_base_ = './espnetv2_s2.0_cityscapes.py'
-model = dict(backbone=dict(scale=1.5), decode_head=dict(in_channels=[32, 96, 192, 384]))

@@ -1,3 +1,0 @@
-# ESPNetv2 s=1.5, EdgeNets zoo, PASCAL VOC 2012 256x256: mIoU 59.39.
-_base_ = './espnetv2_s2.0_voc-256x256.py'
-model = dict(backbone=dict(scale=1.5), decode_head=dict(in_channels=[32, 96, 192, 384]))

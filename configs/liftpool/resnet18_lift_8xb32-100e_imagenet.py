@@ -1,4 +1,0 @@
-# LiftPool, ImageNet, ResNet-18: LiftDownPool; the paper's recipe is not known, this one is ours.
-_base_ = './resnet18_max_8xb32-100e_imagenet.py'
-model = dict(backbone=dict(pool_cfg=dict(type='lift')))
-custom_hooks = [dict(type='LiftRegularization')]

@@ -1,6 +1,0 @@
-# LiftPool, ImageNet, ResNet-18: max pooling, strided convolutions; the paper's recipe is not known, this one is ours.
-_base_ = [
-    '../_base_/models/imagenet_resnet18.py',
-    '../_base_/datasets/imagenet_224.py',
-    '../_base_/schedules/cls_sgd_100e.py',
-]

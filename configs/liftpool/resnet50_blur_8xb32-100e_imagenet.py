@@ -1,3 +1,0 @@
-# LiftPool, ImageNet, ResNet-50: BlurPool; the paper's recipe is not known, this one is ours.
-_base_ = './resnet50_max_8xb32-100e_imagenet.py'
-model = dict(backbone=dict(pool_cfg=dict(type='blur')))

@@ -1,3 +1,0 @@
-# Shapes, object detection: the baseline's FPN with ReSFU.
-_base_ = './faster-rcnn_r18_nearest_shapes.py'
-model = dict(neck=dict(upsample_cfg=dict(type='ReSFU')))

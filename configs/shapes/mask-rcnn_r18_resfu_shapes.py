@@ -1,3 +1,0 @@
-# Shapes, instance segmentation: the baseline's FPN with ReSFU.
-_base_ = './mask-rcnn_r18_nearest_shapes.py'
-model = dict(neck=dict(upsample_cfg=dict(type='ReSFU')))

@@ -1,0 +1,3 @@
+# Shapes, semantic segmentation: SegFormer's head on a narrow ResNet-18, with FreqFusion.
+_base_ = ['./segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py', '../_base_/upsamplers/freqfusion.py']
+model = dict(decode_head=dict(upsample_cfg=dict(_base_.upsample_cfg, compressed_channels=16)))

@@ -1,3 +1,0 @@
-# Shapes, semantic segmentation: the narrow SegFormer with IndexNet, every level upsampled apart.
-_base_ = './segformer_r18-slim_bilinear_shapes-semantic.py'
-model = dict(decode_head=dict(stagewise=True, upsample_cfg=dict(type='IndexNet')))

@@ -1,0 +1,8 @@
+# Shapes, semantic segmentation: a narrow Semantic FPN, sized for two CPU cores; the baseline.
+_base_ = [
+    '../_base_/models/semantic-fpn_r18-slim.py',
+    '../_base_/datasets/shapes_semantic.py',
+    '../_base_/schedules/seg_shapes_1500i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(data_preprocessor=_base_.data_preprocessor)

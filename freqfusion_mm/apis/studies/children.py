@@ -1,0 +1,91 @@
+"""The processes of runs, which end with their parent."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .study import ROOT
+
+THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
+
+
+class RunFailed(RuntimeError):
+    """A run ended without a result; the message says how."""
+
+
+class Children:
+    """The processes that run now, each with its own children (which load data) in a group of its own.
+
+    Args:
+        command: starts one; the path of its folder is added.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self._running: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def __enter__(self) -> 'Children':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def run(self, folder: Path) -> int:
+        """Starts one with one thread, waits for it, and returns its exit status; a signal's is negative.
+
+        Raises:
+            RunFailed: the children have been ended.
+        """
+        environment = {**os.environ, **dict.fromkeys(THREADS, '1')}
+        with open(folder / 'stdout.txt', 'w') as stdout, open(folder / 'stderr.txt', 'w') as stderr:
+            with self._lock:
+                if self._ended:
+                    raise RunFailed('it was not started any more')
+                child = subprocess.Popen(
+                    [*self.command, str(folder)],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=stdout,
+                    stderr=stderr,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
+                )
+                self._running.add(child)
+            try:
+                return child.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(child)
+
+    def end(self) -> None:
+        """Ends all that run, and lets none start."""
+        with self._lock:
+            self._ended = True
+            for child in self._running:
+                try:
+                    os.killpg(child.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does: with our children."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,27 @@
+"""What the similarity to neighbours means: see `neighbour_similarity`."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def neighbour_similarity(features: Tensor, dilation: int) -> Tensor:
+    """Similarity is symmetric: four directions are computed, the opposite four are the same maps, shifted."""
+    dtype = torch.promote_types(features.dtype, torch.float32)  # half precision overflows in the squared norm
+    unit = F.normalize(features.to(dtype), dim=1, eps=1e-8)
+    padded = F.pad(unit, (dilation,) * 4)
+    later = [
+        (unit * shift(padded, dy, dx, dilation)).sum(dim=1)
+        for dy, dx in ((0, dilation), (dilation, -dilation), (dilation, 0), (dilation, dilation))
+    ]
+    offsets = ((0, -dilation), (-dilation, dilation), (-dilation, 0), (-dilation, -dilation))
+    earlier = [
+        shift(F.pad(similarity, (dilation,) * 4), dy, dx, dilation) for similarity, (dy, dx) in zip(later, offsets)
+    ]
+    return torch.stack(earlier[::-1] + later, dim=1).to(features.dtype)
+
+
+def shift(padded: Tensor, dy: int, dx: int, pad: int) -> Tensor:
+    """View of the padded map in which pixel (Y, X) holds pixel (Y + dy, X + dx)."""
+    height, width = padded.shape[-2] - 2 * pad, padded.shape[-1] - 2 * pad
+    return padded[..., pad + dy : pad + dy + height, pad + dx : pad + dx + width]

@@ -1,0 +1,4 @@
+# CIFAR-10: the narrow ResNet-18 with LiftDownPool at every halving.
+_base_ = './resnet18-slim_strided_1xb128-5e_cifar10-32x32.py'
+model = dict(backbone=dict(pool_cfg=dict(type='lift')))
+custom_hooks = [dict(type='LiftRegularization')]

@@ -1,0 +1,93 @@
+"""Classes, colours and the ignored label, asked of the built objects."""
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+pytest.importorskip('mmseg')
+
+from mmengine.config import Config  # noqa: E402
+
+from freqfusion_mm.apis.classes import class_meta, complete_meta, ignore_label, outputs_of  # noqa: E402
+
+OFFICIAL = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
+
+
+def config(scope='mmseg', **dataset):
+    return Config(dict(default_scope=scope, test_dataloader=dict(dataset=dict(pipeline=[], **dataset))))
+
+
+def segmentor(*heads):
+    heads = [SimpleNamespace(**head) for head in heads]
+    model = nn.Module()
+    model.decode_head = nn.ModuleList(nn.Module() for _ in heads) if len(heads) > 1 else nn.Module()
+    for module, head in zip(model.decode_head if len(heads) > 1 else [model.decode_head], heads):
+        vars(module).update(vars(head))
+    return model
+
+
+def test_a_subset_keeps_its_colours():
+    for classes in (('car', 'sky'), ('road',), ('car', 'road', 'sky')):
+        wanted = [[1 + OFFICIAL['classes'].index(name)] * 3 for name in classes]
+        for palette in (None, OFFICIAL['palette']):
+            assert complete_meta(dict(classes=classes, palette=palette), OFFICIAL)['palette'] == wanted
+    own = dict(classes=('car', 'sky', 'road'), palette=[[7, 7, 7], [8, 8, 8], [9, 9, 9]])
+    assert complete_meta(own, OFFICIAL)['palette'] == own['palette']
+
+
+def test_subsets_of_built_data_sets(tmp_path):
+    """mmseg alone keeps them, and in the order of the whole; mmdet leaves them with the wrong names."""
+    whole = class_meta(config(type='CityscapesDataset', data_root=str(tmp_path)))
+    for classes in (('car', 'road'), tuple(reversed(whole['classes']))):
+        some = class_meta(config(type='mmseg.CityscapesDataset', data_root='x', metainfo=dict(classes=classes)))
+        assert some['classes'] == list(classes)
+        assert some['palette'] == [whole['palette'][whole['classes'].index(name)] for name in classes]
+    pytest.importorskip('mmdet')
+    coco = class_meta(config('mmdet', type='CocoDataset', ann_file='gone.json'))
+    dogs = dict(type='CocoDataset', ann_file='gone.json', metainfo=dict(classes=('dog', 'person')))
+    wrapped = dict(type='ConcatDataset', datasets=[dogs, dict(dogs)])
+    found = class_meta(Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=wrapped))))
+    assert found['classes'] == ['dog', 'person']
+    assert found['palette'] == [coco['palette'][coco['classes'].index(name)] for name in ('dog', 'person')]
+
+
+def test_a_data_set_that_asks_for_its_files_at_once():
+    meta = class_meta(config(type='PascalVOCDataset', data_root='gone', ann_file='gone.txt'))
+    assert meta['classes'][:2] == ['background', 'aeroplane'] and meta['palette'][1] == [128, 0, 0]
+
+
+def test_more_outputs_than_names():
+    cfg = config(type='CityscapesDataset', data_root='x')
+    meta = class_meta(cfg, segmentor(dict(num_classes=20, out_channels=20)))
+    assert meta['classes'][18:] == ['bicycle', 'unlabelled'] and meta['palette'][19] == [0, 0, 0]
+    saved = dict(classes=('a', 'b'), palette=[[1, 2, 3], [4, 5, 6]])
+    meta = class_meta(cfg, segmentor(dict(num_classes=3, out_channels=3)), saved)
+    assert meta['classes'] == ['a', 'b', 'unlabelled'] and meta['palette'][:2] == saved['palette']
+
+
+def test_the_last_head_of_a_cascade_answers():
+    assert outputs_of(segmentor(dict(num_classes=2, out_channels=2), dict(num_classes=5, out_channels=5))) == 5
+    assert outputs_of(segmentor(dict(num_classes=2, out_channels=1))) == 2  # a sigmoid answers two
+    assert outputs_of(nn.Linear(1, 1)) is None
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match=r"the string 'road': write a tuple"):
+        complete_meta(dict(classes='road'))
+    with pytest.raises(ValueError, match='2 colours for 3 classes'):
+        complete_meta(dict(classes=('x', 'y', 'z'), palette=[[1, 2, 3]] * 2))
+    with pytest.raises(ValueError, match='no test_dataloader.dataset'):
+        class_meta(Config({}))
+
+
+def test_the_metrics_label_is_left_out_and_others_are_named(monkeypatch):
+    said = []
+    monkeypatch.setattr('freqfusion_mm.apis.classes.print_log', lambda text, **_: said.append(text))
+    metric, dataset = SimpleNamespace(ignore_index=254), SimpleNamespace(ignore_index=254)
+    model = segmentor(dict(num_classes=2, ignore_index=254))
+    assert ignore_label([metric], dataset, model) == 254 and not said
+    concatenated = SimpleNamespace(datasets=[dataset, SimpleNamespace(ignore_index=0)])
+    assert ignore_label([SimpleNamespace(), metric], concatenated, model) == 254
+    assert len(said) == 1 and 'ignores 0' in said[0] and '254 is left out' in said[0]
+    assert ignore_label([], dataset) == 254 and ignore_label([]) == 255

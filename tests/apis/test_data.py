@@ -1,0 +1,59 @@
+"""Data sets and their classes, asked without a run."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmengine', reason='data sets are of mmengine')
+
+from mmengine.config import Config  # noqa: E402
+
+from freqfusion_mm.apis.data import check_data  # noqa: E402
+
+
+def config(root: Path, **others: object) -> Config:
+    inner = dict(type='Any', data_root=str(root), ann_file='labels.json', data_prefix=dict(img='img'))
+    return Config(
+        dict(train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=inner)), val_dataloader=None, **others)
+    )
+
+
+def test_what_is_there_passes(tmp_path: Path) -> None:
+    (tmp_path / 'img').mkdir()
+    (tmp_path / 'labels.json').write_text('{}')
+    check_data(config(tmp_path), 'train_dataloader', 'val_dataloader')
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'train_dataloader wants data_root .*gone.* does not exist'):
+        check_data(config(tmp_path / 'gone'), 'train_dataloader')
+    with pytest.raises(FileNotFoundError, match='wants img'):
+        check_data(config(tmp_path), 'train_dataloader')
+    (tmp_path / 'img').mkdir()
+    with pytest.raises(FileNotFoundError, match='wants ann_file .*labels.json'):
+        check_data(config(tmp_path), 'train_dataloader')
+
+
+def test_a_config_may_name_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='make it: python make_it.py'):
+        check_data(config(tmp_path / 'gone', data_help='make it: python make_it.py'), 'train_dataloader')
+
+
+def test_remote_data_is_left_to_its_reader() -> None:
+    dataset = dict(data_root='s3://bucket', ann_file='labels.json')
+    check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+
+
+def test_data_that_is_downloaded_may_be_missing(tmp_path: Path) -> None:
+    dataset = dict(data_root=str(tmp_path / 'gone'), download=True)
+    check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+
+
+def test_classes_that_are_a_string_are_refused(tmp_path: Path) -> None:
+    dataset = dict(type='Any', metainfo=dict(classes='road'))
+    with pytest.raises(ValueError, match=r"is the string 'road'.*\('road',\)"):
+        wrapped = dict(type='RepeatDataset', dataset=dataset)
+        check_data(Config(dict(train_dataloader=dict(dataset=wrapped))), 'train_dataloader')
+    (tmp_path / 'names.txt').write_text('road\nsky\n')  # mmengine reads it
+    dataset['metainfo']['classes'] = str(tmp_path / 'names.txt')
+    check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')

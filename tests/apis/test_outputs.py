@@ -1,0 +1,84 @@
+"""Names and numbers of what tools write, and what they never overwrite."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip('mmengine')
+
+from freqfusion_mm.apis.outputs import (  # noqa: E402
+    MapWriter,
+    find_images,
+    is_ours,
+    output_names,
+    refuse_to_overwrite,
+    save_picture,
+)
+
+
+def touch(*files):
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(file)
+    return list(files)
+
+
+def test_equal_names_in_several_folders_keep_them(tmp_path):
+    files = touch(*(tmp_path / name for name in ('x/a.png', 'y/a.png', 'y/deep/a.png', 'b.jpg')))
+    names = output_names(find_images([tmp_path]))
+    assert {str(names[str(file)]) for file in files} == {'x/a', 'y/a', 'y/deep/a', 'b'}
+    assert find_images([tmp_path, tmp_path / 'b.jpg']) == find_images([tmp_path])  # each once
+    two = output_names(find_images([tmp_path / 'x', tmp_path / 'y/deep']))
+    assert sorted(map(str, two.values())) == ['x/a', 'y/deep/a']
+
+
+def test_suffixes_stay_where_they_alone_differ(tmp_path):
+    touch(tmp_path / 'a.png', tmp_path / 'a.jpg', tmp_path / 'b.png', tmp_path / 'a.b.png')
+    assert sorted(map(str, output_names(find_images([tmp_path])).values())) == ['a.b', 'a.jpg', 'a.png', 'b']
+
+
+def test_photographs_of_one_name(shared, tmp_path):
+    photos = sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:3]
+    for place, photo in zip(('monday', 'tuesday', 'tuesday/night'), photos):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / 'photo.jpg').write_bytes(photo.read_bytes())
+    names = output_names(find_images([tmp_path]))
+    assert sorted(map(str, names.values())) == ['monday/photo', 'tuesday/night/photo', 'tuesday/photo']
+
+
+def test_what_we_wrote_is_no_input_and_what_we_did_not_is_not_overwritten(tmp_path):
+    (mine,) = touch(tmp_path / 'a_labels.png')
+    save_picture(np.zeros((3, 4), np.uint8), tmp_path / 'b_labels.png')
+    save_picture(np.zeros((3, 4), np.uint16), tmp_path / 'renamed.png')
+    assert is_ours(tmp_path / 'b_labels.png') and is_ours(tmp_path / 'renamed.png') and not is_ours(mine)
+    assert find_images([tmp_path]) == [mine]
+    refuse_to_overwrite([tmp_path / 'b_labels.png', tmp_path / 'new.png'])
+    with pytest.raises(FileExistsError, match='a_labels.png would be overwritten'):
+        refuse_to_overwrite([mine, tmp_path / 'b_labels.png'])
+
+
+def test_no_images(tmp_path):
+    with pytest.raises(FileNotFoundError, match='holds no images'):
+        find_images([tmp_path])
+    with pytest.raises(FileNotFoundError, match='there is no image or folder'):
+        find_images([tmp_path / 'gone.png'])
+
+
+@pytest.mark.parametrize(
+    'outputs, shift, dtype',
+    [(2, False, np.uint8), (256, False, np.uint8), (256, True, np.uint16), (300, False, np.uint16)],
+)
+def test_every_class_number_fits(outputs, shift, dtype, tmp_path):
+    labels = torch.arange(outputs)[None, None]
+    numbers = MapWriter(outputs, shift).labels(labels)
+    assert numbers.dtype == dtype
+    save_picture(numbers, tmp_path / 'a.png')
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'a.png')), labels[0].numpy() + shift)
+
+
+def test_sigmoid_labels_and_depths():
+    assert MapWriter(2).labels(torch.tensor([[[0.0, 1.0]]])).tolist() == [[0, 1]]
+    assert MapWriter(None, depth_unit=1e-3).depths(torch.tensor([[[1.2346, 99.0]]])).tolist() == [[1235, 65535]]
+    with pytest.raises(ValueError, match='65536 classes'):
+        MapWriter(70000)

@@ -1,0 +1,104 @@
+"""Patches of the frameworks: applied once, and nothing that is not ours changes."""
+
+import pytest
+import torch
+
+pytest.importorskip('mmengine')
+
+from mmengine.config import Config  # noqa: E402
+
+from freqfusion_mm import compat, config_path  # noqa: E402
+
+
+def test_applying_again_changes_nothing():
+    from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS as flops
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.registry import MODELS
+
+    compat.apply()
+    before = Config._get_cfg_path, dict(MODULE2PACKAGE), set(flops), MODELS.get('carafe')
+    compat.apply()
+    assert before == (Config._get_cfg_path, dict(MODULE2PACKAGE), set(flops), MODELS.get('carafe'))
+
+
+def test_foreign_configs_are_untouched(tmp_path):
+    compat.apply()
+    (tmp_path / 'base.py').write_text("x = dict(type='Any', a=1)\n")
+    (tmp_path / 'theirs.py').write_text("_base_ = './base.py'\nx = dict(b=2)\n")
+    assert Config.fromfile(tmp_path / 'theirs.py').x == dict(type='Any', a=1, b=2)
+    (tmp_path / 'wrong.py').write_text("_base_ = 'nobody::base.py'\n")
+    with pytest.raises(ValueError, match='external package'):
+        Config.fromfile(tmp_path / 'wrong.py')
+
+
+def test_foreign_models_flops_and_checkpoints_are_untouched():
+    from mmengine.analysis import get_model_complexity_info
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    loaders = dict(CheckpointLoader._schemes)
+    compat.apply()
+    assert CheckpointLoader._schemes == loaders  # reading as data alone is for our own commands
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 1))
+    counted = get_model_complexity_info(model, input_shape=(3, 12, 14), show_table=False, show_arch=False)
+    assert counted['flops'] == 10 * 12 * (4 * 3 * 9 + 2 * 4)
+
+
+def test_a_base_by_path_needs_no_prefix(tmp_path):
+    """As a config for the frameworks' own tools may write it, where mmengine's prefix fails."""
+    pytest.importorskip('mmseg')
+    base = 'fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py'
+    (tmp_path / 'mine.py').write_text(f"_base_ = [__import__('freqfusion_mm').config_path('mmseg::{base}')]\n")
+    assert Config.fromfile(tmp_path / 'mine.py').model.type == 'EncoderDecoder'
+    assert config_path('freqfusion_mm::default_runtime') == config_path('default_runtime')
+    with pytest.raises(ValueError, match='the nearest are: fcn_r50'):
+        config_path('mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1025.py')
+    with pytest.raises(ValueError, match='nobody is not installed'):
+        config_path('nobody::a.py')
+
+
+def literal_carafe(x, mask, kernel, groups, ratio):
+    """mmcv's definition, loop by loop: zeros outside, the window of the coarse pixel below."""
+    out = x.new_zeros(*x.shape[:2], ratio * x.shape[2], ratio * x.shape[3])
+    for b, c, y, x_ in torch.cartesian_prod(*(torch.arange(size) for size in out.shape)).tolist():
+        group = c // (x.shape[1] // groups)
+        for i in range(kernel):
+            for j in range(kernel):
+                row, col = y // ratio + i - kernel // 2, x_ // ratio + j - kernel // 2
+                if 0 <= row < x.shape[2] and 0 <= col < x.shape[3]:
+                    weight = mask[b, group * kernel**2 + i * kernel + j, y, x_]
+                    out[b, c, y, x_] += weight * x[b, c, row, col]
+    return out
+
+
+@pytest.fixture
+def carafe_pack():
+    ops = pytest.importorskip('mmcv.ops', reason='mmcv has no compiled operators')
+    import freqfusion_mm.registration  # noqa: F401
+
+    return ops.CARAFEPack
+
+
+@pytest.mark.parametrize('groups, ratio', [(1, 2), (2, 2), (2, 3)])
+def test_carafe_of_mmcv_runs_on_the_cpu(carafe_pack, groups, ratio):
+    from mmcv.cnn import build_upsample_layer
+
+    torch.manual_seed(0)
+    cfg = dict(type='carafe', channels=4, scale_factor=ratio, up_kernel=3, up_group=groups, encoder_kernel=3)
+    layer = build_upsample_layer(dict(cfg, compressed_channels=4)).double()
+    stock = carafe_pack(4, ratio, up_kernel=3, up_group=groups, encoder_kernel=3, compressed_channels=4)
+    assert isinstance(layer, carafe_pack) and layer.state_dict().keys() == stock.state_dict().keys()
+    x = torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    mask = layer.kernel_normalizer(layer.content_encoder(layer.channel_compressor(x)))
+    torch.testing.assert_close(layer(x), literal_carafe(x, mask, 3, groups, ratio))
+
+
+def test_fpn_carafe_runs_on_the_cpu(carafe_pack):
+    pytest.importorskip('mmdet')
+    from mmdet.models.necks import FPN_CARAFE
+
+    upsample = dict(type='carafe', up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1, compressed_channels=4)
+    neck = FPN_CARAFE([4, 6, 8], 8, 3, norm_cfg=None, act_cfg=None, upsample_cfg=upsample)
+    maps = [torch.randn(1, channels, size, size) for channels, size in ((4, 16), (6, 8), (8, 4))]
+    outs = neck(maps)
+    assert [out.shape[-1] for out in outs] == [16, 8, 4]
+    sum(out.sum() for out in outs).backward()
