@@ -20,9 +20,9 @@ from ..visualization.prediction import build_visualizer, draw_prediction
 from .classes import ignore_label
 from .config import scope_of
 from .data import build_dataset, innermost
-from .inference import pipeline_steps, predict
 from .model import init_model, task_of
 from .pixels import ImagePipeline, check_image, displayed, reads_labels, steps_of
+from .predictions import pipeline_steps, predict
 
 
 def explain(
