@@ -17,10 +17,10 @@ from freqfusion_mm.cli.main import main  # noqa: E402
 
 #: task -> config, and a fusion of it.
 CONFIGS = {
-    'semantic': ('segformer_r18-slim_freqfusion_shapes-semantic', 'decode_head.fusions.0'),
-    'detection': ('faster-rcnn_r18_freqfusion_shapes', 'neck.fusions.0'),
-    'instance': ('mask-rcnn_r18_freqfusion_shapes', 'neck.fusions.0'),
-    'panoptic': ('panoptic-fpn_r18_freqfusion_shapes', 'neck.fusions.0'),
+    'semantic': ('segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128', 'decode_head.fusions.0'),
+    'detection': ('faster-rcnn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
+    'instance': ('mask-rcnn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
+    'panoptic': ('panoptic-fpn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
 }
 
 
@@ -63,7 +63,7 @@ def test_every_task(task, work, capsys):
 @pytest.mark.slow
 def test_two_models_with_labels(work):
     pytest.importorskip('mmseg')
-    config, other = (f'segformer_r18-slim_{method}_shapes-semantic' for method in ('freqfusion', 'carafe'))
+    config, other = (f'segformer_r18-slim_{method}_1xb8-1500i_shapes-128x128' for method in ('freqfusion', 'carafe'))
     page, figures = work / 'two.html', work / 'figures'
     arguments = [config, checkpoint_of(config, work), work / 'image.png', '--labels', work / 'label.png', '--out', page]
     arguments += ['--against', other, checkpoint_of(other, work), '--title', 'ours', '--figures', figures]
@@ -96,7 +96,7 @@ def test_views(work):
 def test_unpooling_and_hierarchical_fusion(work):
     pytest.importorskip('mmseg')
     lift = explain(
-        lift_config := 'segnet_vgg16-slim_lift_shapes-semantic',
+        lift_config := 'segnet_vgg16-slim_lift_1xb4-1000i_shapes-128x128',
         checkpoint_of(lift_config, work),
         work / 'image.png',
         device='cpu',
@@ -104,7 +104,10 @@ def test_unpooling_and_hierarchical_fusion(work):
     assert len(lift.bands) == 5 and all(name.startswith('backbone.features.') for name in lift.bands)
     assert [view.method for view in lift.fusions.values()] == ['LiftUpPool'] * 5
     espnet = explain(
-        config := 'espnet_hff_shapes-semantic', checkpoint_of(config, work), work / 'image.png', device='cpu'
+        config := 'espnet_p2-q3_hff_1xb8-1000i_shapes-128x128',
+        checkpoint_of(config, work),
+        work / 'image.png',
+        device='cpu',
     )
     assert not espnet.fusions and {label.partition(' ')[0].rstrip(',') for label in espnet.gridding} == {'ESP'}
 
