@@ -240,8 +240,11 @@ def _imported(path: str) -> type[nn.Module] | None:
 
 
 def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]) -> None:
+    named = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     try:
         inspect.Signature(list(parameters.values())).bind(0, 0)
+        if any(given != wanted for given, wanted in zip(named, ('lr_channels', 'hr_channels'))):
+            raise TypeError(f'it starts with {", ".join(named[:2])}')
     except TypeError as error:
         raise TypeError(
             f'{kind.__name__} is no upsampler: the channels of the two maps, (lr_channels, hr_channels), must be all '
