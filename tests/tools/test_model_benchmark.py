@@ -22,7 +22,7 @@ def test_rows():
     rows = models.measured(models.MODELS[0], ['carafe', 'fade'], 8, CPU, rounds=3, make=small)
     stock, carafe, fade = rows
     assert (stock['forward_ratio'], stock['step_ratio'], stock['peak_ratio']) == ('1.000', '1.000', '1.000')
-    assert float(stock['params_m']) == 0.000 and stock['multiply_adds_g'] == f'{64 * 81 / 1e9:.3f}'
+    assert stock['multiply_adds_g'] == f'{64 * 81 / 1e9:.4g}'
     assert float(carafe['peak_ratio']) > 1 and carafe['rounds'] == '3'
     assert fade['status'] == 'ValueError: no guide' and 'forward_ms' not in fade
 

@@ -249,9 +249,9 @@ def measured(
         try:
             each = make(model, upsampler, size, batch, device)
             rows[upsampler]['params_m'] = f'{sum(p.numel() for p in each.module.parameters()) / 1e6:.3f}'
-            rows[upsampler]['multiply_adds_g'] = f'{multiply_adds(each) / batch:.3f}'
+            rows[upsampler]['multiply_adds_g'] = f'{multiply_adds(each) / batch:.4g}'
             each.step()
-            rows[upsampler]['peak_mib'] = f'{peak_mib(each, device):.1f}'
+            rows[upsampler]['peak_mib'] = f'{peak_mib(each, device):.4g}'
         except Exception as error:  # one that fails takes no row from the others
             if upsampler == STOCK:
                 raise
