@@ -21,6 +21,7 @@ COMMANDS = {
     'robustness': 'evaluate on corrupted and on shifted images',
     'gridding': 'measure gridding with and without hierarchical fusion',
     'benchmark': 'measure time and memory of the upsamplers',
+    'gpu-check': 'test and measure the operators and layers on a GPU',
     'results': 'train, test and count the rows of the tables, and write them',
     'config': 'print the path of one of our configs',
     'doctor': 'look the installation over',

@@ -96,12 +96,13 @@ class Operator:
         name: torch has the operator as `freqfusion_mm::name`, with the implementation as a last argument.
         arguments: the maps, then the options, in the words of torch's schemas: 'Tensor x, SymInt radius'.
         definition: what the operator means, in plain torch, differentiable any number of times: the implementation
-            'reference', and what ONNX gets.
+            'reference'.
         fake: an empty result.
         implementations: those beside the definition, in order of preference; on a CPU, 'triton' is for who names it.
         prefer: the order of their names for given arguments, where it depends on these.
         maps: how many arguments are differentiable tensors.
         like: which of them gives the result its layout.
+        exported: what ONNX gets, in plain torch; by default the definition.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Operator:
         prefer: Callable[..., Sequence[str]] | None = None,
         maps: int = 2,
         like: int = 0,
+        exported: Callable[..., Tensor] | None = None,
     ) -> None:
         self.name = name
         self.arguments = arguments
@@ -124,6 +126,7 @@ class Operator:
         self.prefer = prefer or (lambda *args: tuple(implementations))
         self.maps = maps
         self.like = like
+        self.exported = exported or definition
         self.names = ('auto', *implementations, 'reference')
         self.node = self._register()
         self._logged: set[tuple[str, torch.device, torch.dtype]] = set()
@@ -141,7 +144,9 @@ class Operator:
             impl = _asked(self.name)
         if impl == 'function':
             return _ASKED.get()[self.name](*args)
-        if impl == 'reference' or transforming() or torch.onnx.is_in_onnx_export():
+        if torch.onnx.is_in_onnx_export():
+            return self.exported(*args)
+        if impl == 'reference' or transforming():
             if not compiling():
                 self._log('reference', args[0])
             return self.definition(*args)

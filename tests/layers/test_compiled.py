@@ -1,4 +1,4 @@
-"""Compiled by torch's own compiler, layers give the same results and gradients, but for FreqFusion for all sizes of one ratio at once."""
+"""Compiled by torch's own compiler, layers give the same results and gradients, at several sizes."""
 
 import copy
 

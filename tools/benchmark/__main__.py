@@ -1,12 +1,14 @@
-"""python -m tools.benchmark [--goals] [--only NAME ...] [--compile] [--scaling] [--device cuda] [--dtype bfloat16].
+"""python -m tools.benchmark [--goals] [--models] [--only NAME ...] [--compile] [--scaling] [--device cuda].
 
-`--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores.
+`--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores;
+`--models` what each upsampler costs whole models.
 Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
 """
 
 import os
 import statistics
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -14,7 +16,7 @@ from textwrap import shorten
 
 import torch
 
-from . import measure, report
+from . import measure, model_report, models, report
 from .entries import ENTRIES, GOALS, SCALING, TRADES, Case, Entry
 from .ways import why_not
 
@@ -32,6 +34,10 @@ def parser() -> ArgumentParser:
         help='layers under torch.compile(fullgraph=True) too, compiled anew: a minute each',
     )
     parser.add_argument('--scaling', action='store_true', help='time and memory against pixels, channels, ... instead')
+    parser.add_argument('--models', action='store_true', help='what each upsampler costs whole models instead')
+    parser.add_argument('--sizes', type=int, nargs='+', default=models.SIZES, help="of the models' square images")
+    parser.add_argument('--quick', action='store_true', help='models at the first size, in 3 rounds')
+    parser.add_argument('--note', default='', help="a sentence for the models' page: what else the machine did")
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32', choices=['float64', 'float32', 'float16', 'bfloat16'])
     parser.add_argument('--threads', type=int, default=2, help='of the CPU')
@@ -124,6 +130,28 @@ def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
     return rows
 
 
+def whole_models(args: Namespace, device: torch.device, name: str) -> None:
+    """Writes a page, a CSV and a plot of the models, after each of them."""
+    try:
+        wanted, upsamplers = models.chosen(args.only)
+    except ValueError as error:
+        raise SystemExit(f'--only: {error}') from None
+    path = report.RESULTS / f'{name}-models.csv'
+    order = [model.name for model in models.MODELS]
+    for model in wanted:
+        for size in args.sizes[: 1 if args.quick else None]:
+            print(f'{model.name}, {size}x{size}', flush=True)
+            rows = models.measured(model, upsamplers, size, device, 3 if args.quick else args.rounds)
+            rows = model_report.merged(report.read(path), rows, order)
+            report.write(path, models.FIELDS, rows)
+            done = {(row['model'], row['size']) for row in rows}
+            missing = [f'{m}, {s}' for m in order for s in map(str, models.SIZES) if (m, s) not in done]
+            command = ' '.join(['python -m tools.benchmark', *sys.argv[1:]]).partition(' --note')[0]
+            path.with_suffix('.md').write_text(model_report.table(rows, name, command, args.note, missing))
+            model_report.plot(rows, name, path.with_suffix('.png'))
+    print(f'wrote {path.parent}/{path.stem}.csv, .md and .png')
+
+
 def main() -> None:
     args = parser().parse_args()
     if args.rounds < 2:
@@ -131,6 +159,9 @@ def main() -> None:
     device, dtype = torch.device(args.device), getattr(torch, args.dtype)
     torch.set_num_threads(args.threads)
     name = environment(device, dtype, args.threads)
+    if args.models:
+        whole_models(args, device, name)
+        return
     path = report.RESULTS / f'{name}.csv'
     if args.scaling:
         rows = scaling(device, dtype, args.threads, args.rounds, args.seconds)

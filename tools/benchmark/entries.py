@@ -47,7 +47,7 @@ def _tensors(shapes: list[tuple[int, ...]], device: torch.device, dtype: torch.d
     return [torch.randn(shape, generator=generator).to(device, dtype).requires_grad_() for shape in shapes]
 
 
-def _op(
+def operator(
     name: str,
     shapes: list[tuple[int, ...]],
     label: str,
@@ -133,7 +133,7 @@ def resfu(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
 
 
 def upsampler(name: str, lr: tuple[int, ...], hr: tuple[int, ...]) -> Entry:
-    return _module(name.upper(), 'layer', lambda: UPSAMPLERS[name](lr[1], hr[1]), [lr, hr])
+    return _module(UPSAMPLERS[name].__name__, 'layer', lambda: UPSAMPLERS[name](lr[1], hr[1]), [lr, hr])
 
 
 PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
@@ -165,14 +165,14 @@ GOALS = [
 
 ENTRIES = [
     *GOALS,
-    _op('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1),
-    _op('carafe', [(1, 256, 128, 128), (1, 9, 128, 128)], 'x1 k3', 3, normalised=1),
-    _op('carafe', [(1, 256, 8, 8), (1, 25, 16, 16)], 'x2 k5 small', 5, normalised=1),
-    _op('fns_attention', [(1, 9, 128, 128), (1, 256, 32, 32)], 'x4 k3', 3, normalised=0),
-    _op('fns_attention', [(1, 9, 128, 128), (1, 256, 64, 64)], 'x2 k3', 3, normalised=0),
-    _op('window_similarity', [(1, 32, 128, 128), (1, 32, 64, 64)], 'x2 k5', 5),
-    _op('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
-    _op('neighbour_similarity', [(1, 64, 128, 128)], ''),
+    operator('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1),
+    operator('carafe', [(1, 256, 128, 128), (1, 9, 128, 128)], 'x1 k3', 3, normalised=1),
+    operator('carafe', [(1, 256, 8, 8), (1, 25, 16, 16)], 'x2 k5 small', 5, normalised=1),
+    operator('fns_attention', [(1, 9, 128, 128), (1, 256, 32, 32)], 'x4 k3', 3, normalised=0),
+    operator('fns_attention', [(1, 9, 128, 128), (1, 256, 64, 64)], 'x2 k3', 3, normalised=0),
+    operator('window_similarity', [(1, 32, 128, 128), (1, 32, 64, 64)], 'x2 k5', 5),
+    operator('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
+    operator('neighbour_similarity', [(1, 64, 128, 128)], ''),
     *(upsampler(name, (1, 256, 64, 64), (1, 256, 128, 128)) for name in ('carafe', 'FADE', 'SAPA')),
     fpn('FreqFusion'),
     fpn('ReSFU'),
@@ -195,7 +195,7 @@ SCALING = {
 def _stepped(mib: float) -> Entry:
     """Reassembly through so many channels at a time that their float32 windows take this much, at least one channel."""
     step = dict(_STEP_ELEMENTS=int(mib * 2**18), _STEP_CHANNELS=1)
-    return _op(
+    return operator(
         'carafe',
         [(1, 256, 64, 64), (1, 25, 128, 128)],
         'x2 k5',

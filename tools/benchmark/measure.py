@@ -41,9 +41,9 @@ def forward_backward(case: Case, way: str) -> tuple[Tensor, ...]:
 RUNS = dict(zip(PASSES, (forward, forward_backward)))
 
 
-def parity(case: Case, way: str) -> str | None:
-    """Where the results of ours differ from another way's, or its gradients for all of `DRAWS` inputs; or None."""
-    for _ in range(DRAWS):
+def parity(case: Case, way: str, draws: int = DRAWS) -> str | None:
+    """Where the results of ours differ from another way's, or its gradients for all of `draws` inputs; or None."""
+    for _ in range(draws):
         if reason := _difference(case, way, 'forward'):
             return reason
         reason = _difference(case, way, 'forward+backward')
@@ -125,14 +125,18 @@ def _timed(function: Callable, device: torch.device) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def copy_of_the_bytes(case: Case, passes: str) -> Callable:
-    """A copy that moves what a pass must at least read and write: inputs, outputs and parameters once, and in a
-    backward pass their gradients.
+def bytes_moved(case: Case, passes: str) -> int:
+    """What a pass must at least read and write: inputs, outputs and parameters once, and in a backward pass their
+    gradients.
     """
     tensors = [*forward(case, 'ours'), *case.inputs, *case.parameters]
     moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    moved *= 1 if passes == 'forward' else 2
-    source = torch.ones(moved // 2, dtype=torch.uint8, device=tensors[0].device)
+    return moved if passes == 'forward' else 2 * moved
+
+
+def copy_of_the_bytes(case: Case, passes: str) -> Callable:
+    """A copy that moves as many bytes as a pass must."""
+    source = torch.ones(bytes_moved(case, passes) // 2, dtype=torch.uint8, device=case.inputs[0].device)
     target = torch.empty_like(source)
     return lambda: target.copy_(source)
 

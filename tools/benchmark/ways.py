@@ -1,17 +1,22 @@
-"""The ways to compute an entry: ours, the unfold formulation, mmcv's op, and ours under `torch.compile`."""
+"""The ways to compute an entry: ours, the unfold formulation, mmcv's op, plain CUDA, and ours under `torch.compile`."""
 
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from . import unfold_formulation
+from . import plain_cuda, unfold_formulation
 
-WAYS = ('ours', 'unfold', 'mmcv', 'compiled')
+WAYS = ('ours', 'unfold', 'mmcv', 'plain cuda', 'compiled')
 
 
 def why_not(way: str, device: torch.device) -> str | None:
     """Why a way cannot be measured on a device, or None."""
+    if way == 'plain cuda':
+        try:
+            plain_cuda.compiled()
+        except Exception as error:  # compilers and linkers fail in many ways
+            return f'no CUDA of our own: {error}'.splitlines()[0]
     if way != 'mmcv':
         return None
     if device.type != 'cuda':
@@ -37,4 +42,5 @@ FUNCTIONS: dict[str, Mapping[str, Callable]] = {
     'compiled': {},
     'unfold': unfold_formulation.OPS,
     'mmcv': dict(carafe=mmcv_carafe),
+    'plain cuda': dict(carafe=plain_cuda.carafe),
 }

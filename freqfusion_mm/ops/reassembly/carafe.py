@@ -10,7 +10,7 @@ from torch import Tensor
 from ..dispatch import Operator
 from ..library import empty_map
 from ..triton import Kernels
-from . import matmul, reference, shifted
+from . import exported, matmul, reference, shifted
 from .border import PADDINGS
 
 
@@ -43,9 +43,10 @@ def carafe(
         padding: 'zeros', 'reflect' or 'replicate'.
         impl: 'triton' is a kernel for NVIDIA GPUs, 'matmul' multiplies tiles of windows with banded matrices, 'shifted'
             accumulates shifted views; all save nothing but the two inputs for the backward pass, and accumulate
-            half-precision inputs in float32. 'reference' is the definition in plain differentiable indexing, for tests,
-            higher derivatives and ONNX, which is always exported by it. 'auto' picks 'triton' where it runs, else
-            'matmul' where output pixels share a window, and 'shifted' where the sizes are equal.
+            half-precision inputs in float32. 'reference' is the definition in plain differentiable indexing, for tests
+            and higher derivatives. 'auto' picks 'triton' where it runs, else 'matmul' where output pixels share a
+            window, and 'shifted' where the sizes are equal. ONNX gets banded matrices in plain torch, whatever is
+            named.
 
     Returns:
         [N, C, H, W] in the dtype of `features`, channels last where they are. Differentiable twice in both arguments.
@@ -82,6 +83,7 @@ _carafe = Operator(
     fake=_fake,
     implementations={'triton': Kernels('reassembly.triton_reassembly'), 'matmul': matmul, 'shifted': shifted},
     prefer=lambda features, masks, *options: preferred(features, masks),
+    exported=exported.carafe,
 )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..dispatch import Implementation, Operator
 from ..library import empty_map
 from ..triton import Kernels
-from . import matmul, reference, shifted
+from . import exported, matmul, reference, shifted
 from .border import PADDINGS
 from .carafe import preferred
 
@@ -97,4 +97,5 @@ _window_similarity = Operator(
         'shifted': Correlated(shifted),
     },
     prefer=lambda query, key, *options: preferred(key, query),
+    exported=exported.window_similarity,
 )

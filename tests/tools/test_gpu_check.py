@@ -1,0 +1,197 @@
+"""The check for a GPU, rehearsed on the CPU: it passes what is right, names what is wrong, and outlives what dies."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from freqfusion_mm import ops
+from freqfusion_mm.ops.triton import missing
+from tools.gpu_check import __main__ as gpu_check
+from tools.gpu_check import checks, hardware, jobs, launches, pool, report, training
+
+ROOT = Path(__file__).resolve().parents[2]
+EVEN, ODD = (1, (3, 4), (6, 8)), (2, (3, 5), (7, 9))
+
+
+def check(name, **options):
+    subject = next(each for each in checks.subjects(8) if each.name == name)
+    return checks.Check(subject, **{'dtype': torch.float32, 'sizes': ODD, **options})
+
+
+@pytest.mark.parametrize('name', ['carafe', 'box_mean', 'layer DySample', 'layer FreqFusion'])
+@pytest.mark.parametrize('dtype', checks.DTYPES)
+def test_what_is_right_passes(name, dtype, monkeypatch):
+    monkeypatch.setattr(checks, '_runs_kernels', lambda check: False)
+    found = checks.run(check(name, dtype=dtype, layout='not contiguous'), hardware.Cpu())
+    assert found['status'] == 'passed', found['why']
+
+
+@pytest.mark.parametrize('situation', ['CUDA graph', 'two streams'])
+def test_situations(situation, monkeypatch):
+    monkeypatch.setattr(checks, '_runs_kernels', lambda check: False)
+    found = checks.run(check('layer DySample', situation=situation), hardware.Cpu())
+    assert found['status'] == 'passed', found['why']
+
+
+@pytest.mark.parametrize('dtype', checks.DTYPES)
+def test_a_wrong_result_and_a_wrong_gradient_are_named(dtype, monkeypatch):
+    subject = next(each for each in checks.subjects(8) if each.name == 'carafe')
+    monkeypatch.setattr(checks, '_runs_kernels', lambda check: False)
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, features, masks):
+            ctx.save_for_backward(features, masks)
+            return ops.carafe(features, masks, 5)
+
+        @staticmethod
+        def backward(ctx, grad):
+            features, masks = (saved.detach().requires_grad_() for saved in ctx.saved_tensors)
+            with torch.enable_grad():
+                grads = torch.autograd.grad(ops.carafe(features, masks, 5), (features, masks), grad)
+            return grads[0], 1.2 * grads[1]
+
+    class Module(torch.nn.Module):
+        def forward(self, *maps):
+            # what is compared with runs in float64, or by the unfold formulation: those stay right
+            asked = ops.dispatch._ASKED.get().get('carafe')
+            return ops.carafe(*maps, 5) if asked else Wrong.apply(*maps)
+
+    wrong = checks.Subject('carafe', 'op', lambda s: (Module(), subject.make(s)[1]), subject.options, subject.plain)
+    found = checks.run(checks.Check(wrong, dtype, ODD), hardware.Cpu())
+    assert found['status'] == 'failed'
+    assert 'the gradient of map 1 is off by' in found['why'] and 'map 0' not in found['why']
+    short = str(dtype).removeprefix('torch.')
+    assert found['arguments'] == f'carafe({short}[2x8x3x5], {short}[2x25x7x9], kernel_size=5)'
+
+
+def test_every_job_has_a_name_of_its_own():
+    for cpu in (False, True):
+        found = checks.checks(cpu)
+        assert len({each.name for each in found}) == len(found)
+        assert {name.split(' ')[0] for name in jobs.jobs(cpu)} == set(jobs.PHASES)
+    said = ' '.join(jobs.jobs(False))
+    for layer in ('FreqFusion', 'ReSFU', 'DySample', 'SAPA', 'FADE'):
+        assert f'benchmark {layer}: float32' in said and f'check layer {layer}: bfloat16' in said
+    assert 'batch 16' in said and 'CUDA graph' in said and 'two streams' in said and 'compiled' in said
+
+
+def test_a_small_network_learns():
+    found = training.run('FreqFusion', 'bfloat16', hardware.Cpu(), cpu=True)
+    assert found['status'] == 'passed', found['why']
+    assert found['training']['last_loss'] < found['training']['first_loss']
+
+
+def test_arguments_in_one_line():
+    map_ = torch.zeros(2, 3, 4, 5, dtype=torch.bfloat16)
+    assert launches.describe(map_) == 'bfloat16[2x3x4x5]'
+    assert launches.describe(map_[:, :, ::2]) == 'bfloat16[2x3x2x5] strides (60, 20, 10, 1)'
+    assert launches.describe(5) == '5'
+
+
+@pytest.mark.parametrize(
+    'death, why',
+    [
+        ('import os; print("a last word", file=sys.stderr, flush=True); os._exit(3)', 'ended with 3: a last word'),
+        ('import time; time.sleep(60)', 'no answer within 1 s'),
+    ],
+)
+def test_a_worker_that_dies_or_hangs_costs_one_job(tmp_path, monkeypatch, death, why):
+    """With a worker of the same protocol that knows three jobs, of which the second ends it."""
+    worker = tmp_path / 'worker.py'
+    worker.write_text(
+        'import json, pathlib, sys\n'
+        'for line in sys.stdin:\n'
+        '    pathlib.Path(sys.argv[2]).write_text("_forward(float32[1x2], 3) on the grid (4,)")\n'
+        '    if line.strip() == "second":\n'
+        f'        {death}\n'
+        '    print(json.dumps(dict(status="passed", why="")), flush=True)\n'
+    )
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        pool.subprocess,
+        'Popen',
+        lambda command, **options: start([sys.executable, str(worker), *command[3:]], **options),
+    )
+    found = {}
+    pool.run(['first', 'second', 'third'], 1, True, time.monotonic() + 60, 1.0, found.__setitem__)
+    assert [found[name]['status'] for name in ('first', 'second', 'third')] == ['passed', 'failed', 'passed']
+    assert why in found['second']['why']
+    assert found['second']['kernels'] == ['_forward']
+    assert found['second']['arguments'] == '_forward(float32[1x2], 3) on the grid (4,)'
+
+
+def test_what_does_not_begin_in_time_is_told(monkeypatch):
+    found = {}
+    pool.run(['a', 'b'], 2, True, time.monotonic() - 1, 1.0, found.__setitem__)
+    assert {each['status'] for each in found.values()} == {'not run'}
+
+
+def test_pages(tmp_path):
+    pytest.importorskip('matplotlib')
+    row = dict(entry='FreqFusion', shape='', dtype='float32', passes='forward+backward', status='ok', iqr_ms=0.1)
+    found = {
+        'tests a: b[x|y]': dict(status='skipped', why='no device', arguments='b'),
+        'check carafe: float16': dict(status='failed', why='off by 1', arguments='carafe(a)', kernels=['_forward']),
+        'benchmark FreqFusion: float32': dict(
+            status='passed',
+            why='',
+            rows=[
+                dict(row, way='ours', ms=2.0, gb_s=900.0, of_copy=0.5, peak_mib=10.0),
+                dict(row, way='unfold', ms=8.0, gb_s=200.0, of_copy=0.1, peak_mib=30.0),
+                dict(row, way='mmcv', status='not installed'),
+            ],
+        ),
+    }
+    facts = dict(device='Card', torch='2', triton='3')
+    page = report.markdown(facts, found)
+    assert '**check carafe: float16** (launched: _forward)' in page and '`carafe(a)`' in page
+    assert '| 2 (0.1) | 900 | 0.5 | 10 | 8 (0.1) | 4 | 3 |' in page and 'not installed' in page
+    assert report.plot(facts, found, tmp_path / 'a.png') and (tmp_path / 'a.png').stat().st_size
+    said = report.summary(facts, found, 12.0)
+    assert 'check      1 failed' in said and 'FAILED check carafe: float16: off by 1' in said
+    assert '2 ms, 4 times faster than unfold, 3 times less memory, 50% of a copy' in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_without_a_gpu_it_says_what_to_do(tmp_path):
+    with pytest.raises(SystemExit, match='torch sees no CUDA device; --cpu rehearses'):
+        gpu_check.main(['--out', str(tmp_path)])
+    with pytest.raises(SystemExit, match='--only nothing: no job has this in its name'):
+        gpu_check.main(['--cpu', '--only', 'nothing'])
+
+
+@pytest.mark.slow
+def test_rehearsal(tmp_path):
+    """Each phase by a part, in fresh processes that may import no framework."""
+    pytest.importorskip('matplotlib')
+    refuse = tmp_path / 'sitecustomize.py'
+    refuse.write_text(
+        'import sys\nsys.modules.update(dict.fromkeys(("mmengine", "mmcv", "mmdet", "mmseg", "cv2", "torchvision")))\n'
+    )
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+    words = ['check normalize_kernels: float32', 'check layer DySample: ', 'benchmark DySample', 'training FreqFusion']
+    done = subprocess.run(
+        [sys.executable, '-m', 'freqfusion_mm', 'gpu-check', '--cpu', '--only', *words, '--out', str(tmp_path / 'out')],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found = json.loads((tmp_path / 'out/gpu_check.json').read_text())['found']
+    assert set(Counter(each['status'] for each in found.values())) == {'passed'}
+    named = next(each for name, each in found.items() if 'normalize_kernels: float32, batch 1,' in name)
+    assert all(kernel.startswith('triton_normalize_kernels.') for kernel in named['kernels'])
+    assert len(named['kernels']) == (0 if missing() else 2)  # forward and backward
+    assert 'FreqFusion | compiled' in (tmp_path / 'out/gpu_check.md').read_text()
+    assert (tmp_path / 'out/gpu_check.png').stat().st_size
+    assert done.stdout.splitlines()[-1].startswith('  ')

@@ -1,0 +1,298 @@
+"""What an upsampler costs a whole model: parameters, multiply-adds, time and memory, as ratios to the stock model.
+
+The models are those of `configs/_base_/models`, the upsamplers those of `configs/_base_/upsamplers`, with random
+weights and images. Stock and all upsamplers take turns in one process, so that a machine that slows down slows all.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parents[2] / 'configs/_base_'
+STOCK = 'stock'
+FIELDS = (
+    'model',
+    'size',
+    'upsampler',
+    'status',
+    'params_m',
+    'multiply_adds_g',
+    'forward_ms',
+    'step_ms',
+    'peak_mib',
+    'forward_ratio',
+    'forward_low',
+    'forward_high',
+    'step_ratio',
+    'step_low',
+    'step_high',
+    'peak_ratio',
+    'rounds',
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the tables.
+
+    Args:
+        name: in the table.
+        config: of `configs/_base_/models`; as it stands there it is the stock model.
+        place: where in it `upsample_cfg` is.
+        released: upsampler -> the options that were released for this model, where they are not the general ones.
+        part: 'pixel decoder' for the backbone and the pixel decoder without the transformer behind them.
+    """
+
+    name: str
+    config: str
+    place: str
+    released: tuple[tuple[str, str], ...] = ()
+    part: str = ''
+
+
+MODELS = (
+    Model('SegFormer-B0', 'segformer_mit-b0', 'decode_head', (('freqfusion', 'freqfusion_segformer'),)),
+    Model('SegFormer-B1', 'segformer_mit-b1', 'decode_head', (('freqfusion', 'freqfusion_segformer'),)),
+    Model('SegNeXt-T', 'segnext_mscan-t', 'decode_head', (('freqfusion', 'freqfusion_segnext'),)),
+    Model('UPerNet-R50', 'upernet_r50', 'decode_head'),
+    Model(
+        'Mask2Former-R50 pixel decoder',
+        'mask2former_r50',
+        'decode_head.pixel_decoder',
+        (('freqfusion', 'freqfusion_mask2former'),),
+        'pixel decoder',
+    ),
+    Model('Faster R-CNN-R50', 'faster-rcnn_r50_fusion-fpn', 'neck'),
+    Model('Panoptic FPN-R50', 'panoptic-fpn_r50_fusion-fpn', 'neck'),
+    Model('YOLOX-Nano', 'yolox-nano', 'neck'),
+)
+#: Of `configs/_base_/upsamplers`.
+UPSAMPLERS = (
+    'freqfusion',
+    'freqfusion-paper',
+    'freqfusion-lite',
+    'freqfusion-min',
+    'resfu',
+    'carafe',
+    'dysample',
+    'fade',
+    'sapa',
+    'indexnet',
+    'a2u',
+    'deconv',
+    'pixel-shuffle',
+)
+SIZES = (256, 512)
+
+
+class _PixelDecoder(nn.Module):
+    """The backbone and the pixel decoder of a Mask2Former."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.backbone = model.backbone
+        self.pixel_decoder = model.decode_head.pixel_decoder
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        mask_feature, memory = self.pixel_decoder(self.backbone(images))
+        return [mask_feature, *memory]
+
+
+@dataclass
+class Built:
+    """A model that is ready to be measured."""
+
+    module: nn.Module
+    forward: Callable[[], Any]
+    step: Callable[[], None]
+
+
+def build(model: Model, upsampler: str, size: int, batch: int, device: torch.device) -> Built:
+    """The model with this upsampler, its forward pass without gradients, and its training step with plain SGD."""
+    from mmengine.config import Config
+    from mmengine.model import revert_sync_batchnorm
+    from mmengine.registry import MODELS as REGISTRY
+    from mmengine.registry import DefaultScope
+
+    import freqfusion_mm.registration  # noqa: F401
+
+    cfg = Config.fromfile(ROOT / f'models/{model.config}.py').model
+    cfg.backbone.pop('init_cfg', None)
+    if upsampler != STOCK:
+        file = dict(model.released).get(upsampler, upsampler)
+        place = cfg
+        for name in model.place.split('.'):
+            place = place[name]
+        place.upsample_cfg = Config.fromfile(ROOT / f'upsamplers/{file}.py').upsample_cfg
+    scope = 'mmseg' if cfg.type == 'EncoderDecoder' else 'mmdet'
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(scope), redirect_stdout(StringIO()):
+        module = revert_sync_batchnorm(REGISTRY.build(cfg))
+    if model.part:
+        module = _PixelDecoder(module)
+    module = module.to(device)
+    images = torch.randn(batch, 3, size, size, device=device)
+    if model.part:
+        inputs = [images]
+        loss = lambda: sum(map_.square().mean() for map_ in module(images))  # noqa: E731
+    else:
+        samples = _samples(cfg, scope, size, batch, device)
+        inputs = [images, samples]
+        loss = partial(_loss, module, images, samples)
+    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=1e-6)
+
+    def forward() -> Any:
+        module.eval()
+        with torch.no_grad():
+            return module(*inputs)
+
+    def step() -> None:
+        module.train()
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        optimizer.step()
+
+    return Built(module, forward, step)
+
+
+def _loss(module: nn.Module, images: Tensor, samples: list) -> Tensor:
+    losses = module.loss(images, deepcopy(samples))
+    return module.parse_losses(losses)[0]
+
+
+def _samples(cfg, scope: str, size: int, batch: int, device: torch.device) -> list:
+    """What is to be learned, at random."""
+    from mmengine.structures import PixelData
+
+    if scope == 'mmseg':
+        from mmseg.structures import SegDataSample
+
+        meta = dict(img_shape=(size, size), ori_shape=(size, size), pad_shape=(size, size))
+        classes = cfg.decode_head.num_classes
+        labels = torch.randint(0, classes, (batch, 1, size // 32, size // 32), device=device)
+        labels = labels.repeat_interleave(32, dim=-1).repeat_interleave(32, dim=-2)
+        return [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta) for label in labels]
+    from mmdet.testing import demo_mm_inputs
+
+    options = dict(num_items=[5] * batch, with_mask=True, with_semantic=True, use_box_type=False)
+    data = demo_mm_inputs(batch, [[3, size, size]] * batch, num_classes=50, **options)
+    samples = [sample.to(device) for sample in data['data_samples']]
+    for sample in samples:
+        sample.set_metainfo(dict(batch_input_shape=(size, size), pad_shape=(size, size)))
+        sample.set_metainfo(dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0)))
+    return samples
+
+
+def multiply_adds(built: Built) -> float:
+    """Of the forward pass, in 10^9: what torch counts, and the package's operators."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    import freqfusion_mm.ops.flops  # noqa: F401
+
+    with FlopCounterMode(display=False) as counter:
+        built.forward()
+    return counter.get_total_flops() / 2e9
+
+
+def peak_mib(built: Built, device: torch.device) -> float:
+    """What a training step takes at its peak beyond what is held before it."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        built.step()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        built.step()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == '[memory]']
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak / 2**20
+
+
+def _milliseconds(function: Callable[[], Any], device: torch.device) -> float:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+    begin = time.perf_counter()
+    function()
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+    return 1000 * (time.perf_counter() - begin)
+
+
+def measured(
+    model: Model,
+    upsamplers: Sequence[str],
+    size: int,
+    device: torch.device,
+    rounds: int,
+    batch: int = 2,
+    make: Callable[..., Built] = build,
+) -> list[dict[str, str]]:
+    """A row for stock and one for each upsampler; what does not build or run has its reason in place of numbers."""
+    built, rows = {}, {}
+    for upsampler in (STOCK, *upsamplers):
+        rows[upsampler] = dict(model=model.name, size=str(size), upsampler=upsampler, status='ok')
+        try:
+            each = make(model, upsampler, size, batch, device)
+            rows[upsampler]['params_m'] = f'{sum(p.numel() for p in each.module.parameters()) / 1e6:.3f}'
+            rows[upsampler]['multiply_adds_g'] = f'{multiply_adds(each) / batch:.4g}'
+            each.step()
+            rows[upsampler]['peak_mib'] = f'{peak_mib(each, device):.4g}'
+        except Exception as error:  # one that fails takes no row from the others
+            if upsampler == STOCK:
+                raise
+            rows[upsampler]['status'] = f'{type(error).__name__}: {error}'.splitlines()[0][:160]
+            continue
+        built[upsampler] = each
+    names = list(built)
+    times: dict[str, dict[str, list[float]]] = {name: dict(forward=[], step=[]) for name in names}
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            for what in ('forward', 'step'):
+                times[name][what].append(_milliseconds(getattr(built[name], what), device))
+    for name in names:
+        rows[name] |= summary(times[name], times[STOCK])
+        rows[name]['peak_ratio'] = f'{float(rows[name]["peak_mib"]) / float(rows[STOCK]["peak_mib"]):.3f}'
+    return list(rows.values())
+
+
+def summary(times: dict[str, list[float]], stock: dict[str, list[float]]) -> dict[str, str]:
+    """Medians, and the ratios to stock of the same round: median and quartiles."""
+    row = dict(rounds=str(len(times['forward'])))
+    for what in ('forward', 'step'):
+        ratios = [mine / theirs for mine, theirs in zip(times[what], stock[what], strict=True)]
+        low, _, high = quantiles(ratios, n=4)
+        row[f'{what}_ms'] = f'{median(times[what]):.4g}'
+        row |= {f'{what}_ratio': f'{median(ratios):.3f}', f'{what}_low': f'{low:.3f}', f'{what}_high': f'{high:.3f}'}
+    return row
+
+
+def chosen(only: Iterable[str] | None) -> tuple[list[Model], list[str]]:
+    """Models and upsamplers whose names hold one of these words; of a kind that no word fits, all.
+
+    Raises:
+        ValueError: a word that is in no name.
+    """
+    words = [word.lower() for word in only or ()]
+    models = [model for model in MODELS if any(word in model.name.lower() for word in words)]
+    upsamplers = [name for name in UPSAMPLERS if any(word in name for word in words)]
+    for word in words:
+        if not any(word in name.lower() for name in (*UPSAMPLERS, *(model.name for model in MODELS))):
+            raise ValueError(
+                f'no model or upsampler has {word!r} in its name: {[m.name for m in MODELS]}, {UPSAMPLERS}'
+            )
+    return models or list(MODELS), upsamplers or list(UPSAMPLERS)
