@@ -8,6 +8,7 @@ from .hierarchical.hierarchical_fusion import HierarchicalFusion, hierarchical_f
 from .hierarchical.pyramid_pool import DepthwisePyramidPool, EfficientPyramidPool, GatedSkip
 from .image_guide import ShallowImageGuide
 from .pooling.blur_pool import BlurPool
+from .pooling.carafe_pool import CARAFEPool
 from .pooling.lift_pool import LiftDownPool, LiftUpPool
 from .pooling.lifting import Lifting, SubBands
 from .pooling.pools import POOLS, UNPOOLS, build_pool, build_unpool, split
@@ -37,6 +38,7 @@ from .upsamplers.paired_difference import PairedDifferenceConv, PairedDifference
 from .upsamplers.pixel_shuffle import PixelShuffle
 from .upsamplers.resfu import ReSFU
 from .upsamplers.sapa import SAPA
+from .upsamplers.sapa_deform import SAPADeform
 
 __all__ = [
     'A2U',
@@ -44,6 +46,7 @@ __all__ = [
     'Bilinear',
     'BlurPool',
     'CARAFE',
+    'CARAFEPool',
     'ConvNormAct',
     'Deconv',
     'DepthwisePyramidPool',
@@ -75,6 +78,7 @@ __all__ = [
     'ReSFU',
     'ReferenceNames',
     'SAPA',
+    'SAPADeform',
     'ShallowImageGuide',
     'SubBands',
     'UNPOOLS',
