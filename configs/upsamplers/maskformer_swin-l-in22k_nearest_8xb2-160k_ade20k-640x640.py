@@ -1,6 +1,12 @@
 # MaskFormer Swin-L on ADE20K: published mIoU 54.10 (DySample, restated).
-_base_ = './maskformer_swin-b-in22k_nearest_8xb2-160k_ade20k-640x640.py'
+_base_ = [
+    '../_base_/models/maskformer_swin-b-in22k.py',
+    '../_base_/datasets/ade20k_640x640.py',
+    '../_base_/schedules/maskformer_swin_160k.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(
         embed_dims=192,
         num_heads=[6, 12, 24, 48],

@@ -1,8 +1,30 @@
 # MaskFormer with Swin-B, pretrained on ImageNet-22k, 150 classes, and the fusing convolutional pixel decoder.
-_base_ = './mask2former_swin-b-in22k.py'
 model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(512, 512),
+    ),
+    backbone=dict(
+        type='SwinTransformer',
+        pretrain_img_size=384,
+        embed_dims=128,
+        depths=[2, 2, 18, 2],
+        num_heads=[4, 8, 16, 32],
+        window_size=12,
+        drop_path_rate=0.3,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/swin/'
+            'swin_base_patch4_window12_384_22k_20220317-e5c09f74.pth',
+        ),
+    ),
     decode_head=dict(
-        _delete_=True,
         type='MaskFormerHead',
         in_channels=[128, 256, 512, 1024],
         feat_channels=256,
@@ -70,5 +92,7 @@ model = dict(
             ),
             sampler=dict(type='mmdet.MaskPseudoSampler'),
         ),
-    )
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
 )
