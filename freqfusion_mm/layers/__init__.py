@@ -1,5 +1,6 @@
 """The published methods as plain modules, one a file. Needs torch alone."""
 
+from .external import ExternalUpsampler
 from .fuse import Fuse
 from .hierarchical.conv_norm_act import ConvNormAct, NormAct
 from .hierarchical.eesp import EESP, EESPDown, eesp_dilations, shrink_image
@@ -55,6 +56,7 @@ __all__ = [
     'EESPDown',
     'ESP',
     'EfficientPyramidPool',
+    'ExternalUpsampler',
     'FADE',
     'FixedRatioUpsampler',
     'FreqFusion',
