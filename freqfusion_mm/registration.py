@@ -13,6 +13,7 @@ from .datasets.transforms.label_ignored import LabelIgnored
 from .engine.hooks.dataset_check import DatasetCheck
 from .engine.hooks.exact_resume import ExactResume
 from .engine.hooks.lift_regularization import LiftRegularization
+from .engine.hooks.upsampler_monitor import UpsamplerMonitor
 from .engine.schedulers.sawtooth_lr import SawtoothLR
 from .evaluation.metrics.boundary_f1 import BoundaryF1
 from .evaluation.metrics.boundary_iou import BoundaryIoU
@@ -42,7 +43,7 @@ compat.apply()
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values(), ExternalUpsampler)
 _register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
-_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization)
+_register(HOOKS, DatasetCheck, ExactResume, LiftRegularization, UpsamplerMonitor)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)

@@ -15,6 +15,7 @@ _HOMES = {
     'inference': 'predictions',
     'draw': 'predictions',
     'build_runner': 'runner',
+    'explain': 'explanation',
 }
 __all__ = list(_HOMES)
 

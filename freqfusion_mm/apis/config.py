@@ -35,7 +35,7 @@ def config_path(name: str) -> str:
     Convention: every config file name is unique, so the bare name is enough.
 
     Args:
-        name: the file name, with or without `.py` (`'faster-rcnn_r50_fpn_freqfusion_1x_coco'`), or
+        name: the file name, with or without `.py` (`'faster-rcnn_r50_freqfusion_1x_coco'`), or
             the path below `configs/` (`'_base_/default_runtime.py'`); or a framework's, `'mmseg::fcn/NAME.py'`, which
             a base may be called by where mmengine's own prefix fails:
             `_base_ = [__import__('freqfusion_mm').config_path('mmseg::fcn/NAME.py')]`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,14 +77,19 @@ def add_models(parser: ArgumentParser) -> None:
 
 
 def titles(args: Namespace) -> list[str]:
-    """A title for each model.
+    """A title for each `--model`; see `names_of`."""
+    return names_of([config for config, _ in args.model], args.title)
+
+
+def names_of(configs: Sequence[str], given: Sequence[str]) -> list[str]:
+    """A title for each config: the given ones, then the configs' names.
 
     Raises:
         ValueError: two are the same, or there are more titles than models.
     """
-    if len(args.title) > len(args.model):
-        raise ValueError(f'--title is given {len(args.title)} times for {len(args.model)} --model')
-    names = args.title + [Path(config).stem for config, _ in args.model[len(args.title) :]]
+    if len(given) > len(configs):
+        raise ValueError(f'--title is given {len(given)} times for {len(configs)} models')
+    names = [*given, *(Path(config).stem for config in configs[len(given) :])]
     if len(set(names)) < len(names):
         raise ValueError(f'each model needs a name of its own, got {", ".join(names)}: give each a --title')
     return names

@@ -14,6 +14,7 @@ COMMANDS = {
     'infer': 'predict for images and folders of images',
     'export': 'write a segmentor as ONNX',
     'convert': "convert an author's checkpoint to ours",
+    'explain': 'show what the upsamplers of a model do at one image',
     'compare': 'draw what every upsampler makes of one feature map',
     'side-by-side': 'draw the predictions of several models, one image a row',
     'similarity': 'measure how features keep classes together and apart',

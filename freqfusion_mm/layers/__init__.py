@@ -8,6 +8,7 @@ from .hierarchical.esp import ESP
 from .hierarchical.hierarchical_fusion import HierarchicalFusion, hierarchical_fusion
 from .hierarchical.pyramid_pool import DepthwisePyramidPool, EfficientPyramidPool, GatedSkip
 from .image_guide import ShallowImageGuide
+from .inside import Inside
 from .pooling.blur_pool import BlurPool
 from .pooling.carafe_pool import CARAFEPool
 from .pooling.lift_pool import LiftDownPool, LiftUpPool
@@ -67,6 +68,7 @@ __all__ = [
     'GuidedUpsampler',
     'HierarchicalFusion',
     'IndexNet',
+    'Inside',
     'LiftDownPool',
     'LiftUpPool',
     'Lifting',

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..ops.functorch import transforming
 from ..ops.library import compiling
+from .inside import Inside
 
 
 class _Layer(nn.Module):
@@ -36,6 +37,10 @@ class _Layer(nn.Module):
         """The channels and the options, as the constructor takes them."""
         options = {name: getattr(self, name, self) for name in inspect.signature(type(self)).parameters}
         return ', '.join(f'{k}={v!r}' for k, v in options.items() if not isinstance(v, nn.Module))
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        """What `forward` decides for each fine pixel, in its last step; None where it decides nothing."""
+        return None
 
 
 class Upsampler(_Layer):
@@ -93,6 +98,16 @@ class GuidedUpsampler(Upsampler):
             lr_feat = self.step(lr_feat, guide)
         return lr_feat
 
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        *earlier, guide = step_guides(lr_feat, hr_feat)
+        for each in earlier:
+            lr_feat = self.step(lr_feat, each)
+        return self.step_inside(lr_feat, guide)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside | None:
+        """`inside` of `step`."""
+        return None
+
     def upsample_nothing(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """`upsample` of a batch of none."""
         return self.upsample(with_sample(lr_feat), with_sample(hr_feat))[:0]
@@ -126,6 +141,10 @@ class UpsamplerFusion(Fusion):
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         return self.upsampler(lr_feat, hr_feat), hr_feat
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        look = getattr(self.upsampler, 'inside', None)  # a class of one's own need not have it
+        return None if look is None else look(lr_feat, hr_feat)
 
 
 def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor:
@@ -182,7 +201,7 @@ def with_sample(feat: Tensor) -> Tensor:
 
 def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
     """One clear error for maps and weights of several dtypes, outside autocast."""
-    if compiling() or _autocasting(maps[0]):
+    if compiling() or autocasting(maps[0]):
         return
     weight = next(layer.parameters(), None)
     dtypes = [feat.dtype for feat in maps] + ([] if weight is None else [weight.dtype])
@@ -195,7 +214,8 @@ def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
         )
 
 
-def _autocasting(feat: Tensor) -> bool:
+def autocasting(feat: Tensor) -> bool:
+    """Whether autocast chooses the dtypes of torch's own operators on the device of a map."""
     try:
         return torch.is_autocast_enabled(feat.device.type)
     except TypeError:  # torch before 2.4

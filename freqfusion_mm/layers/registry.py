@@ -32,6 +32,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .inside import Inside
 from .protocol import Fusion, Upsampler, UpsamplerFusion
 
 #: Every name that `upsample_cfg` takes; upper and lower case, '_' and '-' are all one.
@@ -196,6 +197,9 @@ class _Upsampling(Upsampler):
     def forward(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Tensor:
         return self.project(self.fusion(lr_feat, hr_feat)[0])
 
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        return self.fusion.inside(lr_feat, hr_feat)
+
 
 def build_upsampler(
     cfg: str | type | Mapping[str, Any], lr_channels: int, hr_channels: int, out_channels: int | None = None
@@ -240,8 +244,11 @@ def _imported(path: str) -> type[nn.Module] | None:
 
 
 def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]) -> None:
+    named = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     try:
         inspect.Signature(list(parameters.values())).bind(0, 0)
+        if any(given != wanted for given, wanted in zip(named, ('lr_channels', 'hr_channels'))):
+            raise TypeError(f'it starts with {", ".join(named[:2])}')
     except TypeError as error:
         raise TypeError(
             f'{kind.__name__} is no upsampler: the channels of the two maps, (lr_channels, hr_channels), must be all '

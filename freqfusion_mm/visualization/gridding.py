@@ -2,18 +2,24 @@
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from .figure import pyplot
+Rows = dict[str, list[tuple[int, Tensor, float]]]
 
 
-def draw_receptive_fields(results: dict[str, list[tuple[int, Tensor, float]]], out: str | Path) -> None:
+def draw_receptive_fields(results: Rows, out: str | Path) -> None:
+    """`receptive_fields_figure` as a file; its folder is made."""
+    figure = receptive_fields_figure(results)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=100)
+
+
+def receptive_fields_figure(results: Rows) -> Figure:
     """A line for each kind of block: dilation, receptive field and gridding of each branch (`measure_gridding`)."""
     columns = max(len(rows) for rows in results.values())
-    figure, axes = pyplot().subplots(
-        len(results), columns, figsize=(2.1 * columns, 2.4 * len(results)), squeeze=False, layout='constrained'
-    )
-    for line, (label, rows) in zip(axes, results.items()):
+    figure = Figure(figsize=(2.1 * columns, 2.4 * len(results)), layout='constrained')
+    for line, (label, rows) in zip(figure.subplots(len(results), columns, squeeze=False), results.items()):
         for cell in line:
             cell.axis('off')
         for cell, (dilation, energy, number) in zip(line, rows):
@@ -23,6 +29,4 @@ def draw_receptive_fields(results: dict[str, list[tuple[int, Tensor, float]]], o
             cell.set_title(f'dilation {dilation}: {number:.3f}', fontsize=9)
         line[0].set_ylabel(label, fontsize=9)
     figure.suptitle('What each branch reads (log of the squared impulse response), and its gridding', fontsize=10)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
-    pyplot().close(figure)
+    return figure

@@ -7,11 +7,17 @@ from matplotlib.figure import Figure
 
 
 def draw_trimap_curve(curves: Sequence[tuple[str, dict[int, float]]], path: str | Path) -> None:
-    """Draw one line per model into a PNG.
+    """`trimap_figure` into a PNG; its folder is made."""
+    figure = trimap_figure(curves)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format='png', dpi=150)
+
+
+def trimap_figure(curves: Sequence[tuple[str, dict[int, float]]]) -> Figure:
+    """Draw one line per model.
 
     Args:
         curves: name in the legend, and mIoU in percent by width in pixels, as `TrimapIoU` defines them.
-        path: of the PNG; its folder is made.
 
     Raises:
         ValueError: no curve, or one without a point.
@@ -30,5 +36,4 @@ def draw_trimap_curve(curves: Sequence[tuple[str, dict[int, float]]], path: str 
     axes.set(xlabel='width of the band around borders (px)', ylabel='mIoU in the band (%)')
     axes.grid(alpha=0.3)
     axes.legend()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format='png', dpi=150)
+    return figure

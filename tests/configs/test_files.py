@@ -233,7 +233,7 @@ def test_the_model_builds_and_has_the_parameters_of_the_metafile(name):
 
 @pytest.mark.parametrize('name', PRESETS)
 def test_a_preset_builds_and_repeats_no_default(name):
-    from freqfusion_mm.layers.build import build_fusion
+    from freqfusion_mm.layers.registry import build_fusion
 
     assert set(Config.fromfile(PRESETS[name])._cfg_dict) == {'upsample_cfg'}
     cfg = Config.fromfile(PRESETS[name]).upsample_cfg.to_dict()

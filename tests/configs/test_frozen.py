@@ -1,4 +1,4 @@
-"""Frozen backbones: only the upsampler and the classifier are trained; somebody else's upsampler goes in by its name."""
+"""Frozen backbones: the upsampler and the classifier alone are trained; one of another package goes in by its name."""
 
 from pathlib import Path
 

@@ -142,6 +142,8 @@ def test_what_mmengine_knows():
             find_upsampler('ScopedUp')
         with registry.DefaultScope.overwrite_default_scope('elsewhere'):
             assert find_upsampler('ScopedUp') is Mine and find_upsampler('RootUp') is Mine
+        with pytest.raises(TypeError, match='is no upsampler: .* but it starts with channels, scale_factor'):
+            find_upsampler('mmengine.carafe') and build_fusion('mmengine.carafe', 8, 8)
         assert registry.MODELS.get('CARAFE') is CARAFE and registry.MODELS.get('carafe') is not CARAFE
         assert {registry.MODELS.get(cls.__name__) for cls in UPSAMPLERS.values()} == set(UPSAMPLERS.values())
     finally:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
 from ..borders import crop, repeat_to_even
+from ..inside import Inside, by_taps
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
@@ -74,6 +75,10 @@ class A2U(ReferenceNames, GuidedUpsampler):
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         return carafe(lr_feat, self.kernels(guide).to(lr_feat.dtype), self.kernel_size)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
+        kernels = by_taps(self.kernels(guide), self.kernel_size)
+        return Inside(tuple(lr_feat.shape[-2:]), kernels, kernels.log())
 
     def kernels(self, guide: Tensor) -> Tensor:
         """Reassembly kernels [B, k*k, H, W] of all pixels of `guide`, at least float32; they sum to one."""

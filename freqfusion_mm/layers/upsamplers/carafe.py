@@ -8,8 +8,10 @@ compiled extension.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ..inside import Inside, by_taps
 from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
 
@@ -68,6 +70,14 @@ class CARAFE(FixedRatioUpsampler):
         nn.init.zeros_(self.content_encoder.bias)
 
     def upsample(self, lr_feat: Tensor) -> Tensor:
-        logits = F.pixel_shuffle(self.content_encoder(self.channel_compressor(lr_feat)), self.scale_factor)
-        kernels = normalize_kernels(logits, self.kernel_size).to(lr_feat.dtype)  # [B, G*k*k, s*h, s*w]
+        kernels = normalize_kernels(self._logits(lr_feat), self.kernel_size).to(lr_feat.dtype)
         return carafe(lr_feat, kernels, self.kernel_size, self.groups, self.scale_factor, padding=self.padding)
+
+    def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside:
+        logits = resize_nearest(self._logits(lr_feat), size)
+        kernels = normalize_kernels(logits, self.kernel_size)
+        return Inside(tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(logits, self.kernel_size))
+
+    def _logits(self, lr_feat: Tensor) -> Tensor:
+        """[B, G*k*k, s*h, s*w]."""
+        return F.pixel_shuffle(self.content_encoder(self.channel_compressor(lr_feat)), self.scale_factor)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import resize_nearest
+from ..inside import Inside
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
@@ -94,11 +95,17 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         return self.upsample_to(lr_feat, tuple(self.scale_factor * size for size in lr_feat.shape[-2:]))
 
     def upsample_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
-        offset = resize_nearest(self._offset(lr_feat), size)
-        offset = offset.reshape(offset.shape[0], 2, self.groups, *size)  # ONNX: unflatten would fix the sizes
-        return sample_with_offsets(lr_feat, offset, lr_feat.shape[-2:])
+        return sample_with_offsets(lr_feat, self._offset(lr_feat, size), lr_feat.shape[-2:])
 
-    def _offset(self, lr_feat: Tensor) -> Tensor:
+    def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside:
+        return Inside(tuple(lr_feat.shape[-2:]), offsets=self._offset(lr_feat, size))
+
+    def _offset(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
+        """[B, 2, groups, *size]."""
+        offset = resize_nearest(self._predict(lr_feat), size)
+        return offset.reshape(offset.shape[0], 2, self.groups, *size)  # ONNX: unflatten would fix the sizes
+
+    def _predict(self, lr_feat: Tensor) -> Tensor:
         """[B, 2 * groups, s*h, s*w]."""
         if self.style == 'pl':
             lr_feat = F.pixel_shuffle(lr_feat, self.scale_factor)

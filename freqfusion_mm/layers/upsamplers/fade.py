@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ..inside import Inside, by_taps
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
@@ -117,6 +118,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
                 nn.init.zeros_(module.bias)
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+<<<<<<< HEAD
         size = guide.shape[-2:]
         kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)
@@ -134,3 +136,29 @@ class FADE(ReferenceNames, GuidedUpsampler):
         if not self.semi_shift:
             return self.encoder(hr + resize_nearest(lr, size))
         return self.encoder(hr) + resize_nearest(self.encoder(lr), size)
+=======
+        kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
+        lr_up = carafe(lr_feat, kernels, self.kernel_size)
+        if self.gate is None:
+            return lr_up
+        return lr_up + self._gate(lr_feat, guide).to(lr_feat.dtype) * (guide - lr_up)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
+        logits = self._logits(lr_feat, guide)
+        kernels = normalize_kernels(logits, self.kernel_size)
+        return Inside(
+            tuple(lr_feat.shape[-2:]),
+            by_taps(kernels, self.kernel_size),
+            by_taps(logits, self.kernel_size),
+            gate=None if self.gate is None else self._gate(lr_feat, guide),
+        )
+
+    def _logits(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        """[B, k*k, H, W]."""
+        logits = self.encoder(self.hr_compressor(guide))
+        return logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), guide.shape[-2:])
+
+    def _gate(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        """[B, 1, H, W]."""
+        return resize_nearest(self.gate(lr_feat).sigmoid(), guide.shape[-2:])
+>>>>>>> main

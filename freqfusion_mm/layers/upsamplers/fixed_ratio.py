@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ...ops import resize_nearest
+from ..inside import Inside
 from ..protocol import Upsampler, check_dtypes, keep_layout, no_samples, step_sizes, with_sample
 
 
@@ -49,6 +50,17 @@ class FixedRatioUpsampler(Upsampler):
         for size in step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:], self.scale_factor):
             lr_up = self.upsample_to(lr_up, size)
         return keep_layout(lr_up, lr_feat)
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        fine = tuple(self.scale_factor * size for size in lr_feat.shape[-2:]) if hr_feat is None else hr_feat.shape[-2:]
+        *earlier, size = step_sizes(lr_feat.shape[-2:], fine, self.scale_factor)
+        for each in earlier:
+            lr_feat = self.upsample_to(lr_feat, each)
+        return self.inside_to(lr_feat, size)
+
+    def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside | None:
+        """`inside` of `upsample_to`."""
+        return None
 
     def upsample_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
         """One step: [B, C, h, w] to [B, C, *size]."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..borders import crop, repeat_to_even
+from ..inside import Inside
 from ..norms import build_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
@@ -89,6 +90,10 @@ class IndexNet(ReferenceNames, GuidedUpsampler):
     def upsample_nothing(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         # No sample of zeros, which would leave its trace in BatchNorm; no pixel shuffle, whose gradient torch refuses.
         return resize_nearest(lr_feat, hr_feat.shape[-2:]) * self.predict(hr_feat).sum().to(lr_feat.dtype)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
+        index = F.pixel_shuffle(self.predict(guide).flatten(1, 2), 2)  # [B, 1 or C, 2h, 2w]
+        return Inside(tuple(lr_feat.shape[-2:]), factor=crop(index, guide.shape[-2:]))
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         index = self.predict(guide).to(lr_feat.dtype)

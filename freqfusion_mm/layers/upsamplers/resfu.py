@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...ops.reassembly import fns_attention
 from ..borders import repeat_border
+from ..inside import Inside, by_taps
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
@@ -157,14 +158,26 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
 
     def attention(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """Weights [B, k*k, H, W] of the samples around each fine pixel, at least float32; they sum to one."""
+        return self._attend(self._scores_of(lr_feat, hr_feat), lr_feat.shape[-2:])
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside:
+        scores, coarse = self._scores_of(lr_feat, hr_feat), tuple(lr_feat.shape[-2:])
+        kernels = by_taps(self._attend(scores, coarse), self.kernel_size)
+        return Inside(coarse, kernels, by_taps(scores, self.kernel_size), around_place=True)
+
+    def _scores_of(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
+        """[B, k*k, H, W], of neighbours outside the map too."""
         height, width = hr_feat.shape[-2:]
         dilation = self.dilation(lr_feat.shape[-2:], (height, width))
         query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [B, C', H, W]
         key = self.lr_compressor(self.lr_norm(lr_feat))  # [B, C', h, w]
         key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
         scores = self._similarity(self.semantic_scores, key, self.guided_filter(query, key), dilation)
-        scores = scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
-        inside = _inside(height, width, dilation, self.kernel_size, scores.device)
+        return scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
+
+    def _attend(self, scores: Tensor, coarse: tuple[int, int]) -> Tensor:
+        height, width = scores.shape[-2:]
+        inside = _inside(height, width, self.dilation(coarse, (height, width)), self.kernel_size, scores.device)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # float16 does not hold -1e7
         return scores.masked_fill(~inside, -1e7).softmax(dim=1)
 

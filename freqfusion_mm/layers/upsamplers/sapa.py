@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe, window_similarity
+from ..inside import Inside, by_taps
 from ..norms import ChannelNorm, group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
@@ -112,14 +113,22 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        kernels = normalize_kernels(self._scores(lr_feat, guide), self.kernel_size)
+        return carafe(lr_feat, kernels.to(lr_feat.dtype), self.kernel_size)
+
+    def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
+        scores = self._scores(lr_feat, guide)
+        kernels = normalize_kernels(scores, self.kernel_size)
+        return Inside(tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(scores, self.kernel_size))
+
+    def _scores(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
+        """[B, k*k, H, W]."""
         normed = self.lr_norm(lr_feat)
         query, key = self.hr_query(self.hr_norm(guide)), self.key(normed)  # [B, C', H, W], [B, C', h, w]
         if self.gate is not None:
             gate = resize_nearest(self.gate(normed).sigmoid(), query.shape[-2:])
             query = gate * query + (1 - gate) * resize_nearest(self.lr_query(lr_feat), query.shape[-2:])
-        scores = window_similarity(query, key, self.kernel_size)  # [B, k*k, H, W]
-        kernels = normalize_kernels(scores, self.kernel_size)
-        return carafe(lr_feat, kernels.to(lr_feat.dtype), self.kernel_size)
+        return window_similarity(query, key, self.kernel_size)
 
 
 _NORMS = {'layer': ChannelNorm, 'group': group_norm, None: lambda channels: nn.Identity()}

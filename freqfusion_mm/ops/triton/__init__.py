@@ -45,8 +45,8 @@ class Kernels:
     def forward(self, *args) -> Tensor:
         return self.module.forward(*args)
 
-    def backward(self, grad: Tensor, *args, needs: Sequence[bool]) -> Sequence[Tensor | None]:
-        return self.module.backward(grad, *args, needs=needs)
+    def backward(self, *args, **options) -> Sequence[Tensor | None] | Tensor:
+        return self.module.backward(*args, **options)
 
 
 def why_not(*tensors: Tensor) -> str | None:

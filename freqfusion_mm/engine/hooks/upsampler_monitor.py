@@ -1,0 +1,103 @@
+"""A hook that follows what the upsamplers of a model learn, and says so when one runs away."""
+
+import logging
+from contextlib import ExitStack
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ...evaluation.analysis.fusion_calls import FusionCall, find_fusions, recorded_fusions
+from ...evaluation.analysis.inside_numbers import numbers, troubles
+from ...evaluation.analysis.kernel_spectra import high_frequency_share
+
+
+class UpsamplerMonitor(Hook):
+    """Logs, for every fusion of a model, the numbers that show a runaway in training, and warns of one in words.
+
+    Put it in a config: `custom_hooks = [dict(type='UpsamplerMonitor', interval=100)]`. The scalars go to the visualizer
+    of the run, hence to its backends (local files, TensorBoard, W&B), as `upsampler/<name of the layer>/<number>`:
+
+    | number | what |
+    | --- | --- |
+    | `logit_rms` | root mean square of the kernels' logits around their mean |
+    | `kernel_entropy` | how evenly kernels weigh their taps: 0 a single tap, 1 the mean of all |
+    | `offset_mean`, `offset_max` | length of the offsets, in pixels of the coarse map |
+    | `offset_share` | the mean offset as a share of the map's shorter side |
+    | `outside` | share of the samples that are taken more than a pixel outside the map |
+    | `high_frequency` | share of the upsampled map's power at frequencies that the coarse map cannot hold |
+
+    An upsampler has those of what it decides: interpolations the last alone.
+
+    Convention:
+        Every `interval` iterations the forward pass keeps each fusion's maps of the first sample; after the step they
+        go through the layer once more, with the new weights. Other iterations cost nothing. Each of the two warnings is
+        given once a layer: when `kernel_entropy` is below 0.1, and when `outside` is above 0.1.
+
+    Args:
+        interval: iterations from one look to the next; the first is after so many.
+
+    Raises:
+        ValueError: an interval below 1; at the start of training, a model without a fusion.
+    """
+
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self, interval: int = 100) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be a number of iterations of 1 or more, got {interval}')
+        self.interval = interval
+        self._recording = ExitStack()
+        self._calls: list[FusionCall] = []
+        self._warned: set[tuple[str, str]] = set()
+
+    def before_train(self, runner: Runner) -> None:
+        if not find_fusions(_plain_model(runner)):
+            raise ValueError(
+                f'UpsamplerMonitor found no fusion and no upsampler in {type(_plain_model(runner)).__name__}: remove '
+                'the hook from custom_hooks, or give the model upsample_cfg'
+            )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        if self.every_n_train_iters(runner, self.interval):
+            self._calls = self._recording.enter_context(recorded_fusions(_plain_model(runner)))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        if not self._calls:
+            return
+        self._recording.close()
+        latest = {call.name: call for call in self._calls}
+        self._calls = []
+        scalars = {}
+        for name, call in latest.items():
+            values = self._look(call)
+            scalars.update({f'upsampler/{name}/{number}': value for number, value in values.items()})
+            for kind, words in troubles(values).items():
+                if (name, kind) not in self._warned:
+                    self._warned.add((name, kind))
+                    self._warn(name, call.method, words, runner.iter + 1)
+        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+
+    @staticmethod
+    @torch.no_grad()
+    def _look(call: FusionCall) -> dict[str, float]:
+        inside = call.inside()
+        values = {} if inside is None else numbers(inside)
+        return {**values, 'high_frequency': high_frequency_share(call.lr_up[0].cpu().numpy())}
+
+    @staticmethod
+    def _warn(name: str, method: str, words: str, iteration: int) -> None:
+        print_log(
+            f'{name} ({method}), iteration {iteration}: {words}. A lower rate for the fusions often helps: '
+            "optim_wrapper.paramwise_cfg=dict(custom_keys={'fusions': dict(lr_mult=0.1)})",
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _plain_model(runner: Runner) -> torch.nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

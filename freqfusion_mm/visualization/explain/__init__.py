@@ -1,0 +1,1 @@
+"""The page that shows what upsamplers do at one image, and its figures."""

@@ -1,0 +1,177 @@
+"""`freqfusion-mm explain` on models of every task, as a user calls it."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmengine', reason='the command runs on mmengine')
+pytest.importorskip('jinja2', reason='the page is made by Jinja')
+
+from freqfusion_mm.apis import init_model  # noqa: E402
+from freqfusion_mm.apis.explanation import error_picture, explain, network_picture  # noqa: E402
+from freqfusion_mm.cli.main import main  # noqa: E402
+
+#: task -> config, and a fusion of it.
+CONFIGS = {
+    'semantic': ('segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128', 'decode_head.fusions.0'),
+    'detection': ('faster-rcnn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
+    'instance': ('mask-rcnn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
+    'panoptic': ('panoptic-fpn_r18_freqfusion_1xb4-12e_shapes', 'neck.fusions.0'),
+}
+
+
+@pytest.fixture(scope='module')
+def work(tmp_path_factory):
+    """A folder with a picture and its label map."""
+    work = tmp_path_factory.mktemp('explain')
+    numbers = np.random.default_rng(0)
+    coarse = numbers.integers(0, 255, (6, 8, 3), np.uint8)
+    cv2.imwrite(str(work / 'image.png'), cv2.resize(coarse, (128, 96), interpolation=cv2.INTER_CUBIC))
+    label = np.kron(numbers.integers(0, 5, (6, 8)), np.ones((16, 16), int)).astype(np.uint8)
+    label[:8] = 255
+    cv2.imwrite(str(work / 'label.png'), label)
+    (work / 'broken.png').write_bytes((work / 'image.png').read_bytes()[:200])
+    return work
+
+
+def checkpoint_of(config, folder):
+    """Of random weights; made once."""
+    path = folder / f'{config}.pth'
+    if not path.exists():
+        torch.manual_seed(0)
+        torch.save(dict(state_dict=init_model(config, device='cpu').state_dict()), path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task', CONFIGS)
+def test_every_task(task, work, capsys):
+    pytest.importorskip('mmseg' if task == 'semantic' else 'mmdet')
+    config, fusion = CONFIGS[task]
+    page = work / f'{task}.html'
+    arguments = [config, checkpoint_of(config, work), work / 'image.png', '--out', page, '--device', 'cpu']
+    assert main(['explain', *map(str, arguments)]) == 0
+    assert re.search(r'1 models, \d figures, \d\.\d MiB', capsys.readouterr().out)
+    text = page.read_text()
+    assert fusion in text and 'FreqFusion' in text and page.stat().st_size < 5 * 2**20
+
+
+@pytest.mark.slow
+def test_two_models_with_labels(work):
+    pytest.importorskip('mmseg')
+    config, other = (f'segformer_r18-slim_{method}_1xb8-1500i_shapes-128x128' for method in ('freqfusion', 'carafe'))
+    page, figures = work / 'two.html', work / 'figures'
+    arguments = [config, checkpoint_of(config, work), work / 'image.png', '--labels', work / 'label.png', '--out', page]
+    arguments += ['--against', other, checkpoint_of(other, work), '--title', 'ours', '--figures', figures]
+    main(['explain', *map(str, arguments), '--device', 'cpu'])
+    text = page.read_text()
+    for words in ('>ours<', f'>{other}<', 'IntraSim', 'Near borders', 'consistency'):
+        assert words in text, words
+    names = {path.name for path in figures.iterdir()}
+    assert {'prediction.png', 'trimap.pdf', 'decode_head.fusions.2.features.pdf'} < names
+    assert {'decode_head.fusions.0.spectra.png', 'decode_head.fusions.0.offsets.png'} < names
+
+
+def test_views(work):
+    pytest.importorskip('mmseg')
+    config = CONFIGS['semantic'][0]
+    view = explain(config, checkpoint_of(config, work), work / 'image.png', labels=work / 'label.png', device='cpu')
+    model = init_model(config, checkpoint_of(config, work), 'cpu')
+    assert view.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert list(view.fusions) == [f'decode_head.fusions.{number}' for number in range(len(model.decode_head.fusions))]
+    image = cv2.imread(str(work / 'image.png'))[..., ::-1]
+    height, width = (round(share * size) for share, size in zip(view.filled, view.picture.shape))
+    shown = cv2.resize(view.picture[:height, :width], (128, 96), interpolation=cv2.INTER_AREA).astype(float)
+    assert np.abs(shown - image).mean() < 3  # what the network saw is the image, in its colours
+    assert set(view.trimap) == {1, 2, 4, 8, 16} and view.errors.shape == (96, 128, 3)
+    assert (view.errors[:8] < 64).all()  # dark, where there is no label
+    finest = view.fusions[f'decode_head.fusions.{len(view.fusions) - 1}']
+    assert np.isnan(finest.consistency[0]).all() and np.isfinite(finest.consistency[-1]).all()
+
+
+def test_unpooling_and_hierarchical_fusion(work):
+    pytest.importorskip('mmseg')
+    lift = explain(
+        lift_config := 'segnet_vgg16-slim_lift_1xb4-1000i_shapes-128x128',
+        checkpoint_of(lift_config, work),
+        work / 'image.png',
+        device='cpu',
+    )
+    assert len(lift.bands) == 5 and all(name.startswith('backbone.features.') for name in lift.bands)
+    assert [view.method for view in lift.fusions.values()] == ['LiftUpPool'] * 5
+    espnet = explain(
+        config := 'espnet_p2-q3_hff_1xb8-1000i_shapes-128x128',
+        checkpoint_of(config, work),
+        work / 'image.png',
+        device='cpu',
+    )
+    assert not espnet.fusions and {label.partition(' ')[0].rstrip(',') for label in espnet.gridding} == {'ESP'}
+
+
+def said(arguments):
+    """The one line that the command ends with."""
+    with pytest.raises(SystemExit) as stop:
+        main(['explain', *map(str, arguments), '--device', 'cpu'])
+    assert '\n' not in str(stop.value)
+    return str(stop.value)
+
+
+def test_mistakes_are_one_line(work):
+    pytest.importorskip('mmseg')
+    pytest.importorskip('mmdet')
+    config = CONFIGS['semantic'][0]
+    checkpoint = checkpoint_of(config, work)
+    assert 'broken.png cannot be read' in said([config, checkpoint, work / 'broken.png'])
+    assert 'nowhere.png cannot be read' in said([config, checkpoint, work / 'nowhere.png'])
+    assert 'nothing.png cannot be read' in said(
+        [config, checkpoint, work / 'image.png', '--labels', work / 'nothing.png']
+    )
+    detector = CONFIGS['detection'][0]
+    wanted = [detector, checkpoint_of(detector, work), work / 'image.png', '--labels', work / 'label.png']
+    assert '--labels is for semantic segmentation, and the FasterRCNN does detection' in said(wanted)
+    small = work / 'small.png'
+    cv2.imwrite(str(small), np.zeros((10, 12), np.uint8))
+    assert 'size [10, 12], the prediction [96, 128]' in said(
+        [config, checkpoint, work / 'image.png', '--labels', small]
+    )
+    numbers = work / 'numbers.png'
+    cv2.imwrite(str(numbers), np.full((96, 128), 77, np.uint8))
+    assert 'numbers from 77 to 77' in said([config, checkpoint, work / 'image.png', '--labels', numbers])
+    twice = [config, checkpoint, work / 'image.png', '--against', config, checkpoint]
+    assert 'each model needs a name of its own' in said(twice)
+
+
+def test_a_model_without_a_fusion(work):
+    pytest.importorskip('mmdet')
+    detector = CONFIGS['detection'][0]
+    stock = work / 'stock.py'
+    stock.write_text(
+        f"_base_ = '{Path(init_model(detector, device='cpu').cfg.filename)}'\n"
+        "model = dict(neck=dict(_delete_=True, type='mmdet.FPN', in_channels=[64, 128, 256, 512], out_channels=256,"
+        ' num_outs=5))\n'
+    )
+    text = said([stock, checkpoint_of(str(stock), work), work / 'image.png'])
+    assert 'stock.py has nothing to explain: its FasterRCNN holds no fusion' in text
+
+
+def test_network_picture():
+    class Preprocessor(torch.nn.Module):
+        _enable_normalize, _channel_conversion = True, True
+        mean, std = torch.tensor([10.0, 20.0, 30.0]).view(3, 1, 1), torch.tensor([2.0, 3.0, 4.0]).view(3, 1, 1)
+
+    rgb = np.random.default_rng(0).integers(0, 255, (4, 5, 3), np.uint8)
+    inputs = (torch.from_numpy(rgb).permute(2, 0, 1).float() - Preprocessor.mean) / Preprocessor.std
+    assert (network_picture(Preprocessor(), inputs[None]) == rgb).all()
+    plain = torch.nn.Identity()
+    assert (network_picture(plain, torch.from_numpy(rgb[..., ::-1].copy()).permute(2, 0, 1)[None]) == rgb).all()
+
+
+def test_error_picture():
+    wrong, known = np.array([[True, False, True]]), np.array([[True, True, False]])
+    assert error_picture(np.full((1, 3, 3), 100, np.uint8), wrong, known)[0].tolist() == [
+        [205, 30, 30], [178, 178, 178], [25, 25, 25]
+    ]  # fmt: skip
