@@ -118,29 +118,10 @@ class FADE(ReferenceNames, GuidedUpsampler):
                 nn.init.zeros_(module.bias)
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
-<<<<<<< HEAD
-        size = guide.shape[-2:]
         kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)
         if self.gate is None:
             return lr_up + guide if self.skip else lr_up
-        gate = resize_nearest(self.gate(lr_feat).sigmoid(), size).to(lr_feat.dtype)
-        return lr_up + gate * (guide - lr_up)
-
-    def _logits(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
-        """[B, k*k, H, W]."""
-        hr = self.hr_compressor(guide)
-        if self.lr_compressor is None:
-            return self.encoder(hr)
-        lr, size = self.lr_compressor(lr_feat), guide.shape[-2:]
-        if not self.semi_shift:
-            return self.encoder(hr + resize_nearest(lr, size))
-        return self.encoder(hr) + resize_nearest(self.encoder(lr), size)
-=======
-        kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
-        lr_up = carafe(lr_feat, kernels, self.kernel_size)
-        if self.gate is None:
-            return lr_up
         return lr_up + self._gate(lr_feat, guide).to(lr_feat.dtype) * (guide - lr_up)
 
     def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
@@ -155,10 +136,14 @@ class FADE(ReferenceNames, GuidedUpsampler):
 
     def _logits(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, k*k, H, W]."""
-        logits = self.encoder(self.hr_compressor(guide))
-        return logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), guide.shape[-2:])
+        hr = self.hr_compressor(guide)
+        if self.lr_compressor is None:
+            return self.encoder(hr)
+        lr, size = self.lr_compressor(lr_feat), guide.shape[-2:]
+        if not self.semi_shift:
+            return self.encoder(hr + resize_nearest(lr, size))
+        return self.encoder(hr) + resize_nearest(self.encoder(lr), size)
 
     def _gate(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, 1, H, W]."""
         return resize_nearest(self.gate(lr_feat).sigmoid(), guide.shape[-2:])
->>>>>>> main

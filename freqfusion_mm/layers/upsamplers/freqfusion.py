@@ -293,51 +293,33 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [B, G*k*k, H, W]."""
-<<<<<<< HEAD
         if self.lr_compressor is None:
             return self._interpolate(lr_feat, hr_feat), hr_feat, None
-        lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
-        if not self.semi_conv:
-            lowpass, highpass = self._encode(resize_nearest(lr, hr.shape[-2:]) + hr)
-        elif self.initial_fusion:
-            lowpass, highpass, hr = self._initial_fusion(lr, hr)
-        else:
-            lowpass, highpass = (
-                None if logits is None else logits + resize_nearest(lr_logits, hr.shape[-2:])
-                for logits, lr_logits in zip(self._encode(hr), self._encode(lr))
-            )
-
+        lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
         kernels = self._lowpass_kernels(lowpass) if self.lowpass else None
         lr_up = lr_feat if self.semi_conv and self.lowpass else self._interpolate(lr_feat, hr)
         if self.lowpass:
             lr_up = self._reassemble(lr_up, kernels, self.lowpass_kernel)
-=======
-        lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
-        kernels = self._lowpass_kernels(lowpass)
-        if not self.semi_conv:
-            align_corners = None if self.upsample_mode == 'nearest' else self.align_corners
-            lr_feat = F.interpolate(lr_feat, hr.shape[-2:], mode=self.upsample_mode, align_corners=align_corners)
-        lr_up = self._reassemble(lr_feat, kernels, self.lowpass_kernel)
->>>>>>> main
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
         if self.highpass:
             hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
-<<<<<<< HEAD
     def _interpolate(self, lr_feat: Tensor, fine: Tensor) -> Tensor:
         align_corners = None if self.upsample_mode == 'nearest' else self.align_corners
         return F.interpolate(lr_feat, fine.shape[-2:], mode=self.upsample_mode, align_corners=align_corners)
-=======
-    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside:
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        if not self.lowpass:
+            return None  # interpolation is not shown
         *earlier, guide = step_guides(lr_feat, hr_feat)
         for each in earlier:
             lr_feat = self.fuse_step(lr_feat, each)[0]
         lr, hr, lowpass, highpass = self._predict(lr_feat, guide)
         kernels = by_taps(self._lowpass_kernels(lowpass), self.lowpass_kernel)
         inside = Inside(tuple(lr_feat.shape[-2:]), kernels, by_taps(lowpass, self.lowpass_kernel))
-        if self.highpass and self.keep_hr:
+        if self.highpass:
             smoothing = normalize_kernels(highpass, self.highpass_kernel, self.highpass_window)
             inside.highpass = -by_taps(smoothing, self.highpass_kernel)
             inside.highpass[:, :, self.highpass_kernel // 2, self.highpass_kernel // 2] += 1
@@ -350,7 +332,7 @@ class FreqFusion(ReferenceNames, Fusion):
                 inside.offsets = inside.offsets * inside.offsets.new_tensor(ratios[::-1]).view(2, 1, 1, 1)
         return inside
 
-    def _predict(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _predict(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The compressed maps, the fine one sharpened by `initial_fusion`, and the logits of both filters."""
         lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
         if not self.semi_conv:
@@ -363,10 +345,6 @@ class FreqFusion(ReferenceNames, Fusion):
             for logits, lr_logits in zip(self._encode(hr), self._encode(lr))
         )
         return lr, hr, lowpass, highpass
-
-    def _encode(self, compressed: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.lowpass_encoder(compressed), self.highpass_encoder(compressed) if self.highpass else None
->>>>>>> main
 
     def _encode(self, compressed: Tensor) -> tuple[Tensor | None, Tensor | None]:
         encoders = (self.lowpass_encoder if self.lowpass else None, self.highpass_encoder if self.highpass else None)
