@@ -6,6 +6,7 @@ _SMALL = {
     'carafe': dict(compressed_channels=8),
     'FADE': dict(compressed_channels=8),
     'SAPA': dict(compressed_channels=8),
+    'SAPA-D': dict(compressed_channels=8, points=3),
     'FreqFusion': dict(compressed_channels=8),
     'ReSFU': dict(compressed_channels=8, mid_channels=16, norm_groups=4),
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the sub-commands `run`, `tables`, `plots` and `parameters`."""
+    """Adds the sub-commands `run`, `tables`, `plots`, `parameters` and `coverage`."""
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
     run_parser = commands.add_parser('run', help='train and test the rows of a study or a metafile')
@@ -27,6 +27,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         'file', type=Path, metavar='METAFILE', help='a metafile.yml; they are written into it'
     )
 
+    coverage_parser = commands.add_parser('coverage', help='count the rows of published tables that have a config')
+    coverage_parser.add_argument(
+        'folder',
+        type=Path,
+        nargs='?',
+        default=Path('../shared/published'),
+        metavar='FOLDER',
+        help='of YAML files with the tables; default: %(default)s',
+    )
+
 
 def run(args: Namespace) -> None:
     """Does what the arguments say.
@@ -43,6 +53,8 @@ def run(args: Namespace) -> None:
             commands.tables(check=args.check)
         elif args.command == 'plots':
             commands.plots(args.file)
+        elif args.command == 'coverage':
+            commands.coverage(args.folder)
         else:
             commands.parameters(args.file)
     except (ValueError, OSError) as error:

@@ -1,5 +1,6 @@
 """The published methods as plain modules, one a file. Needs torch alone."""
 
+from .external import ExternalUpsampler
 from .fuse import Fuse
 from .hierarchical.conv_norm_act import ConvNormAct, NormAct
 from .hierarchical.eesp import EESP, EESPDown, eesp_dilations, shrink_image
@@ -9,6 +10,7 @@ from .hierarchical.pyramid_pool import DepthwisePyramidPool, EfficientPyramidPoo
 from .image_guide import ShallowImageGuide
 from .inside import Inside
 from .pooling.blur_pool import BlurPool
+from .pooling.carafe_pool import CARAFEPool
 from .pooling.lift_pool import LiftDownPool, LiftUpPool
 from .pooling.lifting import Lifting, SubBands
 from .pooling.pools import POOLS, UNPOOLS, build_pool, build_unpool, split
@@ -38,6 +40,7 @@ from .upsamplers.paired_difference import PairedDifferenceConv, PairedDifference
 from .upsamplers.pixel_shuffle import PixelShuffle
 from .upsamplers.resfu import ReSFU
 from .upsamplers.sapa import SAPA
+from .upsamplers.sapa_deform import SAPADeform
 
 __all__ = [
     'A2U',
@@ -45,6 +48,7 @@ __all__ = [
     'Bilinear',
     'BlurPool',
     'CARAFE',
+    'CARAFEPool',
     'ConvNormAct',
     'Deconv',
     'DepthwisePyramidPool',
@@ -53,6 +57,7 @@ __all__ = [
     'EESPDown',
     'ESP',
     'EfficientPyramidPool',
+    'ExternalUpsampler',
     'FADE',
     'FixedRatioUpsampler',
     'FreqFusion',
@@ -77,6 +82,7 @@ __all__ = [
     'ReSFU',
     'ReferenceNames',
     'SAPA',
+    'SAPADeform',
     'ShallowImageGuide',
     'SubBands',
     'UNPOOLS',

@@ -81,7 +81,10 @@ def test_the_text_of_a_run_s_config_reads_as_the_config(cfg):
 
 
 SMALL = [
-    name for name in FILES if 'faster-rcnn' not in name and any(s in name for s in ('q3', 's0.5', 'shapes', 'cam'))
+    name
+    for name in FILES
+    if not any(s in name for s in ('faster-rcnn', 'imagenet'))
+    and any(s in name for s in ('q3', 's0.5', 'shapes', 'cam'))
 ]
 
 
@@ -101,6 +104,20 @@ def test_a_training_step(cfg):
         dict(inputs=[torch.randint(0, 255, (3, 64, 64), dtype=torch.uint8)] * 2, data_samples=samples), optimizer
     )
     assert torch.isfinite(losses['loss'])
+
+
+@every([name for name in FILES if 'imagenet' in name])
+def test_classifiers_train_a_step(cfg):
+    pytest.importorskip('mmpretrain')
+    from mmpretrain.structures import DataSample
+
+    import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
+
+    model = MODELS.build(cfg.model)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    images = [torch.randint(0, 255, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
+    samples = [DataSample().set_gt_label(label) for label in (0, 999)]
+    assert torch.isfinite(model.train_step(dict(inputs=images, data_samples=samples), optimizer)['loss'])
 
 
 @every([name for name in FILES if 'faster-rcnn' in name])

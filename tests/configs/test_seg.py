@@ -26,9 +26,9 @@ import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.ops.library import CAN_REGISTER  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
-MODELS_HERE = ('segnext_mscan', 'segformer_', 'upernet_r50', 'mask2former_', 'semantic-fpn_')
-KINDS = ('_bilinear_', '_nearest_', '_freqfusion_')
-DATA = ('ade20k', 'cityscapes', 'loveda', 'shapes')
+MODELS_HERE = ('segnext_mscan', 'segformer_', 'upernet_r', 'mask2former_', 'maskformer_', 'semantic-fpn_')
+KINDS = ('_bilinear_', '_nearest_', '_freqfusion_', '_freqfusion-')
+DATA = ('ade20k', 'cityscapes', 'coco-stuff164k', 'loveda', 'shapes')
 FILES = {
     path.stem: path
     for folder in ('freqfusion', 'upsamplers', 'shapes', 'loveda')
@@ -103,7 +103,7 @@ def test_file(name):
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     assert cfg.default_hooks.checkpoint.by_epoch is False
     assert cfg.resume is False and 'visualization' in cfg.default_hooks
-    classes = {'ade20k': 150, 'cityscapes': 19, 'loveda': 7, 'shapes': 12}
+    classes = {'ade20k': 150, 'cityscapes': 19, 'coco-stuff164k': 171, 'loveda': 7, 'shapes': 12}
     assert cfg.model.decode_head.num_classes == next(n for data, n in classes.items() if data in name)
 
 
@@ -158,7 +158,10 @@ def loss_step(model, size):
     [
         name if 'shapes' in name else pytest.param(name, marks=pytest.mark.slow)  # of the published sizes
         for name in FILES
-        if 'swin' not in name and 'cityscapes' not in name and not ('r50' in name and 'bilinear' in name)
+        if 'swin' not in name
+        and 'r101' not in name
+        and ('cityscapes' not in name or '_freqfusion-' in name)
+        and not ('r50' in name and 'bilinear' in name)
     ],
 )
 def test_one_loss_step(name):
@@ -170,6 +173,21 @@ def test_one_loss_step(name):
     assert fusions or 'freqfusion' not in name
     for key, value in fusions.items():
         assert value.grad is not None and torch.isfinite(value.grad).all(), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'name', [name for name in FILES if 'swin-b' in name and FILES[name].parent.name == 'upsamplers']
+)
+def test_one_loss_step_of_a_narrow_swin(name):
+    cfg = load(name)
+    cfg.model.backbone.update(embed_dims=16, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
+    cfg.model.decode_head.in_channels = [16, 32, 64, 128]
+    model = MODELS.build(cfg.model)
+    assert torch.isfinite(loss_step(model, (64, 96)))
+    fusions = {key: value for key, value in model.named_parameters() if 'fusions' in key}
+    assert fusions or '_nearest_' in name or '_sapa-i_' in name
+    assert all(value.grad is not None and torch.isfinite(value.grad).all() for value in fusions.values())
 
 
 def overhead(name):

@@ -22,7 +22,7 @@ from test_espnet_reference import RELEASED  # noqa: E402
 
 from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint  # noqa: E402
 from freqfusion_mm.apis.reference_checkpoint import with_our_paths  # noqa: E402
-from freqfusion_mm.layers import FADE, SAPA, DySample, FreqFusion, ReSFU  # noqa: E402
+from freqfusion_mm.layers import FADE, SAPA, DySample, FreqFusion, ReSFU, SAPADeform  # noqa: E402
 from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
 from freqfusion_mm.ops import fns_attention  # noqa: E402
 from freqfusion_mm.ops.reassembly import carafe  # noqa: E402
@@ -96,6 +96,13 @@ METHODS = {
         lambda layer, x, _: [layer(x['x'], x['y'])],
         narrow=dict(dim_y=4, dim_x=6, embedding_dim=8),
         channels=dict(y=4, x=6),
+    ),
+    'sapa_deform': Method(
+        lambda case: SAPADeform.from_reference(**case['kwargs']),
+        lambda layer, x, _: [layer(x['x'], x['y'])],
+        narrow=dict(dim_y=6, dim_x=4, groups=2, num_point=3, embedding_dim=4),
+        channels=dict(y=6, x=4),
+        coarse=(2, 3),
     ),
     'freqfusion_carafe_fpn': Method(
         lambda case: FusionFPN.from_reference(**case['kwargs']),

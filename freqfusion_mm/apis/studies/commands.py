@@ -1,9 +1,11 @@
-"""What `results run`, `tables`, `plots` and `parameters` do."""
+"""What `results run`, `tables`, `plots`, `parameters` and `coverage` do."""
 
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from .coverage import counts
+from .coverage import coverage as find_coverage
 from .metafile import count_parameters, metafile_jobs, record
 from .pages import readmes, rendered
 from .raw_values import RawValues, curve_values
@@ -88,3 +90,19 @@ def parameters(metafile: Path) -> None:
     """Counts the parameters of every model of a metafile and writes them into it."""
     for name, millions in count_parameters(metafile).items():
         print(f'{millions:10.3f}  {name}')
+
+
+def coverage(folder: Path) -> None:
+    """Prints how many rows of the published tables have a config, or a reason to have none.
+
+    Args:
+        folder: of the YAML files with the tables.
+
+    Raises:
+        SystemExit: a row has neither.
+    """
+    tables = find_coverage(folder)
+    print(counts(tables))
+    missing = [f'{table.name} / {row}' for table in tables for row in table.without]
+    if missing:
+        raise SystemExit('error: neither a config nor a reason:\n' + '\n'.join(missing))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..protocol import Upsampler
 from .blur_pool import BlurPool
+from .carafe_pool import CARAFEPool
 from .lift_pool import LiftDownPool, LiftUpPool
 
 
@@ -109,6 +110,7 @@ POOLS: dict[str, type[nn.Module]] = {
     'average': AveragePool,
     'conv': ConvPool,
     'blur': BlurPool,
+    'carafe': CARAFEPool,
     'wavelet': WaveletPool,
     'lift': LiftDownPool,
 }

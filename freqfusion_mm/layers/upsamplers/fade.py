@@ -26,6 +26,9 @@ class FADE(ReferenceNames, GuidedUpsampler):
         gated result is `g * hr + (1 - g) * reassembled`, `g = nearest(sigmoid(conv1x1(lr)))`. Ratios above 2 take
         several steps with the same weights, guided by `hr_feat` average-pooled to the size of each.
 
+        The ablation of the paper: B1 is `source='hr', gated=False`, B2 is CARAFE, B3 `semi_shift=False, gated=False`,
+        B4 `gated=False`, B5 `gated=False, skip=True`, B6 the layer as it is.
+
     Args:
         lr_channels, hr_channels: channels of the two maps; equal with `gated=True`.
         kernel_size: odd width of the reassembly windows.
@@ -34,6 +37,10 @@ class FADE(ReferenceNames, GuidedUpsampler):
         lite: FADE-Lite: compresses to one channel a tap and encodes each apart.
         gated: as published by the authors; off, as in the comparisons of later papers, the reassembled map alone. None:
             where the channels are equal.
+        skip: without gate, adds `hr_feat` to the reassembled map; the channels are equal.
+        semi_shift: off, the naive kernels: the compressed maps are added, that of `lr_feat` resized by nearest, before
+            they are encoded. How the authors' naive form joins the maps is our reading.
+        source: of the kernels: 'both' maps, or 'hr' alone.
 
     Example:
         >>> import torch
@@ -68,13 +75,23 @@ class FADE(ReferenceNames, GuidedUpsampler):
         compressed_channels: int = 64,
         lite: bool = False,
         gated: bool | None = None,
+        skip: bool = False,
+        semi_shift: bool = True,
+        source: str = 'both',
     ) -> None:
         super().__init__(lr_channels, hr_channels)
         for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        if source not in ('both', 'hr'):
+            raise ValueError(f"source must be 'both' or 'hr', got {source!r}")
         if gated is None:
-            gated = lr_channels == hr_channels
+            gated = lr_channels == hr_channels and not skip
+        if skip and (gated or lr_channels != hr_channels):
+            raise ValueError(
+                'skip adds both maps in place of the gate: it wants gated=False and as many channels in each, got '
+                f'gated={gated}, lr_channels={lr_channels} and hr_channels={hr_channels}'
+            )
         if gated and lr_channels != hr_channels:
             raise ValueError(
                 'the gate adds both maps and needs as many channels in each, got lr_channels='
@@ -85,9 +102,12 @@ class FADE(ReferenceNames, GuidedUpsampler):
         self.compressed_channels = compressed_channels
         self.lite = lite
         self.gated = gated
+        self.skip = skip
+        self.semi_shift = semi_shift
+        self.source = source
         width = kernel_size**2 if lite else compressed_channels
         self.hr_compressor = nn.Conv2d(hr_channels, width, 1)
-        self.lr_compressor = nn.Conv2d(lr_channels, width, 1, bias=False)
+        self.lr_compressor = nn.Conv2d(lr_channels, width, 1, bias=False) if source == 'both' else None
         self.encoder = nn.Conv2d(
             width, kernel_size**2, encoder_kernel, padding=encoder_kernel // 2, groups=width if lite else 1
         )
@@ -101,7 +121,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
         kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)
         if self.gate is None:
-            return lr_up
+            return lr_up + guide if self.skip else lr_up
         return lr_up + self._gate(lr_feat, guide).to(lr_feat.dtype) * (guide - lr_up)
 
     def step_inside(self, lr_feat: Tensor, guide: Tensor) -> Inside:
@@ -116,8 +136,13 @@ class FADE(ReferenceNames, GuidedUpsampler):
 
     def _logits(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, k*k, H, W]."""
-        logits = self.encoder(self.hr_compressor(guide))
-        return logits + resize_nearest(self.encoder(self.lr_compressor(lr_feat)), guide.shape[-2:])
+        hr = self.hr_compressor(guide)
+        if self.lr_compressor is None:
+            return self.encoder(hr)
+        lr, size = self.lr_compressor(lr_feat), guide.shape[-2:]
+        if not self.semi_shift:
+            return self.encoder(hr + resize_nearest(lr, size))
+        return self.encoder(hr) + resize_nearest(self.encoder(lr), size)
 
     def _gate(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, 1, H, W]."""

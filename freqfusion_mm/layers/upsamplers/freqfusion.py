@@ -44,13 +44,18 @@ class FreqFusion(ReferenceNames, Fusion):
         compress_ratio: see `compressed_channels`; 8 in the released detectors, 4 in the released SegNeXt. None: 8, or
             what leaves one channel.
         hamming_window: multiply the kernels by a Hamming window (off in the released segmentors).
+        lowpass: reassemble `lr_feat` with the low-pass kernels. Off, it is interpolated by `upsample_mode`, and the
+            offsets move that.
         highpass: sharpen `hr_feat`. Off, it passes unchanged.
         highpass_residual: add the high frequencies to `hr_feat`; off, return them alone.
         initial_fusion: predict the kernels from maps that went through a first pass of the filters themselves. With
             `highpass=False`, a pair the authors leave undefined, only the low-pass filter takes part.
+        initial_lowpass, initial_highpass: the two filters of that first pass apart: the kernels that upsample the
+            predictions of `lr_feat` (off: nearest), and the sharpening of the compressed `hr_feat`. None: as `lowpass`
+            and `highpass`. A filter whose result nothing reads is left out.
         semi_conv: predict kernels for both maps apart and add them; off, add the maps, upsampled by `upsample_mode`,
             before prediction and filter at high resolution.
-        upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv`.
+        upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv` or without `lowpass`.
         align_corners: of `upsample_mode`.
         resample: the offset generator.
         resample_groups: channel groups that it moves apart; divides `lr_channels`. None: 4, or the largest number below
@@ -109,9 +114,12 @@ class FreqFusion(ReferenceNames, Fusion):
         compressed_channels: int | None = None,
         compress_ratio: int | None = None,
         hamming_window: bool = True,
+        lowpass: bool = True,
         highpass: bool = True,
         highpass_residual: bool = True,
         initial_fusion: bool = True,
+        initial_lowpass: bool | None = None,
+        initial_highpass: bool | None = None,
         semi_conv: bool = True,
         upsample_mode: str = 'nearest',
         align_corners: bool = False,
@@ -146,6 +154,11 @@ class FreqFusion(ReferenceNames, Fusion):
         ):
             if value not in choices:
                 raise ValueError(f'{name} must be one of {choices}, got {value!r}')
+        if (initial_lowpass or initial_highpass) and not (initial_fusion and semi_conv):
+            raise ValueError(
+                'initial_lowpass and initial_highpass are the filters of the initial fusion, which wants '
+                f'initial_fusion=True and semi_conv=True, got {initial_fusion} and {semi_conv}'
+            )
         if compressed_channels is None:
             compress_ratio = compress_ratio or min(8, lr_channels + hr_channels)
             compressed_channels = (lr_channels + hr_channels) // compress_ratio
@@ -160,7 +173,16 @@ class FreqFusion(ReferenceNames, Fusion):
         self.lowpass_kernel = lowpass_kernel
         self.highpass_kernel = highpass_kernel
         self.groups = groups
-        self.highpass = highpass and (keep_hr or (initial_fusion and semi_conv))
+        self.lowpass = lowpass
+        self.highpass = highpass and keep_hr
+        initial = initial_fusion and semi_conv
+        predicts = lowpass or self.highpass
+        self.initial_lowpass = initial and predicts and (lowpass if initial_lowpass is None else initial_lowpass)
+        self.initial_highpass = (
+            initial
+            and (lowpass or self.initial_lowpass or resample)
+            and (highpass if initial_highpass is None else initial_highpass)
+        )
         self.highpass_residual = highpass_residual
         self.initial_fusion = initial_fusion
         self.semi_conv = semi_conv
@@ -172,14 +194,21 @@ class FreqFusion(ReferenceNames, Fusion):
         self.with_cp = with_cp
         self.keep_hr = keep_hr
 
-        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1)
-        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1)
+        compresses = predicts or resample
+        self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1) if compresses else None
+        self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1) if compresses else None
         encoder = dict(
             kernel_size=encoder_kernel, dilation=encoder_dilation, padding=(encoder_kernel - 1) * encoder_dilation // 2
         )
-        self.lowpass_encoder = nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+        self.lowpass_encoder = (
+            nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
+            if lowpass or self.initial_lowpass
+            else None
+        )
         self.highpass_encoder = (
-            nn.Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder) if self.highpass else None
+            nn.Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder)
+            if self.highpass or self.initial_highpass
+            else None
         )
         self.offset_generator = (
             OffsetGenerator(
@@ -264,26 +293,33 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [B, G*k*k, H, W]."""
+        if self.lr_compressor is None:
+            return self._interpolate(lr_feat, hr_feat), hr_feat, None
         lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
-        kernels = self._lowpass_kernels(lowpass)
-        if not self.semi_conv:
-            align_corners = None if self.upsample_mode == 'nearest' else self.align_corners
-            lr_feat = F.interpolate(lr_feat, hr.shape[-2:], mode=self.upsample_mode, align_corners=align_corners)
-        lr_up = self._reassemble(lr_feat, kernels, self.lowpass_kernel)
+        kernels = self._lowpass_kernels(lowpass) if self.lowpass else None
+        lr_up = lr_feat if self.semi_conv and self.lowpass else self._interpolate(lr_feat, hr)
+        if self.lowpass:
+            lr_up = self._reassemble(lr_up, kernels, self.lowpass_kernel)
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
-        if self.highpass and self.keep_hr:
+        if self.highpass:
             hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
-    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside:
+    def _interpolate(self, lr_feat: Tensor, fine: Tensor) -> Tensor:
+        align_corners = None if self.upsample_mode == 'nearest' else self.align_corners
+        return F.interpolate(lr_feat, fine.shape[-2:], mode=self.upsample_mode, align_corners=align_corners)
+
+    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        if not self.lowpass:
+            return None  # interpolation is not shown
         *earlier, guide = step_guides(lr_feat, hr_feat)
         for each in earlier:
             lr_feat = self.fuse_step(lr_feat, each)[0]
         lr, hr, lowpass, highpass = self._predict(lr_feat, guide)
         kernels = by_taps(self._lowpass_kernels(lowpass), self.lowpass_kernel)
         inside = Inside(tuple(lr_feat.shape[-2:]), kernels, by_taps(lowpass, self.lowpass_kernel))
-        if self.highpass and self.keep_hr:
+        if self.highpass:
             smoothing = normalize_kernels(highpass, self.highpass_kernel, self.highpass_window)
             inside.highpass = -by_taps(smoothing, self.highpass_kernel)
             inside.highpass[:, :, self.highpass_kernel // 2, self.highpass_kernel // 2] += 1
@@ -296,7 +332,7 @@ class FreqFusion(ReferenceNames, Fusion):
                 inside.offsets = inside.offsets * inside.offsets.new_tensor(ratios[::-1]).view(2, 1, 1, 1)
         return inside
 
-    def _predict(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _predict(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The compressed maps, the fine one sharpened by `initial_fusion`, and the logits of both filters."""
         lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
         if not self.semi_conv:
@@ -310,24 +346,28 @@ class FreqFusion(ReferenceNames, Fusion):
         )
         return lr, hr, lowpass, highpass
 
-    def _encode(self, compressed: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.lowpass_encoder(compressed), self.highpass_encoder(compressed) if self.highpass else None
+    def _encode(self, compressed: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        encoders = (self.lowpass_encoder if self.lowpass else None, self.highpass_encoder if self.highpass else None)
+        return tuple(None if encoder is None else encoder(compressed) for encoder in encoders)
 
-    def _initial_fusion(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Logits of both filters, each map's share upsampled by the other filter's kernels, and the sharpened `hr`."""
-        highpass = None
-        if self.highpass:
+    def _initial_fusion(self, lr: Tensor, hr: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        """Logits of both filters, the shares of `lr` upsampled by the low-pass kernels, and the sharpened `hr`."""
+        lowpass = highpass = None
+        if self.highpass_encoder is not None:
             highpass = self.highpass_encoder(hr)
+        if self.initial_highpass:
             hr = self._sharpen(hr, highpass, residual=True)
-        lowpass = self.lowpass_encoder(hr)
-        lowpass = lowpass + self._reassemble(
-            self.lowpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
-        )
-        if self.highpass and self.keep_hr:
-            highpass = highpass + self._reassemble(
-                self.highpass_encoder(lr), self._lowpass_kernels(lowpass), self.lowpass_kernel
-            )
+        if self.lowpass_encoder is not None:
+            lowpass = self.lowpass_encoder(hr)
+            lowpass = lowpass + self._upsample_logits(self.lowpass_encoder(lr), lowpass, hr)
+        if self.highpass:
+            highpass = highpass + self._upsample_logits(self.highpass_encoder(lr), lowpass, hr)
         return lowpass, highpass, hr
+
+    def _upsample_logits(self, logits: Tensor, lowpass: Tensor | None, hr: Tensor) -> Tensor:
+        if not self.initial_lowpass:
+            return resize_nearest(logits, hr.shape[-2:])
+        return self._reassemble(logits, self._lowpass_kernels(lowpass), self.lowpass_kernel)
 
     def _sharpen(self, features: Tensor, logits: Tensor, residual: bool) -> Tensor:
         """Details, `features` minus its low-pass, with `residual` added to `features`."""

@@ -1,6 +1,7 @@
 """ReSFU: a similarity-based upsampler that reaches high ratios in one step.
 
-Paper: A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling, TNNLS 2025, arXiv 2407.02283.
+Paper: A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling, IEEE TNNLS 2025,
+doi 10.1109/tnnls.2025.3638370, arXiv 2407.02283.
 Source: zmhhmz/ReSFU (62e9d9c, no licence), written anew. Ours takes any pair of sizes, any float dtype and any device
 without the CUDA extension, derives the dilation from the sizes, and keeps low resolution first in its arguments.
 """

@@ -27,13 +27,16 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         zero. `key` is a linear map of the normalised `lr_feat`; `query` one of the normalised `hr_feat` (SAPA-B), or,
         `gated` (SAPA-G), `g * W_hr norm(hr) + (1 - g) * W_lr lr` with `g = sigmoid(W_g norm(lr))` and both parts of
         `lr_feat` upsampled by nearest. Ratios above 2 take several steps with the same weights, guided by `hr_feat`
-        average-pooled to the size of each.
+        average-pooled to the size of each. Without `embedding` (SAPA-I) query and key are the normalised maps
+        themselves.
 
     Args:
         lr_channels, hr_channels: channels of the two maps.
         kernel_size: k, odd.
         compressed_channels: of query and key: 32 in the published comparisons, 64 in the released file.
         gated: SAPA-G.
+        embedding: off, SAPA-I, the inner product of the two maps, of equal channels. Whether its authors normalise them
+            first could not be read: the preset takes `norm=None`.
         norm: 'layer' (over the channels of a pixel, as released), 'group' (32 groups or the largest number below that
             divides, as in the authors' forks of mmdetection and mmsegmentation), or None.
         bias: of the linear maps.
@@ -70,6 +73,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         kernel_size: int = 5,
         compressed_channels: int = 32,
         gated: bool = False,
+        embedding: bool = True,
         norm: str | None = 'layer',
         bias: bool = True,
     ) -> None:
@@ -78,19 +82,25 @@ class SAPA(ReferenceNames, GuidedUpsampler):
             raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         if norm not in _NORMS:
             raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
+        if not embedding and (gated or lr_channels != hr_channels):
+            raise ValueError(
+                'embedding=False compares the two maps themselves: it wants gated=False and as many channels in each, '
+                f'got gated={gated}, lr_channels={lr_channels} and hr_channels={hr_channels}'
+            )
         self.kernel_size = kernel_size
         self.compressed_channels = compressed_channels
         self.gated = gated
+        self.embedding = embedding
         self.norm = norm
         self.bias = bias
         self.lr_norm = _NORMS[norm](lr_channels)
         self.hr_norm = _NORMS[norm](hr_channels)
-        self.key = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
-        self.hr_query = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias)
+        self.key = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias) if embedding else nn.Identity()
+        self.hr_query = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias) if embedding else nn.Identity()
         self.lr_query = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias) if gated else None
         self.gate = nn.Conv2d(lr_channels, 1, 1, bias=bias) if gated else None
         for conv in (self.key, self.hr_query, self.lr_query, self.gate):
-            if conv is not None:
+            if isinstance(conv, nn.Conv2d):
                 nn.init.trunc_normal_(conv.weight, std=0.02)
                 if bias:
                     nn.init.zeros_(conv.bias)

@@ -30,7 +30,9 @@ class ImageGuidedFCNHead(FCNHead):
     Args:
         in_index: the map to upsample; by default the last one before the image.
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
-        guide_channels, guide_mid_channels, guide_strides: of the two convolutions on the image.
+        guide_channels, guide_mid_channels, guide_strides: of the two convolutions on the image. Strides of 1 go to the
+            size of the image itself: x14 or x16 behind a plain transformer.
+        raw_guide: the guide is the image itself, without convolutions, every n-th pixel of it where the strides make n.
         kwargs: `in_channels, channels, num_classes, num_convs` and the others of mmsegmentation's FCNHead; unknown ones
             are refused. The released Segmenter has `num_convs=0, concat_input=False`.
 
@@ -53,20 +55,21 @@ class ImageGuidedFCNHead(FCNHead):
         guide_channels: int = 32,
         guide_mid_channels: int = 64,
         guide_strides: tuple[int, int] = (2, 2),
+        raw_guide: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(in_index=in_index, **kwargs)
         self.fusion = build_fusion(
             upsample_cfg,
             self.channels,
-            guide_channels,
+            3 if raw_guide else guide_channels,
             keep_hr=False,
             align_corners=self.align_corners,
             norm_cfg=self.norm_cfg,
         )
         self.guide_stride = guide_strides[0] * guide_strides[1]
         self.image_guide = None
-        if self.fusion.guided:
+        if self.fusion.guided and not raw_guide:
             self.image_guide = ShallowImageGuide(3, guide_mid_channels, guide_channels, tuple(guide_strides))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -78,7 +81,7 @@ class ImageGuidedFCNHead(FCNHead):
             )
         feat = self._forward_feature(inputs)  # [B, channels, h, w]
         if self.image_guide is None:
-            guide = image[..., :: self.guide_stride, :: self.guide_stride]  # only its size is read
+            guide = image[..., :: self.guide_stride, :: self.guide_stride]  # of which many read the size alone
         else:
             guide = self.image_guide(image)
         feat, _ = self.fusion(feat, guide)  # [B, channels, H / stride, W / stride]

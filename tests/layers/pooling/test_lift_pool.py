@@ -1,5 +1,7 @@
 """LiftPool: it inverts, it equals the wavelets it can stand for, it differentiates, and it takes any size."""
 
+import itertools
+
 import pytest
 import torch
 from torch.autograd import gradcheck
@@ -19,6 +21,26 @@ from freqfusion_mm.layers.pooling.pools import MaxIndices
 
 SIZES = [(8, 8), (7, 10), (33, 2), (1, 5), (1, 1)]
 VARIANTS = ['depthwise', 'separable', 'dense', 'linear']
+
+
+@pytest.mark.parametrize('size', [(4, 6), (5, 7), (1, 2)])
+def test_carafe_pool_by_its_definition(size, assert_same):
+    pool = build_pool(dict(type='carafe', kernel_size=3, groups=2, compressed_channels=4), channels=4).double()
+    for parameter in pool.parameters():
+        torch.nn.init.normal_(parameter)
+    feat = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
+    kernels = pool.content_encoder(pool.channel_compressor(feat)).unflatten(1, (2, 9)).softmax(2)
+    coarse = [-(-side // 2) for side in size]
+    expected = torch.zeros(2, 4, *coarse, dtype=torch.float64)
+    for y, x, i, j in itertools.product(range(coarse[0]), range(coarse[1]), range(3), range(3)):
+        row, col = 2 * y + i - 1, 2 * x + j - 1
+        if 0 <= row < size[0] and 0 <= col < size[1]:
+            weights = kernels[:, :, 3 * i + j, y, x].repeat_interleave(2, 1)
+            expected[:, :, y, x] = expected[:, :, y, x] + weights * feat[:, :, row, col]
+    out = pool(feat)
+    assert_same(out, expected)
+    out.sum().backward()
+    assert torch.isfinite(feat.grad).all() and all(parameter.grad is not None for parameter in pool.parameters())
 
 
 def lift_loop(signal, predict, update):

@@ -64,6 +64,12 @@ def test_from_reference_has_the_authors_defaults_and_takes_no_typo():
         dict(init='intended'),
         dict(compressed_channels=7),
         dict(resample_direction='similarity', resample_kernel=1),
+        dict(lowpass=False),
+        dict(lowpass=False, highpass=False, upsample_mode='bilinear'),
+        dict(lowpass=False, initial_lowpass=True, resample=False),
+        dict(highpass=False, initial_highpass=True),
+        dict(initial_lowpass=False),
+        dict(initial_highpass=False),
     ],
 )
 @pytest.mark.parametrize('size, fine', [((6, 8), (12, 16)), ((5, 4), (11, 7)), ((3, 3), (12, 12))])
@@ -74,6 +80,57 @@ def test_every_option_at_any_size(options, size, fine):
     (lr_up.square().mean() + hr_out.square().mean()).backward()
     assert lr_up.shape == (1, 16, *fine) and hr_out.shape == (1, 8, *fine)
     assert all(torch.isfinite(t.grad).all() for t in (lr_feat, hr_feat, *fusion.parameters()))
+
+
+def with_the_weights_of(fusion, options):
+    """A layer of the same widths and weights with other options."""
+    other = FreqFusion(16, 8, compressed_channels=16, **options).double()
+    other.load_state_dict({key: value for key, value in fusion.state_dict().items() if key in other.state_dict()})
+    return other
+
+
+@pytest.fixture
+def drawn():
+    fusion = FreqFusion(16, 8, compressed_channels=16).double()
+    for parameter in fusion.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return fusion, torch.randn(1, 16, 4, 5).double(), torch.randn(1, 8, 9, 10).double()
+
+
+def test_without_low_pass_it_interpolates(drawn, assert_same):
+    fusion, lr_feat, hr_feat = drawn
+    bilinear = F.interpolate(lr_feat, (9, 10), mode='bilinear')
+    options = dict(lowpass=False, resample=False, upsample_mode='bilinear')
+    lr_up, hr_out = with_the_weights_of(fusion, options)(lr_feat, hr_feat)
+    assert_same(lr_up, bilinear)
+    assert not torch.equal(hr_out, hr_feat)
+    nothing = FreqFusion(16, 8, highpass=False, **options)
+    assert not list(nothing.parameters())
+    lr_up, hr_out = nothing(lr_feat, hr_feat)
+    assert_same(lr_up, bilinear)
+    assert torch.equal(hr_out, hr_feat)
+
+
+def test_the_filters_of_the_two_fusions_are_switched_apart(drawn, assert_same):
+    fusion, *maps = drawn
+
+    def fused(**options):
+        return with_the_weights_of(fusion, options)(*maps)
+
+    lr_up, _ = fusion(*maps)
+    final = fused(highpass=False, initial_highpass=True)  # of the final fusion alone
+    assert_same(final[0], lr_up)
+    assert torch.equal(final[1], maps[1])
+    neither, off = fused(initial_lowpass=False, initial_highpass=False), fused(initial_fusion=False)
+    for ours, theirs in zip(neither, off):
+        assert_same(ours, theirs)
+    for options in (dict(initial_lowpass=False), dict(initial_highpass=False)):
+        ours = fused(**options)[0]
+        assert not torch.allclose(ours, lr_up) and not torch.allclose(ours, off[0]), options
+    # no sharpening of the compressed map, and none of the map: as the high-pass filter switched off
+    assert_same(fused(highpass=False, initial_highpass=False)[0], fused(highpass=False)[0])
+    with pytest.raises(ValueError, match='wants initial_fusion=True and semi_conv=True, got False and True'):
+        FreqFusion(16, 8, initial_fusion=False, initial_highpass=True)
 
 
 def test_checkpointing_changes_nothing(assert_same):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.layers import FADE, SAPA, DySample
+from freqfusion_mm.layers import FADE, SAPA, DySample, SAPADeform, step_sizes
 from freqfusion_mm.ops import resize_nearest
 
 
@@ -39,6 +39,53 @@ def test_dysample_is_the_authors(golden, assert_same):
 def test_sapa_is_the_authors(golden, assert_same):
     (case,) = golden('sapa')
     check(load(SAPA.from_reference(**case['kwargs']), case), case, ['x', 'y'], assert_same)
+
+
+def test_sapa_deform_is_the_authors(golden, assert_same):
+    for case in golden('sapa_deform'):
+        check(load(SAPADeform.from_reference(**case['kwargs']), case), case, ['x', 'y'], assert_same)
+
+
+@pytest.mark.parametrize('fine', [(6, 8), (7, 9), (13, 8)])
+@pytest.mark.parametrize('high_offset', [False, True])
+def test_sapa_deform_with_one_unmoved_point_is_nearest(fine, high_offset, assert_same):
+    layer = SAPADeform(4, 3, points=1, high_offset=high_offset).double()
+    torch.nn.init.zeros_(layer.offset.weight)
+    lr, hr = torch.randn(2, 4, 3, 4, dtype=torch.float64), torch.randn(2, 3, *fine, dtype=torch.float64)
+    expected = lr
+    for size in step_sizes(lr.shape[-2:], fine):
+        expected = resize_nearest(expected, size)
+    assert_same(layer(lr, hr), expected)
+
+
+def test_sapa_without_embedding_compares_the_maps_themselves(assert_same):
+    inner, plain = (
+        SAPA(6, 6, embedding=False, norm=None).double(),
+        SAPA(6, 6, compressed_channels=6, norm=None).double(),
+    )
+    assert not list(inner.parameters())
+    for conv in (plain.key, plain.hr_query):
+        torch.nn.init.dirac_(conv.weight)
+    lr, hr = torch.randn(1, 6, 3, 4, dtype=torch.float64), torch.randn(1, 6, 7, 9, dtype=torch.float64)
+    assert_same(inner(lr, hr), plain(lr, hr))
+
+
+def test_the_ablation_of_fade(assert_same):
+    lr, hr = torch.randn(1, 4, 3, 5, dtype=torch.float64), torch.randn(1, 4, 7, 9, dtype=torch.float64)
+
+    def build(fade=None, **options):
+        layer = FADE(4, 4, gated=False, compressed_channels=6, **options).double()
+        if fade is not None:
+            layer.load_state_dict({key: fade.state_dict()[key] for key in layer.state_dict()})
+        return layer
+
+    fade = build()
+    assert_same(build(fade, skip=True)(lr, hr), hr + fade(lr, hr))
+    assert not torch.allclose(build(fade, semi_shift=False)(lr, hr), fade(lr, hr))
+    point = build(encoder_kernel=1)  # of one pixel: the convolution of the sum is the sum of the convolutions
+    assert_same(build(point, encoder_kernel=1, semi_shift=False)(lr, hr), point(lr, hr))
+    torch.nn.init.zeros_(fade.lr_compressor.weight)
+    assert_same(build(fade, source='hr')(lr, hr), fade(lr, hr))
 
 
 def test_fade_is_the_authors(golden, assert_same):
@@ -150,6 +197,11 @@ def test_published_parameters(make, stages, published, digits):
         (lambda: DySample(8, style='ps'), "style must be 'lp' or 'pl', got 'ps'"),
         (lambda: DySample(8, style='pl', scale_factor=3), r'scale_factor\*\*2 = 9 must divide lr_channels=8'),
         (lambda: FADE(8, 6, gated=True), 'lr_channels=8 and hr_channels=6: set gated=False'),
+        (lambda: FADE(8, 8, gated=True, skip=True), 'wants gated=False .*, got gated=True'),
+        (lambda: FADE(8, 8, source='lr'), "source must be 'both' or 'hr', got 'lr'"),
+        (lambda: SAPA(8, 6, embedding=False), 'lr_channels=8 and hr_channels=6'),
+        (lambda: SAPADeform(6, 6, groups=4), 'groups must divide lr_channels=6, got 4'),
+        (lambda: SAPADeform(6, 6, points=0), 'points at least 1'),
         (lambda: FADE(8, 8, kernel_size=4), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, kernel_size=2), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, norm='batch'), "norm must be one of .*, got 'batch'"),

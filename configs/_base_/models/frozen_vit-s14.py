@@ -1,0 +1,45 @@
+# A frozen ViT-S/14, its features upsampled to the size of the image, and a linear classifier: all that is trained.
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(512, 512),
+    ),
+    # The pretrained weights are yours to name: model.backbone.init_cfg=dict(type='Pretrained', checkpoint=FILE).
+    # DINOv2's layer scales have no place in mmsegmentation's ViT: multiply them into the projections before them.
+    backbone=dict(
+        type='VisionTransformerWithImage',
+        img_size=(518, 518),
+        patch_size=14,
+        in_channels=3,
+        embed_dims=384,
+        num_layers=12,
+        num_heads=6,
+        final_norm=True,
+        norm_cfg=dict(type='LN', eps=1e-6),
+        with_cls_token=True,
+        interpolate_mode='bicubic',
+        frozen_exclude=[],
+        init_cfg=None,
+    ),
+    decode_head=dict(
+        type='ImageGuidedFCNHead',
+        upsample_cfg=dict(type='bilinear'),
+        guide_strides=(1, 1),
+        in_channels=384,
+        channels=384,
+        num_convs=0,
+        concat_input=False,
+        dropout_ratio=0.0,
+        num_classes=150,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

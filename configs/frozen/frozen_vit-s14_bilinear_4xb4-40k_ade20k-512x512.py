@@ -1,0 +1,9 @@
+# JAFAR's comparison, DINOv2-S/14 frozen, linear probe, ADE20K, row Bilinear: mIoU 39.23. The recipe is ours.
+_base_ = [
+    '../_base_/models/frozen_vit-s14.py',
+    '../_base_/datasets/ade20k_512x512.py',
+    '../_base_/schedules/seg_sgd_40k.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(batch_size=4)
+model = dict(data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=150))

@@ -1,0 +1,3 @@
+# JAFAR's comparison, DINOv2-S/14 frozen, linear probe, PASCAL VOC 2012, row DySample: mIoU 81.62.
+_base_ = ['./frozen_vit-s14_bilinear_4xb4-40k_voc12aug-512x512.py', '../_base_/upsamplers/dysample.py']
+model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))

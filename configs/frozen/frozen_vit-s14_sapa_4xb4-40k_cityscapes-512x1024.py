@@ -1,0 +1,3 @@
+# JAFAR's comparison, DINOv2-S/14 frozen, linear probe, Cityscapes, row SAPA: mIoU 50.12.
+_base_ = ['./frozen_vit-s14_bilinear_4xb4-40k_cityscapes-512x1024.py', '../_base_/upsamplers/sapa.py']
+model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))

@@ -1,0 +1,3 @@
+# FADE's kernels of the encoder alone (B1) in SegFormer-B1 on ADE20K, six of them: published mIoU 42.75 (FADE poster).
+_base_ = ['../freqfusion/segformer_mit-b1_bilinear_8xb2-160k_ade20k-512x512.py', '../_base_/upsamplers/fade.py']
+model = dict(decode_head=dict(stagewise=True, upsample_cfg=dict(_base_.upsample_cfg, source='hr', gated=False)))

@@ -1,0 +1,6 @@
+# DySample in SegNeXt-T on COCO-Stuff 164k, FreqFusion (TPAMI 2024), Table VI; which of its four forms is not stated.
+_base_ = [
+    '../freqfusion/segnext_mscan-t_bilinear_1xb16-80k_coco-stuff164k-512x512.py',
+    '../_base_/upsamplers/dysample.py',
+]
+model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))
