@@ -154,7 +154,7 @@ def test_what_is_asked_before_a_layer_exists():
     direct = {name for name, cls in UPSAMPLERS.items() if cls.direct}
     assert direct == {'nearest', 'bilinear', 'bicubic', 'ReSFU'}
     guided = {name for name, cls in UPSAMPLERS.items() if cls.guided}
-    assert guided == {'A2U', 'FADE', 'FreqFusion', 'IndexNet', 'ReSFU', 'SAPA'}
+    assert guided == {'A2U', 'FADE', 'FreqFusion', 'IndexNet', 'ReSFU', 'SAPA', 'SAPA-D'}
     for name, cfg in CFGS.items():
         layer = build_fusion(cfg, 16, 8)
         assert (layer.direct, layer.guided) == (name in direct, name in guided)
@@ -262,7 +262,7 @@ def test_build_upsampler_gives_one_map(name, out_channels):
 
 
 def test_option_names():
-    assert option_names('SAPA') == ['kernel_size', 'compressed_channels', 'gated', 'norm', 'bias']
+    assert option_names('SAPA') == ['kernel_size', 'compressed_channels', 'gated', 'embedding', 'norm', 'bias']
     assert 'keep_hr' not in option_names(FreqFusion)
 
 
