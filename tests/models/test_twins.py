@@ -157,6 +157,48 @@ TWINS = {
         64,
         91,
     ),
+    'FusionBiSeNetV2': (
+        mmseg_backbones.BiSeNetV2,
+        dict(detail_channels=(8, 8, 16), semantic_channels=(8, 8, 8, 16), bga_channels=16),
+        'bilinear',
+        image,
+        64,
+        91,
+    ),
+    'FusionDDRNet': (mmseg_backbones.DDRNet, dict(channels=8, ppm_channels=8), 'bilinear', image, 64, 91),
+    'FusionPIDNet': (mmseg_backbones.PIDNet, dict(channels=8, ppm_channels=8), 'bilinear', image, 64, 91),
+    'FusionFastSCNN': (
+        mmseg_backbones.FastSCNN,
+        dict(
+            downsample_dw_channels=(8, 8),
+            global_in_channels=16,
+            global_block_channels=(16, 16, 16),
+            global_out_channels=16,
+            higher_in_channels=16,
+            lower_in_channels=16,
+            fusion_out_channels=16,
+        ),
+        'bilinear',
+        image,
+        64,
+        91,
+    ),
+    'FusionSETRUPHead': (
+        mmseg_heads.SETRUPHead,
+        dict(HEAD, in_channels=8, in_index=1, num_convs=2, up_scale=2),
+        'bilinear',
+        lambda n: pyramid([8, 8], n),
+        16,
+        27,
+    ),
+    'FusionSETRMLAHead': (
+        mmseg_heads.SETRMLAHead,
+        dict(HEAD, in_channels=(8, 16), in_index=(0, 1), mla_channels=4),
+        'bilinear',
+        lambda n: pyramid([8, 16], n)[:1] + [torch.randn(2, 16, n, n + 8)],
+        16,
+        27,
+    ),
     'FusionHourglassNet': (
         HourglassNet,
         dict(
@@ -172,7 +214,7 @@ TWINS = {
         91,
     ),
 }
-MAPS = [name for name, twin in TWINS.items() if twin[3] is not image]
+MAPS = [name for name, twin in TWINS.items() if twin[3] is not image and 'SETR' not in name]
 SIZED = dict(type='FreqFusion', compressed_channels=8)
 
 

@@ -10,6 +10,7 @@ from .lraspp_head import FusionLRASPPHead
 from .resize_concat_heads import FusionFCNHead, FusionOCRHead
 from .segformer_head import FusionSegformerHead
 from .sep_aspp_head import FusionSepASPPHead
+from .setr_heads import FusionSETRMLAHead, FusionSETRUPHead
 from .unet_head import FusionUNetHead
 from .unpool_aspp_head import UnpoolASPPHead
 from .uper_head import FusionUPerHead
@@ -24,6 +25,8 @@ __all__ = [
     'FusionHamHead',
     'FusionLRASPPHead',
     'FusionOCRHead',
+    'FusionSETRMLAHead',
+    'FusionSETRUPHead',
     'FusionSegformerHead',
     'FusionSemanticFPNHead',
     'FusionSepASPPHead',

@@ -1,17 +1,20 @@
 """The relatives of FPN in mmdet, their top-down path upsampled by a chosen fusion.
 
 Paper: Path Aggregation Network for Instance Segmentation (CVPR 2018); DropBlock (NeurIPS 2018) in a pyramid, as
-    CrowdDet's and EfficientNet's configs use it.
-Source: results and weight names of mmdet's PAFPN and FPN_DropBlock; written anew on `FusionFPN`.
+    EfficientNet's configs use it; DetectoRS (CVPR 2021).
+Source: results and weight names of mmdet's PAFPN and FPN_DropBlock, written anew on `FusionFPN`; mmdet's RFP,
+    subclassed.
 """
 
 from typing import Any
 
 from mmcv.cnn import ConvModule
+from mmdet.models.necks import FPN, RFP
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ..fusions import takes_fusion
+from ...layers import build_fusion
+from ..fusions import KeptInit, takes_fusion
 from .fusion_fpn import FusionFPN
 
 
@@ -76,3 +79,28 @@ class FusionPAFPN(FusionFPN):
         for i, conv in enumerate(self.downsample_convs):
             outs[i + 1] = outs[i + 1] + conv(outs[i])
         return [outs[0], *(conv(out) for conv, out in zip(self.pafpn_convs, outs[1:]))]
+
+
+class _FPNOfFusions(KeptInit, FPN):
+    """mmdet's FPN with `FusionFPN`'s way through its layers, for a subclass that calls it."""
+
+    forward, merged, levels_out = FusionFPN.forward, FusionFPN.merged, FusionFPN.levels_out
+
+    def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.end_level = self.backbone_end_level - 1
+        self.fusions = nn.ModuleList(
+            build_fusion(upsample_cfg, self.out_channels, self.out_channels, norm_cfg=kwargs.get('norm_cfg'))
+            for _ in self.lateral_convs[1:]
+        )
+
+
+@takes_fusion
+class FusionRFP(RFP, _FPNOfFusions):
+    """DetectoRS' recursive pyramid, whose passes share their fusions.
+
+    With `dict(type='nearest')` it is mmdet's `RFP`, same keys and numbers.
+
+    Args:
+        args, kwargs: those of mmdet's `RFP`, and `upsample_cfg`, the fusion.
+    """
