@@ -64,8 +64,9 @@ class Trained:
         return evaluator
 
     def ignore_label(self) -> int:
-        """The label that the metrics leave out."""
-        return ignore_label(self.evaluator().metrics, self.dataset, self.model)
+        """The label that the metrics leave out, or the data set where the config has no metric."""
+        metrics = self.evaluator().metrics if self.cfg.get(f'{self.split}_evaluator') else []
+        return ignore_label(metrics, self.dataset, self.model)
 
     def pixels(self, number: int) -> np.ndarray:
         """Of a sample, as its pipeline reads them."""

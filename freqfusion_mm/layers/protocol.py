@@ -182,7 +182,7 @@ def with_sample(feat: Tensor) -> Tensor:
 
 def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
     """One clear error for maps and weights of several dtypes, outside autocast."""
-    if compiling() or _autocasting(maps[0]):
+    if compiling() or autocasting(maps[0]):
         return
     weight = next(layer.parameters(), None)
     dtypes = [feat.dtype for feat in maps] + ([] if weight is None else [weight.dtype])
@@ -195,7 +195,8 @@ def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
         )
 
 
-def _autocasting(feat: Tensor) -> bool:
+def autocasting(feat: Tensor) -> bool:
+    """Whether autocast chooses the dtypes of torch's own operators on the device of a map."""
     try:
         return torch.is_autocast_enabled(feat.device.type)
     except TypeError:  # torch before 2.4

@@ -16,6 +16,8 @@ from .library import compiling, layout, register
 _LOGGER = logging.getLogger('freqfusion_mm.ops')
 #: What `implementation` asks for in place of 'auto': operator -> a name, or a function.
 _ASKED: ContextVar[Mapping[str, str | Callable]] = ContextVar('implementation', default=MappingProxyType({}))
+#: Whether `implementation` was ever open.
+_opened = False
 #: Operator -> the names of its implementations.
 _NAMES: dict[str, tuple[str, ...]] = {}
 
@@ -56,6 +58,11 @@ def implementation(wanted: str | Mapping[str, Callable]) -> Iterator[None]:
         changes = dict(wanted)
         if unknown := sorted(set(changes) - set(_NAMES)):
             raise ValueError(f'no operator is called {", ".join(unknown)}: there are {", ".join(sorted(_NAMES))}')
+    global _opened
+    if not _opened:
+        # Compilers cannot read the variable. Here and not above, since this imports them.
+        torch.compiler.assume_constant_result(_asked)
+        _opened = True
     token = _ASKED.set({**_ASKED.get(), **changes})
     try:
         yield
@@ -63,8 +70,8 @@ def implementation(wanted: str | Mapping[str, Callable]) -> Iterator[None]:
         _ASKED.reset(token)
 
 
-@torch.compiler.assume_constant_result  # compilers cannot read the variable, nor hold a function as a constant
 def _asked(operator: str) -> str:
+    """A name, since compilers hold no function as a constant."""
     wanted = _ASKED.get().get(operator, 'auto')
     return wanted if isinstance(wanted, str) else 'function'
 
@@ -130,7 +137,7 @@ class Operator:
         """
         if impl not in self.names:
             raise ValueError(f'impl must be one of {self.names}, got {impl!r}')
-        if impl == 'auto':
+        if impl == 'auto' and _opened:
             impl = _asked(self.name)
         if impl == 'function':
             return _ASKED.get()[self.name](*args)

@@ -147,9 +147,10 @@ def test_a_folder_and_our_own_weights(tmp_path, succeed, fail):
     )
     assert '2 images in' in printed
     assert Image.open(tmp_path / 'out' / '1_labels.png').size == (45, 97)
+    (tmp_path / 'empty').mkdir()
     assert 'no images' in fail(
         'infer',
-        tmp_path / 'out' / '..' / '.',
+        tmp_path / 'empty',
         '--model',
         name,
         '--weights',

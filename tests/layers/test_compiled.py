@@ -17,6 +17,10 @@ pytestmark = [
 ]
 
 
+#: Inductor (torch 2.13) cannot order the strides of free sizes when it chooses layouts itself.
+FREE_SIZES = dict(dynamic=True, options={'layout_optimization': False})
+
+
 def check(layer, compiled, *inputs):
     results = []
     for way in (layer, compiled):
@@ -33,7 +37,7 @@ def check(layer, compiled, *inputs):
 def test_fusions(name):
     torch._dynamo.reset()  # what other tests compiled counts
     fusion = build_fusion(CFGS[name], 16, 12)
-    compiled = torch.compile(copy.deepcopy(fusion), fullgraph=True, dynamic=True)
+    compiled = torch.compile(copy.deepcopy(fusion), fullgraph=True, **FREE_SIZES)
     for coarse, fine, known in (((5, 7), (11, 13), False), ((5, 7), (10, 14), False), ((8, 6), (16, 12), True)):
         with torch._dynamo.config.patch(error_on_recompile=known):
             check(fusion, compiled, torch.randn(2, 16, *coarse), torch.randn(2, 12, *fine))

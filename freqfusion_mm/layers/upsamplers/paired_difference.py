@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ...ops.functorch import transforming
 from ...ops.library import compiling
 from ..borders import repeat_border
+from ..protocol import autocasting
 from ..reference import ReferenceNames
 
 
@@ -67,9 +68,10 @@ def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
     """`conv(norm(x))`, with `x` alone kept for the backward pass, which makes the normalised map again.
 
     That map is as wide as `x`: in a SegFormer-B1 with ReSFU a tenth of all that a training step holds. Compilers decide
-    for themselves what they make again.
+    for themselves what they make again. Under autocast the map is kept: its cache of weights would let a backward pass
+    inside the context make other tensors than the forward pass.
     """
-    if not torch.is_grad_enabled() or compiling() or transforming() or torch.jit.is_tracing():
+    if not torch.is_grad_enabled() or autocasting(x) or compiling() or transforming() or torch.jit.is_tracing():
         return conv(norm(x))
     return checkpoint(lambda x: conv(norm(x)), x, use_reentrant=False, preserve_rng_state=False)
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...ops.library import compiling
+
 
 def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int]) -> Tensor:
     """Bilinear samples of `features` at the centres of the pixels of a grid plus their offsets.
@@ -27,13 +29,23 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
     x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / coarse[1])
     y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / coarse[0])
     grid = torch.stack([x, y], dim=-1)  # [B, G, H, W, 2]
-    # Group by group: folded into the batch, dynamic sizes do not compile (torch 2.13).
-    parts = features.to(dtype).chunk(grid.shape[1], dim=1)
-    moved = [
-        F.grid_sample(part, place, mode='bilinear', padding_mode='border', align_corners=False)
-        for part, place in zip(parts, grid.unbind(1))
-    ]
-    return torch.cat(moved, dim=1).to(features.dtype)
+    sample = _sample_each_group if compiling() else _sample_groups
+    return sample(features.to(dtype), grid).to(features.dtype)
+
+
+def _sample_groups(features: Tensor, grid: Tensor) -> Tensor:
+    """All groups at once, folded into the batch."""
+    groups = grid.shape[1]
+    folded = features.reshape(-1, features.shape[1] // groups, *features.shape[2:])
+    moved = F.grid_sample(folded, grid.flatten(0, 1), mode='bilinear', padding_mode='border', align_corners=False)
+    return moved.reshape(grid.shape[0], -1, *grid.shape[2:4])
+
+
+def _sample_each_group(features: Tensor, grid: Tensor) -> Tensor:
+    """The same one by one: folded into the batch, free sizes do not compile (torch 2.13)."""
+    parts = zip(features.chunk(grid.shape[1], dim=1), grid.unbind(1))
+    moved = [F.grid_sample(*part, mode='bilinear', padding_mode='border', align_corners=False) for part in parts]
+    return torch.cat(moved, dim=1)
 
 
 def _centres(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:

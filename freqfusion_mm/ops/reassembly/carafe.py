@@ -55,6 +55,7 @@ def carafe(
         ValueError: shapes, kernel size, groups, padding or impl that do not fit; a named impl that cannot run here.
 
     Example:
+        >>> import torch
         >>> x = torch.rand(1, 8, 5, 7)
         >>> kernels = torch.rand(1, 25, 10, 14).softmax(dim=1)
         >>> carafe(x, kernels, kernel_size=5, group_size=1, scale_factor=2).shape

@@ -31,6 +31,7 @@ def neighbour_similarity(features: Tensor, dilation: int = 2, *, impl: str = 'au
         ValueError: a map that is not 4-D, a dilation below one; an impl that is none, or cannot run here.
 
     Example:
+        >>> import torch
         >>> neighbour_similarity(torch.ones(1, 4, 5, 5))[0, :, 2, 2].tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """

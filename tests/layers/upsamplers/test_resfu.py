@@ -16,6 +16,7 @@ from freqfusion_mm.layers import (
     UpsamplerFusion,
     build_fusion,
 )
+from freqfusion_mm.layers.upsamplers.paired_difference import normalized_conv
 
 SMALL = dict(compressed_channels=8, mid_channels=16, norm_groups=4)
 ROOT = Path(__file__).resolve().parents[3]
@@ -286,3 +287,18 @@ def test_image_guide(assert_same):
 def test_is_a_fusion_and_direct():
     fusion = build_fusion(dict(type='ReSFU', **SMALL), lr_channels=16, hr_channels=8)
     assert isinstance(fusion, UpsamplerFusion) and fusion.direct and fusion.resample_groups == 1
+
+
+def test_a_norm_and_its_convolution_keep_their_input_alone(assert_same):
+    norm, conv = torch.nn.GroupNorm(4, 8).double(), torch.nn.Conv2d(8, 3, 1).double()
+    x = torch.randn(2, 8, 5, 7, dtype=torch.float64, requires_grad=True)
+    tensors = [x, *norm.parameters(), *conv.parameters()]
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
+        actual = normalized_conv(norm, conv, x)
+    assert kept.count(x.shape) <= 1
+    expected = conv(norm(x))
+    assert_same(actual, expected)
+    grad = torch.randn_like(expected)
+    for ours, wanted in zip(*(torch.autograd.grad(out, tensors, grad) for out in (actual, expected))):
+        assert_same(ours, wanted)
