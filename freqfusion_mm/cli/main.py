@@ -22,6 +22,7 @@ COMMANDS = {
     'benchmark': 'measure time and memory of the upsamplers',
     'results': 'train, test and count the rows of the tables, and write them',
     'config': 'print the path of one of our configs',
+    'zoo-check': 'check that one line reaches every config that mmdet and mmseg ship',
     'doctor': 'look the installation over',
 }
 

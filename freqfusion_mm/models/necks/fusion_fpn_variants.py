@@ -1,7 +1,7 @@
 """The relatives of FPN in mmdet, their top-down path upsampled by a chosen fusion.
 
 Paper: Path Aggregation Network for Instance Segmentation (CVPR 2018); DropBlock (NeurIPS 2018) in a pyramid, as
-    EfficientNet's configs use it; DetectoRS (CVPR 2021).
+    GLIP's configs use it; DetectoRS (CVPR 2021).
 Source: results and weight names of mmdet's PAFPN and FPN_DropBlock, written anew on `FusionFPN`; mmdet's RFP,
     subclassed.
 """
