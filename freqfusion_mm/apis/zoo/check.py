@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .walk import Place, buildable
 
-_EVEN, _ODD = (16, 24), (13, 19)
+_EVEN, _ODD = (16, 24), (19, 27)
 
 
 def check(place: Place, scope: str, upsample_cfg: str | None = 'FreqFusion') -> tuple[str, str]:
@@ -110,6 +110,7 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
         channels = list(cfg['in_channels'])
         return (_pyramid(channels[::-1] if place.stock == 'YOLOV3Neck' else channels, size),)
     if takes == 'pyramid and image':
+        size = (2 * size[0] - size[0] % 2, 2 * size[1] - size[1] % 2)  # its second backbone reflects two pixels
         return ([torch.randn(2, 3, 4 * size[0], 4 * size[1]), *_pyramid(cfg['in_channels'], size)],)
     if takes == 'decoder':
         levels = _pyramid(cfg['in_channels'], size)
