@@ -26,7 +26,7 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     ]
     reasons: dict[str, int] = {}
     totals = [0, 0, 0]
-    for (scope, stock), configs in sorted(stocks.items(), key=lambda item: -len(item[1])):
+    for (scope, stock), configs in sorted(stocks.items(), key=lambda item: (-len(item[1]), item[0])):
         ours = configs[0][0]['ours']
         architectures = {row['architecture'] for found in configs for row in found}
         equal, trains = (
@@ -51,7 +51,10 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     ]
     if reasons:
         lines += ['', '| what does not, and why | configs |', '| --- | ---: |']
-        lines += [f'| {_cell(text)} | {count} |' for text, count in sorted(reasons.items(), key=lambda item: -item[1])]
+        lines += [
+            f'| {_cell(text)} | {count} |'
+            for text, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        ]
     return '\n'.join(lines) + '\n'
 
 
