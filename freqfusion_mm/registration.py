@@ -49,6 +49,9 @@ _register(TRANSFORMS, LabelIgnored)
 _register(PARAM_SCHEDULERS, SawtoothLR)
 
 if find_spec('mmseg'):
+    from .models.backbones.fusion_context_path import FusionBiSeNetV1, FusionSTDCContextPathNet
+    from .models.backbones.fusion_two_branches import FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet
+    from .models.backbones.fusion_unet import FusionUNet
     from .models.backbones.vit_with_image import VisionTransformerWithImage
     from .models.decode_heads import (
         EESPNetSegHead,
@@ -56,15 +59,27 @@ if find_spec('mmseg'):
         ESPNetHead,
         ESPNetV2Head,
         FusionDepthHead,
+        FusionFCNHead,
         FusionHamHead,
+        FusionLRASPPHead,
+        FusionOCRHead,
         FusionSegformerHead,
         FusionSemanticFPNHead,
+        FusionSepASPPHead,
+        FusionSETRMLAHead,
+        FusionSETRUPHead,
         FusionUNetHead,
         FusionUPerHead,
         ImageGuidedFCNHead,
         UnpoolASPPHead,
     )
+    from .models.necks.fusion_ic_neck import FusionICNeck
+    from .models.necks.fusion_jpu import FusionJPU
 
+    _register(MODELS, FusionBiSeNetV1, FusionSTDCContextPathNet, FusionUNet, FusionICNeck, FusionJPU)
+    _register(MODELS, FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet)
+    _register(MODELS, FusionSETRMLAHead, FusionSETRUPHead)
+    _register(MODELS, FusionFCNHead, FusionOCRHead, FusionLRASPPHead, FusionSepASPPHead)
     _register(MODELS, VisionTransformerWithImage)
     _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
     _register(MODELS, FusionDepthHead, ImageGuidedFCNHead, UnpoolASPPHead)
@@ -72,7 +87,12 @@ if find_spec('mmseg'):
 
 if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
+    from .models.backbones.fusion_hourglass import FusionHourglassNet
+    from .models.mask_heads import FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead
+    from .models.necks.fusion_fpn_variants import FusionFPNDropBlock, FusionPAFPN, FusionRFP
+    from .models.necks.fusion_hrfpn import FusionHRFPN
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
+    from .models.necks.fusion_yolo_neck import FusionYOLOV3Neck
     from .models.pixel_decoders import (
         FusionMSDeformAttnPixelDecoder,
         FusionPixelDecoder,
@@ -80,7 +100,9 @@ if find_spec('mmdet'):
     )
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
-    _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN)
+    _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN, FusionFPNDropBlock, FusionHRFPN, FusionPAFPN)
+    _register(MODELS, FusionHourglassNet, FusionRFP, FusionYOLOV3Neck)
+    _register(MODELS, FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

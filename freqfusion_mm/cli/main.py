@@ -24,6 +24,7 @@ COMMANDS = {
     'gpu-check': 'test and measure the operators and layers on a GPU',
     'results': 'train, test and count the rows of the tables, and write them',
     'config': 'print the path of one of our configs',
+    'zoo-check': 'check that one line reaches every config that mmdet and mmseg ship',
     'doctor': 'look the installation over',
 }
 

@@ -11,6 +11,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `flop_table` | FLOPs of our operators in `get_model_complexity_info` |
 | `carafe_on_cpu` | mmcv's CARAFE without a GPU |
 | `maskformer_memory` | subclasses of `PixelDecoder` in MaskFormer's head |
+| `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
@@ -28,9 +29,19 @@ def apply() -> None:
         flop_table,
         maskformer_memory,
         mmseg_prefix,
+        stock_fpn_hint,
     )
 
-    patches = config_prefix, mmseg_prefix, flop_table, carafe_on_cpu, maskformer_memory, coco_classes, empty_dataset
+    patches = (
+        config_prefix,
+        mmseg_prefix,
+        flop_table,
+        carafe_on_cpu,
+        maskformer_memory,
+        stock_fpn_hint,
+        coco_classes,
+        empty_dataset,
+    )
     for patch in patches:
         patch.apply()
 

@@ -1,4 +1,4 @@
-"""What necks, heads and pixel decoders with fusions share: where options belong, and the order of checkpoints."""
+"""What necks, heads and pixel decoders with fusions share: where options belong, initialisation, checkpoints."""
 
 import functools
 import inspect
@@ -15,6 +15,8 @@ T = TypeVar('T', bound=type[nn.Module])
 
 def takes_fusion(cls: T) -> T:
     """Class decorator for a module with `upsample_cfg`: a keyword that nobody takes is answered with where it belongs.
+
+    A class may have `twins`: option of another stock module -> our twin of that, and its name.
 
     Example:
         >>> @takes_fusion
@@ -38,6 +40,9 @@ upsample_cfg=dict(type='FreqFusion', compressed_channels=8)
     @functools.wraps(init)
     def __init__(self, *args, **kwargs) -> None:
         unknown = [name for name in kwargs if name not in known]
+        if unknown and unknown[0] in getattr(cls, 'twins', {}):
+            twin, stock = cls.twins[unknown[0]]
+            raise TypeError(f'{cls.__name__} has no {unknown[0]} and would drop it: the twin of {stock} is {twin}')
         if unknown:
             raise TypeError(_answer(cls.__name__, unknown[0], kwargs, list(known), kwargs.get('upsample_cfg', default)))
         init(self, *args, **kwargs)
@@ -85,3 +90,22 @@ class DeepToShallow:
                 ours = len(self.fusions) - 1 - int(index)
                 state_dict[f'{prefix}fusions.{ours}.{rename(name)}'] = value
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+class KeptInit:
+    """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
+
+    Attributes:
+        fusions_in: the attribute that holds the fusions.
+    """
+
+    fusions_in: ClassVar[str] = 'fusions'
+
+    def init_weights(self) -> None:
+        """Initialise the stock layers, and no fusion."""
+        kept = getattr(self, self.fusions_in)
+        setattr(self, self.fusions_in, nn.ModuleList())
+        try:
+            super().init_weights()
+        finally:
+            setattr(self, self.fusions_in, kept)

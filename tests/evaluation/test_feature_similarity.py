@@ -317,7 +317,7 @@ def features_of(work, fusion, layer):
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    from freqfusion_mm.models.decode_heads.concat_fusions import concat_fuse
+    from freqfusion_mm.models.concat_fusions import concat_fuse
 
     init_default_scope('mmseg')
     model = MODELS.build(Config.fromfile(work / f'{fusion}.py').model).eval()

@@ -22,7 +22,14 @@ from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 
 import freqfusion_mm.models.decode_heads as heads  # noqa: E402
+from freqfusion_mm.models.backbones.fusion_unet import FusionUNet  # noqa: E402
+from freqfusion_mm.models.mask_heads import FusionFCNMaskHead  # noqa: E402
 from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
+from freqfusion_mm.models.necks.fusion_fpn_variants import FusionPAFPN  # noqa: E402
+from freqfusion_mm.models.necks.fusion_hrfpn import FusionHRFPN  # noqa: E402
+from freqfusion_mm.models.necks.fusion_ic_neck import FusionICNeck  # noqa: E402
+from freqfusion_mm.models.necks.fusion_jpu import FusionJPU  # noqa: E402
+from freqfusion_mm.models.necks.fusion_yolo_neck import FusionYOLOV3Neck  # noqa: E402
 from freqfusion_mm.models.pixel_decoders import (  # noqa: E402
     FusionMSDeformAttnPixelDecoder,
     FusionPixelDecoder,
@@ -55,6 +62,41 @@ class WithImage(nn.Module):
         return self.head([levels[0], torch.rand(2, 3, *(4 * side for side in levels[0].shape[2:]))])
 
 
+class OfImage(nn.Module):
+    """A backbone, of an image of the pyramid's finest size; its finest map."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, levels):
+        return self.backbone(torch.rand(2, 3, *levels[0].shape[2:]))[-1]
+
+
+class OfLevels(nn.Module):
+    """A module that takes some of the levels; its `finest` map first."""
+
+    def __init__(self, module, levels=slice(None), finest=0):
+        super().__init__()
+        self.module, self.levels, self.finest = module, levels, finest
+
+    def forward(self, levels):
+        outs = self.module(levels[self.levels])
+        return outs[self.finest], outs
+
+
+class OfRegions(nn.Module):
+    """A mask head, of regions whose masks have the pyramid's finest size; of regions of half that size, in fact."""
+
+    def __init__(self, head):
+        super().__init__()
+        self.head = head
+
+    def forward(self, levels):
+        masks = self.head(torch.rand(2, 8, 14, 11))
+        return masks[..., : levels[0].shape[-2], : levels[0].shape[-1]]
+
+
 class WithMetas(nn.Module):
     def __init__(self, decoder):
         super().__init__()
@@ -82,6 +124,44 @@ MODELS = {
     'FusionUNetHead': lambda cfg: heads.FusionUNetHead(**HEAD, upsample_cfg=cfg),
     'FusionDepthHead': lambda cfg: heads.FusionDepthHead(
         **{name: value for name, value in HEAD.items() if name != 'num_classes'}, upsample_cfg=cfg
+    ),
+    'FusionFCNHead': lambda cfg: heads.FusionFCNHead(**HEAD, upsample_cfg=cfg),
+    'FusionSepASPPHead': lambda cfg: heads.FusionSepASPPHead(
+        **{**HEAD, 'in_channels': 16, 'in_index': 1}, c1_in_channels=8, c1_channels=8, upsample_cfg=cfg
+    ),
+    'FusionHRFPN': lambda cfg: FusionHRFPN(CHANNELS, 16, upsample_cfg=cfg),
+    'FusionPAFPN': lambda cfg: FusionPAFPN(**NECK, upsample_cfg=cfg),
+    'FusionYOLOV3Neck': lambda cfg: OfLevels(
+        FusionYOLOV3Neck(4, CHANNELS[::-1], CHANNELS[::-1], upsample_cfg=cfg), finest=-1
+    ),
+    'FusionJPU': lambda cfg: OfLevels(
+        FusionJPU(in_channels=tuple(CHANNELS), mid_channels=16, dilations=(1, 2), upsample_cfg=cfg), finest=-1
+    ),
+    'FusionICNeck': lambda cfg: OfLevels(
+        FusionICNeck(in_channels=CHANNELS[:3], out_channels=16, upsample_cfg=cfg), slice(3), finest=-1
+    ),
+    'FusionUNet': lambda cfg: OfImage(
+        FusionUNet(
+            base_channels=8,
+            num_stages=3,
+            strides=(1, 1, 1),
+            enc_num_convs=(1, 1, 1),
+            dec_num_convs=(1, 1),
+            downsamples=(True, True),
+            enc_dilations=(1, 1, 1),
+            dec_dilations=(1, 1),
+            upsample_cfg=cfg,
+        )
+    ),
+    'FusionFCNMaskHead': lambda cfg: OfRegions(
+        FusionFCNMaskHead(
+            num_convs=1,
+            in_channels=8,
+            conv_out_channels=8,
+            num_classes=3,
+            loss_mask=dict(type='mmdet.CrossEntropyLoss', use_mask=True),
+            upsample_cfg=cfg,
+        )
     ),
     'ImageGuidedFCNHead': lambda cfg: WithImage(upsample_cfg=cfg),
     'FusionPixelDecoder': lambda cfg: WithMetas(FusionPixelDecoder(**DECODER, upsample_cfg=cfg)),

@@ -14,9 +14,9 @@ from mmseg.models.decode_heads import LightHamHead
 from torch import Tensor
 
 from ...layers import ReferenceNames
+from ..concat_fusions import build_concat_fusions, concat_fuse
 from ..fusions import takes_fusion
 from ..levels import CheckedLevels
-from .concat_fusions import build_concat_fusions, concat_fuse
 
 
 @takes_fusion

@@ -78,6 +78,7 @@ class FusionFPN(DeepToShallow, BaseModule):
         [(27, 28), (14, 15), (7, 8), (4, 4)]
     """
 
+    twins = {'plugin': ('FusionFPNDropBlock', 'FPN_DropBlock')}
     shallow_to_deep = {'alignment': str, 'upsample_modules': _upsamplers_name}  # the authors' neck, FPN_CARAFE
 
     def __init__(
@@ -234,8 +235,8 @@ class FusionFPN(DeepToShallow, BaseModule):
             laterals.append(x)
         for fusion, i in zip(self.fusions, range(len(laterals) - 1, 0, -1)):
             lr_up, hr_feat = fusion(laterals[i], laterals[i - 1])
-            laterals[i - 1] = hr_feat + lr_up
-        outs = [conv(x) for conv, x in zip(self.fpn_convs, laterals)]
+            laterals[i - 1] = self.merged(hr_feat + lr_up)
+        outs = self.levels_out([conv(x) for conv, x in zip(self.fpn_convs, laterals)])
 
         sources = {'on_input': inputs[-1], 'on_lateral': laterals[-1]}
         x = sources.get(self.add_extra_convs, outs[-1])
@@ -248,6 +249,14 @@ class FusionFPN(DeepToShallow, BaseModule):
                 x = self.fpn_convs[i](x)
             outs.append(x)
         return tuple(outs)
+
+    def merged(self, lateral: Tensor) -> Tensor:
+        """What a level of the top-down path becomes behind its fusion."""
+        return lateral
+
+    def levels_out(self, outs: list[Tensor]) -> list[Tensor]:
+        """What the outputs become before extra levels are made of them."""
+        return outs
 
 
 def _last_level(num_ins: int, start_level: int, end_level: int, num_outs: int) -> int:

@@ -13,11 +13,11 @@ from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 
 
-class _FusionTopDown:
+class _FusionTopDown(KeptInit):
     """Mixin, to be named before the stock neck: its top-down path joins the levels by fusions.
 
     Convention:
@@ -35,12 +35,6 @@ class _FusionTopDown:
         self.fusions = nn.ModuleList(
             build_fusion(upsample_cfg, channels, channels) for channels in reversed(in_channels[:-1])
         )
-
-    def init_weights(self) -> None:
-        """Initialise the stock layers by `init_cfg`; a fusion keeps its own initialisation."""
-        fusions, self.fusions = self.fusions, nn.ModuleList()
-        super().init_weights()
-        self.fusions = fusions
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Fuse a pyramid.

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freqfusion_mm.layers import build_fusion, interleave_concat, read_upsample_cfg
+from ..layers import build_fusion, interleave_concat, read_upsample_cfg
 
 
 def build_concat_fusions(

@@ -1,0 +1,78 @@
+"""What upsamples features in the two zoos: our twin of each stock module, or the reason why there is none."""
+
+from typing import NamedTuple
+
+
+class Twin(NamedTuple):
+    """Our module in place of a stock one.
+
+    Attributes:
+        name: our type.
+        takes: what its `forward` takes: 'pyramid', 'pyramid and image', 'head', 'regions', 'image' or 'decoder'.
+        interpolation: type of the stock upsampling where the stock config does not say it.
+        also: what the line has to say beside the two types.
+    """
+
+    name: str
+    takes: str
+    interpolation: str
+    also: tuple[tuple[str, object], ...] = ()
+
+
+#: stock type -> our twin.
+TWINS = {
+    'FPN': Twin('FusionFPN', 'pyramid', 'nearest'),
+    'FPN_CARAFE': Twin('FusionFPN', 'pyramid', 'carafe', (('add_extra_convs', 'fused'),)),
+    'FPN_DropBlock': Twin('FusionFPNDropBlock', 'pyramid', 'nearest'),
+    'PAFPN': Twin('FusionPAFPN', 'pyramid', 'nearest'),
+    'HRFPN': Twin('FusionHRFPN', 'pyramid', 'bilinear'),
+    'YOLOXPAFPN': Twin('FusionYOLOXPAFPN', 'pyramid', 'nearest'),
+    'CSPNeXtPAFPN': Twin('FusionCSPNeXtPAFPN', 'pyramid', 'nearest'),
+    'YOLOV3Neck': Twin('FusionYOLOV3Neck', 'pyramid', 'nearest'),
+    'RFP': Twin('FusionRFP', 'pyramid and image', 'nearest'),
+    'HourglassNet': Twin('FusionHourglassNet', 'image', 'nearest'),
+    'PixelDecoder': Twin('FusionPixelDecoder', 'decoder', 'nearest'),
+    'TransformerEncoderPixelDecoder': Twin('FusionTransformerEncoderPixelDecoder', 'decoder', 'nearest'),
+    'MSDeformAttnPixelDecoder': Twin('FusionMSDeformAttnPixelDecoder', 'decoder', 'bilinear'),
+    'FCNMaskHead': Twin('FusionFCNMaskHead', 'regions', 'deconv'),
+    'HTCMaskHead': Twin('FusionHTCMaskHead', 'regions', 'deconv'),
+    'SCNetMaskHead': Twin('FusionSCNetMaskHead', 'regions', 'deconv'),
+    'DynamicMaskHead': Twin('FusionDynamicMaskHead', 'regions', 'deconv'),
+    'UPerHead': Twin('FusionUPerHead', 'head', 'bilinear'),
+    'SegformerHead': Twin('FusionSegformerHead', 'head', 'bilinear'),
+    'FPNHead': Twin('FusionSemanticFPNHead', 'head', 'bilinear'),
+    'LightHamHead': Twin('FusionHamHead', 'head', 'bilinear'),
+    'FCNHead': Twin('FusionFCNHead', 'head', 'bilinear'),
+    'OCRHead': Twin('FusionOCRHead', 'head', 'bilinear'),
+    'DepthwiseSeparableASPPHead': Twin('FusionSepASPPHead', 'head', 'bilinear'),
+    'LRASPPHead': Twin('FusionLRASPPHead', 'head', 'bilinear'),
+    'UNet': Twin('FusionUNet', 'image', 'bilinear'),
+    'JPU': Twin('FusionJPU', 'pyramid', 'bilinear'),
+    'ICNeck': Twin('FusionICNeck', 'pyramid', 'bilinear'),
+    'BiSeNetV1': Twin('FusionBiSeNetV1', 'image', 'nearest'),
+    'BiSeNetV2': Twin('FusionBiSeNetV2', 'image', 'bilinear'),
+    'DDRNet': Twin('FusionDDRNet', 'image', 'bilinear'),
+    'PIDNet': Twin('FusionPIDNet', 'image', 'bilinear'),
+    'FastSCNN': Twin('FusionFastSCNN', 'image', 'bilinear'),
+    'SETRUPHead': Twin('FusionSETRUPHead', 'head', 'bilinear'),
+    'SETRMLAHead': Twin('FusionSETRMLAHead', 'head', 'bilinear'),
+    'STDCContextPathNet': Twin('FusionSTDCContextPathNet', 'image', 'nearest'),
+}
+#: stock type -> why our line does not reach it.
+UNREACHED = {
+    'FPG': 'a grid of paths: its steps up are convolutions and interpolations inside generic transitions',
+    'NASFCOS_FPN': 'its cells resize either way, by the sizes that they meet; no twin',
+    'NASFPN': 'its cells resize either way, by the sizes that they meet; no twin',
+    'CTResNetNeck': 'transposed convolutions that change the channels, without a finer map',
+    'CLRFPN': "one config, in a project of mmdet's; no twin",
+    'ERFNet': 'transposed convolutions that change the channels, without a finer map',
+    'SegmenterMaskTransformerHead': 'upsamples the masks, which are logits',
+    'SideAdapterCLIPHead': "resizes CLIP's tokens to the adapter's grid; no twin",
+    'DPTHead': 'no twin',
+    'VPDDepthHead': 'transposed convolutions that change the channels, without a finer map',
+}
+#: stock types that upsample features only with one of these options.
+ONLY_WITH = {
+    'FCNHead': ('input_transform', 'resize_concat'),
+    'OCRHead': ('input_transform', 'resize_concat'),
+}

@@ -1,0 +1,106 @@
+"""The relatives of FPN in mmdet, their top-down path upsampled by a chosen fusion.
+
+Paper: Path Aggregation Network for Instance Segmentation (CVPR 2018); DropBlock (NeurIPS 2018) in a pyramid, as
+    GLIP's configs use it; DetectoRS (CVPR 2021).
+Source: results and weight names of mmdet's PAFPN and FPN_DropBlock, written anew on `FusionFPN`; mmdet's RFP,
+    subclassed.
+"""
+
+from typing import Any
+
+from mmcv.cnn import ConvModule
+from mmdet.models.necks import FPN, RFP
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from ...layers import build_fusion
+from ..fusions import KeptInit, takes_fusion
+from .fusion_fpn import FusionFPN
+
+
+@takes_fusion
+class FusionFPNDropBlock(FusionFPN):
+    """FPN_DropBlock: each merged level goes through a plugin.
+
+    With `dict(type='nearest')` it is mmdet's `FPN_DropBlock`, same keys and numbers.
+
+    Args:
+        plugin: config of the plugin, mmdet's DropBlock by default; None: none.
+        args, kwargs: those of `FusionFPN`, `upsample_cfg` among them.
+
+    Example:
+        >>> import torch
+        >>> neck = FusionFPNDropBlock([8, 16], 8, num_outs=2)
+        >>> [tuple(out.shape[2:]) for out in neck([torch.rand(1, 8, 13, 10), torch.rand(1, 16, 7, 5)])]
+        [(13, 10), (7, 5)]
+    """
+
+    def __init__(
+        self,
+        *args,
+        plugin: dict[str, Any] | None = dict(type='mmdet.DropBlock', drop_prob=0.3, block_size=3, warmup_iters=0),
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.plugin = None if plugin is None else MODELS.build(plugin)
+
+    def merged(self, lateral: Tensor) -> Tensor:
+        return lateral if self.plugin is None else self.plugin(lateral)
+
+
+@takes_fusion
+class FusionPAFPN(FusionFPN):
+    """PAFPN: behind the top-down path, a path from fine to coarse of strided convolutions.
+
+    With `dict(type='nearest')` it is mmdet's `PAFPN`, same keys and numbers.
+
+    Args:
+        args, kwargs: those of `FusionFPN`, `upsample_cfg` among them.
+
+    Example:
+        >>> import torch
+        >>> neck = FusionPAFPN([8, 16], 8, num_outs=2)
+        >>> [tuple(out.shape[2:]) for out in neck([torch.rand(1, 8, 13, 10), torch.rand(1, 16, 7, 5)])]
+        [(13, 10), (7, 5)]
+    """
+
+    def __init__(self, in_channels, out_channels, num_outs, *args, **kwargs) -> None:
+        super().__init__(in_channels, out_channels, num_outs, *args, **kwargs)
+        options = {name: kwargs.get(name) for name in ('conv_cfg', 'norm_cfg', 'act_cfg')}
+        convs = nn.ModuleList(), nn.ModuleList()
+        self.downsample_convs, self.pafpn_convs = convs
+        for made, stride in zip(convs, (2, 1)):
+            for _ in self.fusions:
+                made.append(
+                    ConvModule(out_channels, out_channels, 3, stride=stride, padding=1, inplace=False, **options)
+                )
+
+    def levels_out(self, outs: list[Tensor]) -> list[Tensor]:
+        for i, conv in enumerate(self.downsample_convs):
+            outs[i + 1] = outs[i + 1] + conv(outs[i])
+        return [outs[0], *(conv(out) for conv, out in zip(self.pafpn_convs, outs[1:]))]
+
+
+class _FPNOfFusions(KeptInit, FPN):
+    """mmdet's FPN with `FusionFPN`'s way through its layers, for a subclass that calls it."""
+
+    forward, merged, levels_out = FusionFPN.forward, FusionFPN.merged, FusionFPN.levels_out
+
+    def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.end_level = self.backbone_end_level - 1
+        self.fusions = nn.ModuleList(
+            build_fusion(upsample_cfg, self.out_channels, self.out_channels, norm_cfg=kwargs.get('norm_cfg'))
+            for _ in self.lateral_convs[1:]
+        )
+
+
+@takes_fusion
+class FusionRFP(RFP, _FPNOfFusions):
+    """DetectoRS' recursive pyramid, whose passes share their fusions.
+
+    With `dict(type='nearest')` it is mmdet's `RFP`, same keys and numbers.
+
+    Args:
+        args, kwargs: those of mmdet's `RFP`, and `upsample_cfg`, the fusion.
+    """

@@ -1,0 +1,102 @@
+"""Mask heads: the stock ones with the stock upsamplers, whose weights load; ours with every gradient; no region."""
+
+import pytest
+import torch
+
+pytest.importorskip('mmdet')
+
+from mmdet.models.roi_heads.mask_heads import (  # noqa: E402
+    DynamicMaskHead,
+    FCNMaskHead,
+    HTCMaskHead,
+    SCNetMaskHead,
+)
+from mmengine.registry import MODELS  # noqa: E402
+
+import freqfusion_mm.registration  # noqa: E402, F401
+
+SMALL = dict(num_convs=2, in_channels=8, conv_out_channels=8, num_classes=3)
+DYNAMIC = dict(
+    dynamic_conv_cfg=dict(
+        type='mmdet.DynamicConv',
+        in_channels=8,
+        feat_channels=4,
+        out_channels=8,
+        input_feat_shape=7,
+        with_proj=False,
+        act_cfg=dict(type='ReLU', inplace=True),
+        norm_cfg=dict(type='LN'),
+    ),
+    loss_mask=dict(type='mmdet.DiceLoss', loss_weight=8.0),
+)
+LOSS = dict(loss_mask=dict(type='mmdet.CrossEntropyLoss', use_mask=True))
+REGIONS = torch.randn(5, 8, 7, 7)
+HEADS = {
+    'FusionFCNMaskHead': (FCNMaskHead, dict(SMALL, **LOSS), (REGIONS,)),
+    'FusionHTCMaskHead': (HTCMaskHead, dict(SMALL, **LOSS), (REGIONS, REGIONS + 1)),
+    'FusionSCNetMaskHead': (SCNetMaskHead, dict(SMALL, **LOSS), (REGIONS,)),
+    'FusionDynamicMaskHead': (DynamicMaskHead, dict(SMALL, **DYNAMIC), (REGIONS, torch.randn(5, 8))),
+}
+STOCK = {
+    'deconv': dict(type='deconv', scale_factor=2),
+    'nearest': dict(type='nearest', scale_factor=2),
+    'bilinear': dict(type='bilinear', scale_factor=2),
+    'bilinear x3': dict(type='bilinear', scale_factor=3),
+    'carafe': dict(type='carafe', scale_factor=2, up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1),
+}
+
+
+def flat(outs):
+    return [outs] if isinstance(outs, torch.Tensor) else list(outs)
+
+
+@pytest.mark.parametrize('upsample', STOCK)
+@pytest.mark.parametrize('name', HEADS)
+def test_with_the_stock_upsampling_it_is_the_stock_head(name, upsample):
+    cls, options, inputs = HEADS[name]
+    stock = cls(**options, upsample_cfg=STOCK[upsample]).eval()
+    ours = MODELS.build(dict(options, type=name, upsample_cfg=STOCK[upsample])).eval()
+    ours.load_state_dict(stock.state_dict())
+    for expected, actual in zip(flat(stock(*inputs)), flat(ours(*inputs))):
+        assert torch.equal(actual, expected)
+
+
+@pytest.mark.parametrize(
+    'upsample_cfg',
+    [
+        dict(type='FreqFusion', compressed_channels=8),
+        dict(type='FreqFusion', scale_factor=2),  # what a config inherits
+        dict(type='FreqFusion', scale_factor=2, up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1),
+        dict(type='SAPA'),
+        dict(type='DySample'),
+        dict(type='carafe', compressed_channels=8),
+        'deconv',
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('name', HEADS)
+def test_every_gradient_and_its_own_initialisation(name, upsample_cfg):
+    _, options, inputs = HEADS[name]
+    head = MODELS.build(dict(options, type=name, upsample_cfg=upsample_cfg))
+    before = {key: value.clone() for key, value in head.upsample.state_dict().items()}
+    head.init_weights()
+    for key, value in head.upsample.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    outs = flat(head(*inputs))
+    assert outs[0].shape == (5, 3, 14, 14)
+    sum(out.square().sum() for out in outs).backward()
+    assert not [key for key, weight in head.named_parameters() if weight.grad is None]
+
+
+@pytest.mark.parametrize('upsample', ['FreqFusion', 'carafe', 'bilinear', 'deconv'])
+def test_no_region(upsample):
+    head = MODELS.build(dict(HEADS['FusionFCNMaskHead'][1], type='FusionFCNMaskHead', upsample_cfg=upsample))
+    assert head(REGIONS[:0]).shape == (0, 3, 14, 14)
+
+
+def test_options_that_nobody_takes_are_named():
+    _, options, _ = HEADS['FusionFCNMaskHead']
+    with pytest.raises(TypeError, match='FusionFCNMaskHead has no option num_conv .did you mean num_convs'):
+        MODELS.build(dict(options, type='FusionFCNMaskHead', num_conv=3))
+    with pytest.raises(TypeError, match='FreqFusion has no option lowpas'):
+        MODELS.build(dict(options, type='FusionFCNMaskHead', upsample_cfg=dict(type='FreqFusion', lowpas=3)))
