@@ -233,6 +233,7 @@ RESTARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', RESTARTS)
 def test_a_restart_changes_nothing(tmp_path, name):
     last, options = RESTARTS[name]
@@ -246,6 +247,7 @@ def test_a_restart_changes_nothing(tmp_path, name):
     ('iter_20.pth', dict(workers=2)),
     ('iter_8.pth', dict(epochs=5, sampler='DefaultSampler', by_epoch=False, interval=4)),
 ])  # fmt: skip
+@pytest.mark.slow
 def test_batches_by_aspect_ratio(tmp_path, last, options):
     samplers = pytest.importorskip('mmdet.datasets.samplers')
     batch_sampler = dict(type=samplers.AspectRatioBatchSampler)
@@ -253,6 +255,7 @@ def test_batches_by_aspect_ratio(tmp_path, last, options):
     assert same(found, wanted)
 
 
+@pytest.mark.slow
 def test_without_the_hook_it_differs(tmp_path):
     found, wanted = restarted(tmp_path, 'iter_20.pth', exact=False, seed=3)
     assert not same(found, wanted)

@@ -81,6 +81,7 @@ def test_nothing_is_replaced(tiles, tmp_path, capsys):
     assert 'exists; remove it' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_real_tiles_through_mmseg(shared, tmp_path, monkeypatch):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     from mmengine.config import Config

@@ -1,0 +1,3 @@
+# FreqFusion at the cost of the paper's tables, in SegFormer-B1 on ADE20K: no published number.
+_base_ = ['./segformer_mit-b1_bilinear_8xb2-160k_ade20k-512x512.py', '../_base_/upsamplers/freqfusion-paper.py']
+model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))
