@@ -37,7 +37,7 @@ case $stack in
         ;;
     *) echo "error: --stack wants onedl or openmmlab, but got '$stack'" >&2; exit 2 ;;
 esac
-rest+=(torchmetrics PyWavelets pytest pytest-timeout ruff==0.17.6)
+rest+=(torchmetrics PyWavelets pytest pytest-timeout pytest-xdist ruff==0.17.6)
 python=$venv/bin/python
 log=$venv/setup.log
 steps=5 number=0 child=

@@ -16,4 +16,4 @@ venv=.venv
 [ "$stack" = onedl ] || venv=.venv-$stack
 "$venv/bin/python" -m ruff format --check --quiet
 "$venv/bin/python" -m ruff check --quiet
-exec "$venv/bin/python" -m pytest "$@"
+exec "$venv/bin/python" -m pytest -n "${TEST_PROCESSES:-2}" "$@"
