@@ -102,7 +102,7 @@ class Operator:
         prefer: the order of their names for given arguments, where it depends on these.
         maps: how many arguments are differentiable tensors.
         like: which of them gives the result its layout.
-        exported: what ONNX gets, in plain torch; by default the definition.
+        exported: what ONNX gets from torch's older exporter, in plain torch; by default the definition.
     """
 
     def __init__(
@@ -144,8 +144,8 @@ class Operator:
             impl = _asked(self.name)
         if impl == 'function':
             return _ASKED.get()[self.name](*args)
-        if torch.onnx.is_in_onnx_export():
-            return self.exported(*args)
+        if torch.onnx.is_in_onnx_export():  # the newer exporter traces free sizes, which `exported` reasons about
+            return (self.exported if torch.jit.is_tracing() else self.definition)(*args)
         if impl == 'reference' or transforming():
             if not compiling():
                 self._log('reference', args[0])

@@ -54,7 +54,7 @@ def test_the_score_of_the_authors_weights(scale, mean_iou, shared, tmp_path):
     from freqfusion_mm.apis.reference_checkpoint import with_our_paths
 
     write_labels(shared('data/coco_subset'), tmp_path / 'labels')
-    cfg = Config.fromfile(config_path(f'espnetv2_s{scale}_voc-384x384'))
+    cfg = Config.fromfile(config_path(f'espnetv2_s{scale}_hff_1xb32-100e_voc12aug-384x384'))
     pipeline = cfg.test_dataloader.dataset.pipeline
     cfg.work_dir = str(tmp_path)
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)

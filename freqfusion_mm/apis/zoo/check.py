@@ -122,7 +122,8 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     factor = 14 if place.stock == 'LRASPPHead' else 1  # its pooling wants 49 pixels of the coarsest
     maps = _pyramid([8] * (max(indices) + 1), (factor * size[0], factor * size[1]))
     for index, width in zip(indices, channels):
-        maps[index] = torch.randn(2, width, *maps[index].shape[2:])
+        plain = place.stock == 'SETRMLAHead'  # a plain transformer's levels have one size
+        maps[index] = torch.randn(2, width, *(size if plain else maps[index].shape[2:]))
     if place.stock == 'OCRHead':
         return maps, torch.randn(2, cfg['num_classes'], *maps[indices[0]].shape[2:])
     return (maps,)
