@@ -121,7 +121,12 @@ run_jobs(jobs, RawValues(Path({str(tmp_path)!r}, 'r.csv')), Path({str(tmp_path)!
          command=[{sys.executable!r}, '-S', {str(tmp_path / 'stub.py')!r}])
 """
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    parent = subprocess.Popen([sys.executable, '-c', code], env=environment, stderr=subprocess.PIPE)
+    parent = subprocess.Popen(
+        [sys.executable, '-c', code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell's background jobs inherit it ignored
+    )
     try:
         until = time.monotonic() + 60
         while len(list(tmp_path.glob('sleeps*/pid'))) < 2:
