@@ -3,10 +3,11 @@
 from functools import partial
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from freqfusion_mm.layers import LiftDownPool
+
+from ..plain_model import plain_model
 
 
 class LiftRegularization(Hook):
@@ -36,7 +37,7 @@ class LiftRegularization(Hook):
         self.weights = {'loss_lift_update': weight_update, 'loss_lift_predict': weight_predict}
 
     def before_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = plain_model(runner)
         pools = [module for module in model.modules() if isinstance(module, LiftDownPool)]
         pools = [pool for pool in pools if any(p.requires_grad for p in pool.parameters())]
         if not pools:
@@ -49,7 +50,7 @@ class LiftRegularization(Hook):
         model.parse_losses = partial(self._parse_losses, model.parse_losses, pools)
 
     def after_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = plain_model(runner)
         for pool in (module for module in model.modules() if isinstance(module, LiftDownPool)):
             pool.keep_penalties = False
         model.__dict__.pop('parse_losses', None)

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ...evaluation.analysis.fusion_calls import FusionCall, find_fusions, recorded_fusions
 from ...evaluation.analysis.inside_numbers import numbers, troubles
 from ...evaluation.analysis.kernel_spectra import high_frequency_share
+from ..plain_model import plain_model
 
 
 class UpsamplerMonitor(Hook):
@@ -54,15 +54,15 @@ class UpsamplerMonitor(Hook):
         self._warned: set[tuple[str, str]] = set()
 
     def before_train(self, runner: Runner) -> None:
-        if not find_fusions(_plain_model(runner)):
+        if not find_fusions(plain_model(runner)):
             raise ValueError(
-                f'UpsamplerMonitor found no fusion and no upsampler in {type(_plain_model(runner)).__name__}: remove '
+                f'UpsamplerMonitor found no fusion and no upsampler in {type(plain_model(runner)).__name__}: remove '
                 'the hook from custom_hooks, or give the model upsample_cfg'
             )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         if self.every_n_train_iters(runner, self.interval):
-            self._calls = self._recording.enter_context(recorded_fusions(_plain_model(runner)))
+            self._calls = self._recording.enter_context(recorded_fusions(plain_model(runner)))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -97,7 +97,3 @@ class UpsamplerMonitor(Hook):
             logger='current',
             level=logging.WARNING,
         )
-
-
-def _plain_model(runner: Runner) -> torch.nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
