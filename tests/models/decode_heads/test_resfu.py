@@ -106,8 +106,10 @@ def vit(cls=VisionTransformerWithImage):
 
 
 def test_transformer_hands_the_image_on():
+    # In eval mode: mmcv's MultiheadAttention writes a `dropout=` of any model built before into its default argument.
     stock, ours = vit(VisionTransformer), vit()
     ours.load_state_dict(stock.state_dict())
+    stock.eval(), ours.eval()
     image = torch.randn(2, 3, 64, 48)
     feat, last = ours(image)
     assert torch.equal(feat, stock(image)[0]) and last is image
