@@ -1,5 +1,6 @@
 """One module of the zoos against our twin: swapped by the line, equal for its own interpolation, and trained a step."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def swap(place: Place, upsample_cfg: str) -> dict[str, Any]:
     """The module's config after the line."""
     from mmengine.config import Config
 
-    here = Place('module', place.stock, place.cfg)
+    here = replace(place, path='module')
     config = Config(dict(module=buildable(place.cfg)))
     config.merge_from_dict(here.line(upsample_cfg))
     return config.module
@@ -100,14 +101,18 @@ def _stock_upsampling(place: Place) -> str:
 def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     cfg, takes = place.cfg, place.twin.takes
     if takes == 'image':
-        factor = 2 if place.stock == 'UNet' else 6
+        factor = {'UNet': 2, 'HRNet': 4}.get(place.stock, 6)
         return (torch.randn(2, cfg.get('in_channels', 3), factor * size[0], factor * size[1]),)
     if takes == 'regions':
         channels = cfg.get('in_channels', 256)
         regions = torch.randn(3, channels, 14, 14)
         return (regions, torch.randn(3, channels)) if place.stock == 'DynamicMaskHead' else (regions,)
+    if takes == 'tokens':
+        return _tokens(place, size)
     if takes == 'pyramid':
-        channels = list(cfg['in_channels'])
+        channels = [cfg['in_channels']] if isinstance(cfg['in_channels'], int) else list(cfg['in_channels'])
+        factor = {'FPG': 2, 'NASFPN': 4}.get(place.stock, 1)  # their extra levels
+        size = (factor * size[0], factor * size[1])
         return (_pyramid(channels[::-1] if place.stock == 'YOLOV3Neck' else channels, size),)
     if takes == 'pyramid and image':
         size = (2 * size[0] - size[0] % 2, 2 * size[1] - size[1] % 2)  # its second backbone reflects two pixels
@@ -127,6 +132,18 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     if place.stock == 'OCRHead':
         return maps, torch.randn(2, cfg['num_classes'], *maps[indices[0]].shape[2:])
     return (maps,)
+
+
+def _tokens(place: Place, size: tuple[int, int]) -> tuple:
+    """A plain transformer's maps with their class tokens; SAN's image and classes around them."""
+    if place.stock == 'DPTHead':
+        width = place.cfg['embed_dims']
+        return ([(torch.randn(2, width, *size), torch.randn(2, width)) for _ in place.cfg['in_channels']],)
+    adapter, masks = place.cfg['san_cfg'], place.cfg['maskgen_cfg']
+    width, coarse = adapter['clip_channels'], [-(-side // 2) for side in size]
+    maps = [(torch.randn(2, width, *coarse), torch.randn(2, width)) for _ in adapter['fusion_index']]
+    image = torch.randn(2, 3, *(adapter['patch_size'] * side for side in size))
+    return (image, maps, torch.randn(place.cfg['num_classes'], masks['out_dims'])), []
 
 
 def _pyramid(channels: list[int], size: tuple[int, int]) -> list[Tensor]:
