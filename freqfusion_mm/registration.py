@@ -78,8 +78,10 @@ if find_spec('mmseg'):
     )
     from .models.necks.fusion_ic_neck import FusionICNeck
     from .models.necks.fusion_jpu import FusionJPU
+    from .models.necks.fusion_plain_pyramids import FusionFeature2Pyramid, FusionMultiLevelNeck
 
     _register(MODELS, FusionBiSeNetV1, FusionSTDCContextPathNet, FusionUNet, FusionICNeck, FusionJPU)
+    _register(MODELS, FusionFeature2Pyramid, FusionMultiLevelNeck)
     _register(MODELS, FusionERFNet, FusionHRNet, FusionDPTHead, FusionSideAdapterCLIPHead)
     _register(MODELS, FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet)
     _register(MODELS, FusionSETRMLAHead, FusionSETRUPHead)
@@ -93,8 +95,23 @@ if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.backbones.fusion_det_hrnet import FusionDetHRNet
     from .models.backbones.fusion_hourglass import FusionHourglassNet
-    from .models.mask_heads import FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead
+    from .models.mask_heads import (
+        FusionDynamicMaskHead,
+        FusionFCNMaskHead,
+        FusionFeatureRelayHead,
+        FusionFusedSemanticHead,
+        FusionGridHead,
+        FusionHTCMaskHead,
+        FusionPanopticFPNHead,
+        FusionRTMDetInsSepBNHead,
+        FusionSCNetMaskHead,
+        FusionSCNetSemanticHead,
+        FusionSOLOV2Head,
+        FusionYOLACTProtonet,
+    )
+    from .models.necks.fusion_bfp import FusionBFP
     from .models.necks.fusion_ct_resnet_neck import FusionCTResNetNeck
+    from .models.necks.fusion_dyhead import FusionDyHead
     from .models.necks.fusion_fpg import FusionFPG
     from .models.necks.fusion_fpn_variants import FusionCLRFPN, FusionFPNDropBlock, FusionPAFPN, FusionRFP
     from .models.necks.fusion_hrfpn import FusionHRFPN
@@ -110,8 +127,12 @@ if find_spec('mmdet'):
 
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN, FusionFPNDropBlock, FusionHRFPN, FusionPAFPN)
     _register(MODELS, FusionDetHRNet, FusionHourglassNet, FusionRFP, FusionYOLOV3Neck)
-    _register(MODELS, FusionCLRFPN, FusionCTResNetNeck, FusionFPG, FusionNASFCOSFPN, FusionNASFPN)
+    _register(
+        MODELS, FusionBFP, FusionDyHead, FusionCLRFPN, FusionCTResNetNeck, FusionFPG, FusionNASFCOSFPN, FusionNASFPN
+    )
     _register(MODELS, FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead)
+    _register(MODELS, FusionFeatureRelayHead, FusionGridHead, FusionRTMDetInsSepBNHead, FusionSOLOV2Head)
+    _register(MODELS, FusionFusedSemanticHead, FusionPanopticFPNHead, FusionSCNetSemanticHead, FusionYOLACTProtonet)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

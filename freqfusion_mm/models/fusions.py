@@ -1,5 +1,6 @@
 """What necks, heads and pixel decoders with fusions share: where options belong, initialisation, checkpoints."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, MutableMapping
@@ -124,3 +125,13 @@ class KeptInit:
             super().init_weights()
         finally:
             setattr(self, self.fusions_in, kept)
+
+
+class KeptInside:
+    """Mixin, to be named first: `KeptInit` for fusions inside stock sub-modules, which a property `fusions` lists."""
+
+    def init_weights(self) -> None:
+        """Initialise the stock layers, and no fusion."""
+        kept = copy.deepcopy(self.fusions.state_dict())
+        super().init_weights()
+        self.fusions.load_state_dict(kept)

@@ -86,8 +86,8 @@ def _train(place: Place, upsample_cfg: str) -> str:
     torch.manual_seed(0)
     outs = _flat(module(*_inputs(place, _ODD)))
     sum(out.float().square().mean() for out in outs if out.is_floating_point()).backward()
-    fusions = [module.upsample] if place.twin.takes == 'regions' else [module.fusions]
-    idle = [name for part in fusions for name, weight in part.named_parameters() if weight.grad is None]
+    fusions = getattr(module, 'fusions', None) or module.upsample  # mask heads have one, in the place of the stock's
+    idle = [name for name, weight in fusions.named_parameters() if weight.grad is None]
     return f'no gradient: {", ".join(idle[:3])}' if idle else ''
 
 
@@ -103,15 +103,22 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     if takes == 'image':
         factor = {'UNet': 2, 'HRNet': 4}.get(place.stock, 6)
         return (torch.randn(2, cfg.get('in_channels', 3), factor * size[0], factor * size[1]),)
+    if takes == 'vectors':
+        return (torch.randn(3, cfg['in_channels']),)
     if takes == 'regions':
         channels = cfg.get('in_channels', 256)
         regions = torch.randn(3, channels, 14, 14)
         return (regions, torch.randn(3, channels)) if place.stock == 'DynamicMaskHead' else (regions,)
+    if takes == 'levels':
+        return _levels(place, size)
+    if takes == 'plain':
+        channels = cfg.get('in_channels') or [cfg['embed_dim']] * len(cfg.get('rescales', range(4)))
+        return ([torch.randn(2, width, *size) for width in channels],)
     if takes == 'tokens':
         return _tokens(place, size)
     if takes == 'pyramid':
         channels = [cfg['in_channels']] if isinstance(cfg['in_channels'], int) else list(cfg['in_channels'])
-        factor = {'FPG': 2, 'NASFPN': 4}.get(place.stock, 1)  # their extra levels
+        factor = {'FPG': 2 ** (1 + cfg.get('start_level', 0)), 'NASFPN': 4}.get(place.stock, 1)  # their extra levels
         size = (factor * size[0], factor * size[1])
         return (_pyramid(channels[::-1] if place.stock == 'YOLOV3Neck' else channels, size),)
     if takes == 'pyramid and image':
@@ -134,6 +141,23 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     return (maps,)
 
 
+#: What says how many levels a head reads.
+_COUNTED_BY = ('num_ins', 'num_levels', 'end_level', 'num_grids', 'anchor_generator')
+
+
+def _levels(place: Place, size: tuple[int, int]) -> tuple:
+    """The maps of a pyramid neck; YOLACT's coefficients beside them."""
+    from mmengine.structures import InstanceData
+
+    cfg = place.cfg
+    said = next((cfg[name] for name in _COUNTED_BY if name in cfg), 4)
+    count = said if isinstance(said, int) else len(said['strides'] if isinstance(said, dict) else said)
+    maps = _pyramid([cfg.get('in_channels', 256)] * count, size)
+    if place.stock == 'YOLACTProtonet':
+        return maps, [InstanceData(coeffs=torch.randn(3, cfg.get('num_protos', 32))) for _ in maps[0]]
+    return (maps,)
+
+
 def _tokens(place: Place, size: tuple[int, int]) -> tuple:
     """A plain transformer's maps with their class tokens; SAN's image and classes around them."""
     if place.stock == 'DPTHead':
@@ -153,4 +177,5 @@ def _pyramid(channels: list[int], size: tuple[int, int]) -> list[Tensor]:
 def _flat(outs: Any) -> list[Tensor]:
     if isinstance(outs, Tensor):
         return [outs]
-    return [out for part in outs for out in _flat(part)] if isinstance(outs, (list, tuple)) else []
+    parts = outs.values() if isinstance(outs, dict) else outs
+    return [out for part in parts for out in _flat(part)] if isinstance(outs, (dict, list, tuple)) else []

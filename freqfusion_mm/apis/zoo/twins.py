@@ -8,8 +8,8 @@ class Twin(NamedTuple):
 
     Attributes:
         name: our type.
-        takes: what its `forward` takes: 'pyramid', 'pyramid and image', 'head', 'regions', 'image', 'tokens' or
-            'decoder'.
+        takes: what its `forward` takes: 'pyramid', 'pyramid and image', 'head', 'levels', 'plain', 'regions',
+            'vectors', 'image', 'tokens' or 'decoder'.
         interpolation: type of the stock upsampling where the stock config does not say it.
         also: what the line has to say beside the two types.
     """
@@ -36,6 +36,16 @@ TWINS = {
     'NASFPN': Twin('FusionNASFPN', 'pyramid', 'nearest'),
     'NASFCOS_FPN': Twin('FusionNASFCOSFPN', 'pyramid', 'nearest'),
     'CTResNetNeck': Twin('FusionCTResNetNeck', 'pyramid', 'deconv'),
+    'BFP': Twin('FusionBFP', 'levels', 'nearest'),
+    'DyHead': Twin('FusionDyHead', 'levels', 'bilinear'),
+    'FusedSemanticHead': Twin('FusionFusedSemanticHead', 'levels', 'bilinear'),
+    'SCNetSemanticHead': Twin('FusionSCNetSemanticHead', 'levels', 'bilinear'),
+    'PanopticFPNHead': Twin('FusionPanopticFPNHead', 'levels', 'bilinear'),
+    'SOLOV2Head': Twin('FusionSOLOV2Head', 'levels', 'bilinear'),
+    'RTMDetInsSepBNHead': Twin('FusionRTMDetInsSepBNHead', 'levels', 'bilinear'),
+    'YOLACTProtonet': Twin('FusionYOLACTProtonet', 'levels', 'bilinear'),
+    'GridHead': Twin('FusionGridHead', 'regions', 'deconv'),
+    'FeatureRelayHead': Twin('FusionFeatureRelayHead', 'vectors', 'bilinear'),
     'mmdet.HRNet': Twin('FusionDetHRNet', 'image', 'nearest'),
     'HourglassNet': Twin('FusionHourglassNet', 'image', 'nearest'),
     'PixelDecoder': Twin('FusionPixelDecoder', 'decoder', 'nearest'),
@@ -63,6 +73,8 @@ TWINS = {
     'FastSCNN': Twin('FusionFastSCNN', 'image', 'bilinear'),
     'SETRUPHead': Twin('FusionSETRUPHead', 'head', 'bilinear'),
     'SETRMLAHead': Twin('FusionSETRMLAHead', 'head', 'bilinear'),
+    'MultiLevelNeck': Twin('FusionMultiLevelNeck', 'plain', 'bilinear'),
+    'Feature2Pyramid': Twin('FusionFeature2Pyramid', 'plain', 'deconv'),
     'mmseg.HRNet': Twin('FusionHRNet', 'image', 'bilinear'),
     'ERFNet': Twin('FusionERFNet', 'image', 'deconv'),
     'DPTHead': Twin('FusionDPTHead', 'tokens', 'bilinear'),
@@ -71,8 +83,13 @@ TWINS = {
 }
 #: stock type -> why our line does not reach it.
 UNREACHED = {
-    'SegmenterMaskTransformerHead': 'upsamples the masks, which are logits',
-    'VPDDepthHead': 'transposed convolutions that change the channels, without a finer map',
+    'ATSSVLFusionHead': 'its constructor needs the package transformers, whose BERT is a part of it; no twin',
+    'CondInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
+    'DecoupledSOLOHead': 'doubles its maps in the midst of a method that does all else; no twin',
+    'DecoupledSOLOLightHead': 'doubles its maps in the midst of a method that does all else; no twin',
+    'SOLOHead': 'doubles its maps in the midst of a method that does all else; no twin',
+    'VPD': 'its diffusion network is that of the package ldm, which builds its own upsampling',
+    'VPDDepthHead': 'three kinds of upsampling, behind a backbone that needs the package ldm; no twin',
 }
 #: stock types that upsample features only with one of these options.
 ONLY_WITH = {

@@ -13,6 +13,7 @@ from .twins import ONLY_WITH, TWINS, UNREACHED, Twin
 #: Stock types, without scope.
 _KNOWN = {name.rsplit('.')[-1] for name in (*TWINS, *UNREACHED)}
 _NO_ARCHITECTURE = ('init_cfg', 'loss_decode', 'loss_mask', 'pretrained', 'sampler', 'train_cfg', 'test_cfg')
+_DEFORMABLE = ('DCN', 'DCNv2')
 _TRAINED_APART = ('mmseg.SyncBN', 'SyncBN', 'MMSyncBN')
 
 
@@ -90,6 +91,8 @@ def _walk(node: Any, path: str, parent: dict[str, Any], scope: str) -> Iterator[
 
 
 def _architecture(cfg: Any) -> Any:
+    if isinstance(cfg, dict) and cfg.get('type') in _DEFORMABLE:
+        return None
     if isinstance(cfg, dict):
         return {name: _architecture(value) for name, value in cfg.items() if name not in _NO_ARCHITECTURE}
     if isinstance(cfg, (list, tuple)):
@@ -98,7 +101,12 @@ def _architecture(cfg: Any) -> Any:
 
 
 def buildable(cfg: Any) -> Any:
-    """A copy without what a module of random weights on one CPU does not need: checkpoints, synchronised norms."""
+    """A copy without what a module of random weights on one CPU does not need: checkpoints, synchronised norms.
+
+    Nor deformable convolutions, which take minutes there: the plain ones upsample alike.
+    """
+    if isinstance(cfg, dict) and cfg.get('type') in _DEFORMABLE:
+        return None
     if isinstance(cfg, dict):
         dropped = ('init_cfg', 'pretrained')
         return {name: buildable(value) for name, value in cfg.items() if name not in dropped or _of_layers(value)}
