@@ -22,7 +22,7 @@ from .evaluation.metrics.subset_metric import SubsetMetric
 from .evaluation.metrics.trimap_iou import TrimapIoU
 from .layers.external import ExternalUpsampler
 from .layers.registry import LOOKUPS, UPSAMPLERS
-from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
+from .models.backbones import ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet
 from .models.necks import FusionFPN
 
 
@@ -42,7 +42,7 @@ compat.apply()
 
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values(), ExternalUpsampler)
-_register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
+_register(MODELS, FusionFPN, ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, ExactResume, LiftRegularization, UpsamplerMonitor)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
