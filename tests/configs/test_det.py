@@ -157,7 +157,7 @@ def test_the_published_parts_of_the_fusions():
     assert [name for name, n in groups.items() if n != 4] == ['faster-rcnn_r101_freqfusion_1x_coco']
     fusion = build('panoptic-fpn_r50_freqfusion_1x_coco').neck.fusions[0]
     assert fusion.lr_compressor.out_channels == 64
-    assert fusion.lowpass_window is not None
+    assert fusion.lowpass_filter.window is not None
 
 
 STEP = [name for name in FILES if '_r50_' in name or name.endswith('_shapes')]
