@@ -1,5 +1,6 @@
 """What every test may use: the shared files, and one table of tolerances by dtype."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ def pytest_collect_file():
     """Tests have no doctests: looking for some would skip a file that fails to import, and its tests unseen."""
     collectors = yield
     return [each for each in collectors if not isinstance(each, DoctestModule)]
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: without it, garbage is looked for in milliseconds, not in half a second a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _assert_close(table):
