@@ -1,9 +1,11 @@
 """What every test may use: the shared files, and one table of tolerances by dtype."""
 
+import gc
 from pathlib import Path
 
 import pytest
 import torch
+from _pytest.doctest import DoctestModule
 from goldens import load_golden
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
@@ -12,6 +14,19 @@ SHARED = Path(__file__).resolve().parents[2] / 'shared'
 PARITY = {torch.float64: 1e-9, torch.float32: 1e-5}
 #: rtol = atol, between two ways to compute one thing.
 SAME = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Tests have no doctests: looking for some would skip a file that fails to import, and its tests unseen."""
+    collectors = yield
+    return [each for each in collectors if not isinstance(each, DoctestModule)]
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: without it, garbage is looked for in milliseconds, not in half a second a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _assert_close(table):

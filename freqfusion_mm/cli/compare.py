@@ -27,10 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--only',
         nargs='+',
-        choices=list(UPSAMPLERS),
         default=list(UPSAMPLERS),
         metavar='NAME',
-        help='upsamplers to draw',
+        help='upsamplers to draw, also your own by their import paths; default: every registered one',
     )
     parser.add_argument('--seed', type=int, default=0)
     add_traceback(parser)
@@ -43,11 +42,14 @@ def run(args: Namespace) -> None:
     import torch.nn.functional as F
 
     from ..evaluation.analysis.upsampler_fit import cluster_map
+    from ..layers import find_upsampler
     from ..visualization.upsamplers import compare_upsamplers, read_image
 
     with building():
         if any(ratio < 2 or ratio & (ratio - 1) for ratio in args.ratios) or args.size % max(args.ratios):
             raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
+        for name in args.only:
+            find_upsampler(name)
         torch.manual_seed(args.seed)
         image = read_image(args.image, args.size)
         if args.features:
