@@ -1,5 +1,6 @@
 """Decode heads for mmsegmentation: one key, `upsample_cfg`, chooses the fusion; ESPNet's own; one that unpools."""
 
+from .bts_head import FusionBTSHead
 from .depth_head import FusionDepthHead
 from .espnet_head import ESPNetCHead, ESPNetHead
 from .espnetv2_heads import EESPNetSegHead, ESPNetV2Head
@@ -20,6 +21,7 @@ __all__ = [
     'ESPNetCHead',
     'ESPNetHead',
     'ESPNetV2Head',
+    'FusionBTSHead',
     'FusionDepthHead',
     'FusionFCNHead',
     'FusionHamHead',
