@@ -30,6 +30,7 @@ test_dataloader = dict(_delete_=True, batch_size=1, num_workers=0, sampler=dict(
                  pipeline=pipeline))
 test_evaluator = dict(_delete_=True, type='PanopticQuality')
 custom_hooks = []
+default_hooks = dict(visualization=dict(draw=False))
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8), neck=dict(in_channels=[8, 16, 32, 64]),
     roi_head=dict(bbox_head=dict(num_classes=80), mask_head=dict(num_classes=80)),
@@ -128,14 +129,19 @@ def test_more_outputs_than_names_and_boxes_where_they_are(world, command, shared
     weights = world.weights(config, edit=lambda weights: weights['bbox_head.retina_cls.bias'].fill_(3.0))
     model = init_model(config, weights, 'cpu')
     assert model.dataset_meta['classes'] == ['cell', 'class 1', 'class 2', 'class 3', 'class 4']
+    refused = command('test', config, weights, '--work-dir', 'work')
+    assert refused.status == 1 and 'answers 5 classes, and the data set has 1' in refused.err
     for arguments in (
         ('infer', 'data/img', '--model', config, '--weights', weights, '--out', 'inferred'),
-        ('test', config, weights, '--work-dir', 'work', '--show-dir', 'shown'),
-        ('test', config, weights, '--work-dir', 'work', '--tta', '--show-dir', 'averaged'),
         ('side-by-side', '--model', config, weights, '--images', 0, 1, '--out', 'side.png'),
     ):
         done = command(*arguments)
         assert done.status == 0, (arguments, done.err)
+    config.write_text(config.read_text() + "model['bbox_head'].update(num_classes=1)\n")
+    weights = world.weights(config, 'one.pth')
+    for folder, more in (('shown', []), ('averaged', ['--tta'])):
+        done = command('test', config, weights, '--work-dir', 'work', '--show-dir', folder, *more)
+        assert done.status == 0 and len(list(Path(folder).iterdir())) == 2, done.err
     drawn = np.asarray(Image.open(f'shown/{Path(found[0]["file_name"]).stem}.png'))[:, :80].astype(int)
     image = np.asarray(Image.open(world.folder / 'data/img' / found[0]['file_name'])).astype(int)
     changed = np.abs(drawn - image).sum(axis=2) > 60
