@@ -56,10 +56,13 @@ class DataSetReader:
         gathered = pipeline.read_info(leaf.get_data_info(index))[0]
         for step in [*labels, pack]:
             gathered = step(gathered)
-        sample = sample.clone()
+        sample, truth = sample.clone(), gathered['data_samples']
+        boxes = getattr(getattr(truth, 'gt_instances', None), 'bboxes', None)
+        if hasattr(boxes, 'tensor'):  # a model's preprocessor unwraps them
+            truth.gt_instances.bboxes = boxes.tensor
         for key in TRUTHS:
-            if key in gathered['data_samples']:
-                setattr(sample, key, gathered['data_samples'].get(key))
+            if key in truth:
+                setattr(sample, key, truth.get(key))
         return sample
 
 
