@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
+from .channels import channels_taken
 from .classes import dataset_meta, ignore_label, outputs_of
 from .config import load_config
 from .data import check_data, innermost
@@ -87,7 +88,7 @@ def build_test(
         metrics.append(DumpResults(out_file_path=out))
     elif out:
         metrics.append(keep_maps(out, dataset, model))
-    loop.dataloader = ReadableLoader(loop.dataloader)
+    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model))
     return Evaluation(runner, pictures)
 
 

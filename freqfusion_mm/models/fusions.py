@@ -1,5 +1,6 @@
 """What necks, heads and pixel decoders with fusions share: where options belong, initialisation, checkpoints."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, MutableMapping
@@ -8,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from torch import nn
 
-from ..layers import UPSAMPLERS, option_names
+from ..layers import UNPOOLS, UPSAMPLERS, Deconv, option_names, read_upsample_cfg
 
 T = TypeVar('T', bound=type[nn.Module])
 
@@ -53,7 +54,7 @@ upsample_cfg=dict(type='FreqFusion', compressed_channels=8)
 
 def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], upsample_cfg: Any) -> str:
     chosen = upsample_cfg.get('type', 'FreqFusion') if isinstance(upsample_cfg, dict) else upsample_cfg
-    for kind in (chosen, *UPSAMPLERS):
+    for kind in UPSAMPLERS if chosen in UNPOOLS else (chosen, *UPSAMPLERS):
         if name in option_names(kind):
             kind = kind if isinstance(kind, str) else kind.__name__
             return (
@@ -62,6 +63,21 @@ def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], ups
             )
     near = get_close_matches(name, known, n=1)
     return f'{owner} has no option {name}{f" (did you mean {near[0]}?)" if near else ""}: it takes {", ".join(known)}'
+
+
+def keeps_deconv(owner: str, upsample_cfg: str | type | dict[str, Any]) -> bool:
+    """Whether a module whose stock upsampling is a transposed convolution keeps it, as `dict(type='deconv')` says.
+
+    Raises:
+        TypeError: options, which would be dropped: the stock module's own arguments say them.
+    """
+    kind, options = read_upsample_cfg(upsample_cfg)
+    if kind is Deconv and options:
+        raise TypeError(
+            f"{owner} keeps its stock transposed convolutions with upsample_cfg=dict(type='deconv'), which has no "
+            f'options here, got {options}: leave them out'
+        )
+    return kind is Deconv
 
 
 class DeepToShallow:
@@ -109,3 +125,13 @@ class KeptInit:
             super().init_weights()
         finally:
             setattr(self, self.fusions_in, kept)
+
+
+class KeptInside:
+    """Mixin, to be named first: `KeptInit` for fusions inside stock sub-modules, which a property `fusions` lists."""
+
+    def init_weights(self) -> None:
+        """Initialise the stock layers, and no fusion."""
+        kept = copy.deepcopy(self.fusions.state_dict())
+        super().init_weights()
+        self.fusions.load_state_dict(kept)

@@ -8,7 +8,9 @@ from torch import nn
 pytest.importorskip('mmseg')
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.registry import METRICS  # noqa: E402
 
+import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import class_meta, complete_meta, ignore_label, outputs_of  # noqa: E402
 
 OFFICIAL = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
@@ -91,3 +93,7 @@ def test_the_metrics_label_is_left_out_and_others_are_named(monkeypatch):
     assert ignore_label([SimpleNamespace(), metric], concatenated, model) == 254
     assert len(said) == 1 and 'ignores 0' in said[0] and '254 is left out' in said[0]
     assert ignore_label([], dataset) == 254 and ignore_label([]) == 255
+    inside = METRICS.build(
+        dict(type='SubsetMetric', metric=dict(type='BoundaryIoU', ignore_index=11), subsets=dict(a='a*'))
+    )
+    assert ignore_label([inside]) == 11  # a metric of ours that holds another one answers for it

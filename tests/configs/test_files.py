@@ -29,6 +29,8 @@ NAME = re.compile(
     r'_(1x|(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)(?P<unit>[kie]))'
     r'_(?P<data>[a-z0-9-]+?)(-(?P<height>\d+)x(?P<width>\d+))?'
 )
+#: Of `ESPNet(unit=...)`.
+UNITS = ('resnet', 'resnext', 'inception', 'mobilenet', 'shufflenet')
 #: mmengine accepts these of the 0.x and 2.x series silently, and does nothing with them.
 DEAD_KEYS = {
     *('samples_per_gpu', 'workers_per_gpu', 'data', 'img_norm_cfg', 'img_scale', 'img_dir', 'ann_dir', 'flip_ratio'),
@@ -135,6 +137,8 @@ def test_the_method_in_the_name_is_the_model_s(name):
         assert cfg.upsample_cfg.type in [value.type for value in values(cfg, 'upsample_cfg')]
     elif method in ('max', 'blur', 'lift'):
         assert (values(cfg, 'pool_cfg') or [dict(type='max')])[0]['type'] == method
+    elif method in UNITS:
+        assert values(cfg, 'unit') == [method]
     elif method in ('hff', 'concat'):
         assert {chain == 'none' for chain in values(cfg, 'chain')} == {method == 'concat'}
     else:
@@ -292,7 +296,7 @@ def test_presets_of_two_upsamplers_do_not_mix(tmp_path):
 
 @every_row
 def test_a_row_takes_its_upsampler_from_a_preset(name):
-    """Settings stand once: no row but a baseline spells an upsampler out."""
-    assert 'upsample_cfg=dict(type=' not in ROWS[name].read_text()
+    """Settings stand once: no row but a baseline spells an upsampler out; the inverse of a pooling has no settings."""
+    assert 'upsample_cfg=dict(type=' not in ROWS[name].read_text().replace("upsample_cfg=dict(type='lift')", '')
     for cfg in values(shared_row(ROWS[name]), 'upsample_cfg'):
-        assert 'upsample_cfg' in shared_row(ROWS[name]) or cfg.type in ('bilinear', 'nearest')
+        assert 'upsample_cfg' in shared_row(ROWS[name]) or cfg.type in ('bilinear', 'nearest', 'lift')

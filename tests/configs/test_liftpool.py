@@ -110,7 +110,7 @@ def test_only_the_pooling_differs_from_the_baseline(name):
             found.add(where)
 
     compare(*(row(FILES[each]).to_dict() for each in (name, other)), ())
-    allowed = {'pool_cfg', 'unpool_cfg', 'return_memory', 'memory_channels', 'custom_hooks'}
+    allowed = {'pool_cfg', 'unpool_cfg', 'upsample_cfg', 'return_memory', 'memory_channels', 'custom_hooks'}
     assert found and all(set(where) & allowed for where in found), found
 
 

@@ -8,11 +8,12 @@ import torch
 pytest.importorskip('mmseg')
 pytest.importorskip('mmdet')
 
+import mmdet.models.backbones as mmdet_backbones  # noqa: E402
 import mmdet.models.necks as mmdet_necks  # noqa: E402
 import mmseg.models.backbones as mmseg_backbones  # noqa: E402
 import mmseg.models.decode_heads as mmseg_heads  # noqa: E402
 import mmseg.models.necks as mmseg_necks  # noqa: E402
-from mmdet.models.backbones import HourglassNet  # noqa: E402
+from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from mmseg.models.backbones.stdc import STDCContextPathNet  # noqa: E402
 from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPHead  # noqa: E402
@@ -46,6 +47,50 @@ UNET = dict(
     enc_dilations=(1, 1, 1, 1),
     dec_dilations=(1, 1, 1),
 )
+#: HRNet's four stages, a unit each but for the third.
+HRNET = {
+    f'stage{stage}': dict(
+        num_modules=2 if stage == 3 else 1,
+        num_branches=stage,
+        block='BASIC' if stage > 1 else 'BOTTLENECK',
+        num_blocks=(1,) * stage,
+        num_channels=(4, 8, 8, 8)[:stage],
+    )
+    for stage in (1, 2, 3, 4)
+}
+ACTIVATED_FIRST = dict(norm_cfg=BN, inplace=False, order=('act', 'conv', 'norm'))
+FPG = dict(
+    in_channels=LEVELS,
+    out_channels=8,
+    inter_channels=8,
+    num_outs=4,
+    stack_times=3,
+    paths=['bu'] * 3,
+    same_up_trans=dict(type='conv', kernel_size=3, stride=2, padding=1, **ACTIVATED_FIRST),
+    across_lateral_trans=dict(type='conv', kernel_size=1, **ACTIVATED_FIRST),
+    across_down_trans=dict(type='interpolation_conv', mode='nearest', kernel_size=3, **ACTIVATED_FIRST),
+    across_skip_trans=dict(type='conv', kernel_size=1, **ACTIVATED_FIRST),
+    output_trans=dict(type='last_conv', kernel_size=3, order=('act', 'conv', 'norm'), inplace=False),
+    norm_cfg=BN,
+    skip_inds=[(0, 1), (0,), (), ()],
+)
+SAN = dict(
+    num_classes=3,
+    san_cfg=ConfigDict(
+        in_channels=3,
+        clip_channels=12,
+        embed_dims=8,
+        num_queries=5,
+        fusion_index=[0, 1, 2],
+        cfg_encoder=dict(num_encode_layer=3, num_heads=2, mlp_ratio=2),
+        cfg_decoder=dict(num_heads=2, num_layers=1, embed_channels=8, mlp_channels=8, num_mlp=2, rescale=True),
+    ),
+    maskgen_cfg=ConfigDict(
+        sos_token_num=5, num_layers=2, embed_dims=12, num_heads=2, out_dims=8, frozen_exclude=['all']
+    ),
+    deep_supervision_idxs=[],
+    train_cfg=None,
+)
 
 
 def pyramid(channels, size):
@@ -55,6 +100,17 @@ def pyramid(channels, size):
 
 def image(size):
     return torch.randn(2, 3, size, size + 32)
+
+
+def clip(size):
+    """An image with three maps of CLIP's, each with its class token, coarser than the tokens; the classes' names."""
+    coarse = [(torch.randn(2, 12, -(-size // 2), size // 2), torch.randn(2, 12)) for _ in range(3)]
+    return (torch.randn(2, 3, 16 * size, 16 * size), coarse, torch.randn(4, 8)), []
+
+
+def tokens(size):
+    """Four maps of a plain transformer with their class tokens."""
+    return [(torch.randn(2, 8, size, size), torch.randn(2, 8)) for _ in range(4)]
 
 
 #: our name -> the stock class, its arguments, its interpolation, what it takes at a size, an even and an odd size.
@@ -199,8 +255,75 @@ TWINS = {
         16,
         27,
     ),
+    'FusionHRNet': (mmseg_backbones.HRNet, dict(extra=HRNET), 'bilinear', image, 64, 91),
+    'FusionDetHRNet': (mmdet_backbones.HRNet, dict(extra=HRNET), 'nearest', image, 64, 91),
+    'FusionERFNet': (
+        mmseg_backbones.ERFNet,
+        dict(
+            enc_downsample_channels=(8, 16, 24),
+            enc_stage_non_bottlenecks=(1, 1),
+            enc_non_bottleneck_dilations=(2,),
+            enc_non_bottleneck_channels=(16, 24),
+            dec_upsample_channels=(16, 8),
+            dec_stages_non_bottleneck=(1, 1),
+            dec_non_bottleneck_channels=(16, 8),
+        ),
+        'deconv',
+        image,
+        64,
+        91,
+    ),
+    'FusionCLRFPN': (
+        mmdet_necks.CLRFPN,
+        dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
+        'nearest',
+        lambda n: pyramid(LEVELS, n),
+        16,
+        27,
+    ),
+    'FusionFPG': (mmdet_necks.FPG, FPG, 'nearest', lambda n: pyramid(LEVELS, n), 16, 27),
+    'FusionNASFPN': (
+        mmdet_necks.NASFPN,
+        dict(in_channels=LEVELS, out_channels=8, num_outs=5, stack_times=2, start_level=1, norm_cfg=BN),
+        'nearest',
+        lambda n: pyramid(LEVELS, n),
+        64,
+        91,
+    ),
+    'FusionNASFCOSFPN': (
+        mmdet_necks.NASFCOS_FPN,
+        dict(in_channels=LEVELS, out_channels=8, num_outs=5, add_extra_convs=True, norm_cfg=BN),
+        'nearest',
+        lambda n: pyramid(LEVELS, n),
+        16,
+        27,
+    ),
+    'FusionCTResNetNeck': (
+        mmdet_necks.CTResNetNeck,
+        dict(in_channels=16, num_deconv_filters=(8, 8), num_deconv_kernels=(4, 4), use_dcn=False),
+        'deconv',
+        lambda n: pyramid([8, 16], n),
+        16,
+        27,
+    ),
+    'FusionDPTHead': (
+        mmseg_heads.DPTHead,
+        dict(
+            HEAD,
+            in_channels=(8,) * 4,
+            in_index=(0, 1, 2, 3),
+            input_transform='multiple_select',
+            embed_dims=8,
+            post_process_channels=[4, 8, 8, 8],
+            readout_type='project',
+        ),
+        'bilinear',
+        tokens,
+        8,
+        7,
+    ),
     'FusionHourglassNet': (
-        HourglassNet,
+        mmdet_backbones.HourglassNet,
         dict(
             downsample_times=2,
             num_stacks=2,
@@ -214,7 +337,9 @@ TWINS = {
         91,
     ),
 }
-MAPS = [name for name, twin in TWINS.items() if twin[3] is not image and 'SETR' not in name]
+MAPS = [name for name, twin in TWINS.items() if twin[3] not in (image, tokens) and 'SETR' not in name]
+#: The necks that are an FPN, and speak as one.
+FPNS = ['FusionFPNDropBlock', 'FusionPAFPN', 'FusionCLRFPN']
 SIZED = dict(type='FreqFusion', compressed_channels=8)
 
 
@@ -281,7 +406,7 @@ def test_odd_sizes_initialisation_and_every_gradient(name, upsample_cfg):
 def test_maps_that_do_not_fit_are_named(name):
     module, make = build(name, upsample_cfg='nearest'), TWINS[name][3]
     maps = make(TWINS[name][4])
-    with pytest.raises(ValueError, match=name if 'FPN' not in name or name == 'FusionHRFPN' else 'FusionFPN'):
+    with pytest.raises(ValueError, match='FusionFPN' if name in FPNS else name):
         module([torch.rand(2, 5, *maps[0].shape[2:]) for _ in maps])
 
 
@@ -309,6 +434,48 @@ def test_a_stock_neck_that_is_given_an_upsampler_says_who_takes_it(neck):
         neck([8, 16], 8, 2, upsample_cfg=dict(type='FreqFusion'))
     with DefaultScope.overwrite_default_scope('mmdet'):
         neck([8, 16], 8, 2, upsample_cfg=dict(mode='bilinear'))
+
+
+def test_fpg_goes_down_a_pathway_too():
+    options = dict(
+        FPG, paths=['td'] * 3, same_up_trans=None, same_down_trans=FPG['across_down_trans'], skip_inds=[()] * 4
+    )
+    stock = mmdet_necks.FPG(**copy.deepcopy(options)).eval()
+    ours = MODELS.build(dict(copy.deepcopy(options), type='FusionFPG', upsample_cfg='nearest')).eval()
+    ours.load_state_dict(stock.state_dict())
+    assert len(ours.fusions) == 2 * 3 * 3
+    inputs = pyramid(LEVELS, 16)
+    assert all(torch.equal(*pair) for pair in zip(stock(inputs), ours(inputs)))
+
+
+@pytest.mark.parametrize('name', ['FusionCTResNetNeck', 'FusionERFNet'])
+def test_a_kept_deconv_takes_no_options(name):
+    with pytest.raises(TypeError, match='which has no options here, got .*kernel_size'):
+        build(name, upsample_cfg=dict(type='deconv', kernel_size=4))
+
+
+def san(**changes):
+    head = MODELS.build(dict(copy.deepcopy(SAN), type='FusionSideAdapterCLIPHead', **changes))
+    torch.manual_seed(0)
+    head.side_adapter_network.init_weights()
+    return head
+
+
+def test_side_adapter_is_the_stock_head():
+    stock = mmseg_heads.SideAdapterCLIPHead(**copy.deepcopy(SAN)).eval()
+    ours = san(upsample_cfg='bilinear').eval()  # its attention's dropout draws in training
+    assert list(ours.state_dict()) == list(stock.state_dict())
+    ours.load_state_dict(stock.state_dict())
+    for size in (6, 7):
+        inputs = clip(size)
+        assert all(torch.equal(*pair) for pair in zip(flat(stock(*inputs)), flat(ours(*inputs))))
+
+
+@pytest.mark.parametrize('upsample_cfg', [SIZED, dict(type='CARAFE', compressed_channels=8)], ids=str)
+def test_side_adapter_learns_every_weight(upsample_cfg):
+    head = san(upsample_cfg=upsample_cfg)
+    sum(out.square().mean() for out in flat(head(*clip(7)))).backward()
+    assert not [key for key, weight in head.named_parameters() if weight.requires_grad and weight.grad is None]
 
 
 def test_ocr_head_is_the_stock_head():

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -170,30 +169,76 @@ def test_without_a_gpu_it_says_what_to_do(tmp_path):
         gpu_check.main(['--cpu', '--only', 'nothing'])
 
 
-@pytest.mark.slow
-def test_rehearsal(tmp_path):
-    """Each phase by a part, in fresh processes that may import no framework."""
+#: Of a fresh process: no package of OpenMMLab, and none of those that a bare machine lacks, can be imported.
+BARE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'torchvision', 'torchmetrics'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+#: The same, and a kernel that fails where it is launched.
+BROKEN = """
+from triton.runtime import interpreter
+
+run = interpreter.InterpretedFunction.run
+
+def failing(kernel, *args, **options):
+    if kernel.fn.__name__ == '_grad_logits':
+        raise RuntimeError('an illegal memory access was encountered')
+    return run(kernel, *args, **options)
+
+interpreter.InterpretedFunction.run = failing
+"""
+
+
+def rehearsed(tmp_path, start, *arguments):
+    """The process, and what it found, on a machine where every process begins with `start`."""
     pytest.importorskip('matplotlib')
-    refuse = tmp_path / 'sitecustomize.py'
-    refuse.write_text(
-        'import sys\nsys.modules.update(dict.fromkeys(("mmengine", "mmcv", "mmdet", "mmseg", "cv2", "torchvision")))\n'
-    )
+    (tmp_path / 'sitecustomize.py').write_text(start)
     env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
-    words = ['check normalize_kernels: float32', 'check layer DySample: ', 'benchmark DySample', 'training FreqFusion']
-    done = subprocess.run(
-        [sys.executable, '-m', 'freqfusion_mm', 'gpu-check', '--cpu', '--only', *words, '--out', str(tmp_path / 'out')],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    out = tmp_path / 'out'
+    command = [sys.executable, '-m', 'freqfusion_mm', 'gpu-check', '--cpu', '--out', str(out), *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (out / 'gpu_check.json').exists(), done.stdout[-3000:] + done.stderr[-3000:]
+    return done, json.loads((out / 'gpu_check.json').read_text())['found'], (out / 'gpu_check.md').read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_whole_rehearsal(tmp_path):
+    """Every job, in fresh processes without any framework: a minute on two cores of their own."""
+    done, found, page = rehearsed(tmp_path, BARE, '--minutes', '50')
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = json.loads((tmp_path / 'out/gpu_check.json').read_text())['found']
-    assert set(Counter(each['status'] for each in found.values())) == {'passed'}
+    assert {name for name in found if not name.startswith('tests ')} == set(jobs.jobs(cpu=True))
+    counted = report.counts(found)
+    assert all(set(counted[phase]) == {'passed'} for phase in jobs.PHASES), counted
+    assert set(counted['tests']) <= {'passed', 'skipped'} and counted['tests']
+    assert 'mmcv none' in done.stdout and (tmp_path / 'out/gpu_check.png').stat().st_size
     named = next(each for name, each in found.items() if 'normalize_kernels: float32, batch 1,' in name)
     assert all(kernel.startswith('triton_normalize_kernels.') for kernel in named['kernels'])
     assert len(named['kernels']) == (0 if missing() else 2)  # forward and backward
-    assert 'FreqFusion | compiled' in (tmp_path / 'out/gpu_check.md').read_text()
-    assert (tmp_path / 'out/gpu_check.png').stat().st_size
-    assert done.stdout.splitlines()[-1].startswith('  ')
+    for row in ('FreqFusion | compiled', 'carafe x2 k5 | bfloat16 | forward+backward', '| check | '):
+        assert row in page
+    *_, summary = done.stdout.partition('wrote ')
+    assert len(summary.splitlines()) < 30 and 'FreqFusion, float32, forward+backward' in summary
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(missing() is not None, reason='no Triton, so no kernel to fail')
+def test_a_kernel_that_fails_is_named_and_the_rest_goes_on(tmp_path):
+    words = ['check normalize_kernels: float32', 'check layer DySample: float32', 'training bilinear: float32']
+    done, found, page = rehearsed(tmp_path, BARE + BROKEN, '--only', *words)
+    assert done.returncode == 1
+    failed = report.failures(found)
+    assert set(failed) == {name for name in found if 'normalize_kernels: float32, batch 1,' in name}
+    for each in failed.values():
+        assert each['kernels'] == ['triton_normalize_kernels._normalize', 'triton_normalize_kernels._grad_logits']
+        assert 'illegal memory access' in each['why'] and 'at ops/kernels/triton_normalize_kernels.py:' in each['why']
+        assert each['arguments'].startswith('triton_normalize_kernels._grad_logits(float32[1x50x6x8]')
+        assert f'`{each["arguments"]}`' in page
+    assert {each['status'] for name, each in found.items() if name not in failed} == {'passed'}
+    assert f'FAILED {next(iter(failed))}' in done.stdout

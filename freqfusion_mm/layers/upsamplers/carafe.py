@@ -29,6 +29,7 @@ class CARAFE(FixedRatioUpsampler):
         encoder_kernel, encoder_dilation: of the convolution that predicts kernels.
         compressed_channels: its width.
         padding: border rule of the reassembly, 'zeros' or 'reflect'.
+        with_cp: make activations again in the backward pass: less memory, more time.
     """
 
     option_aliases = {'up_kernel': 'kernel_size', 'up_group': 'groups'}
@@ -44,8 +45,9 @@ class CARAFE(FixedRatioUpsampler):
         encoder_dilation: int = 1,
         compressed_channels: int = 64,
         padding: str = 'zeros',
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, scale_factor)
+        super().__init__(lr_channels, scale_factor, with_cp)
         if kernel_size % 2 == 0 or encoder_kernel % 2 == 0:
             raise ValueError(f'kernel_size and encoder_kernel must be odd, got {kernel_size} and {encoder_kernel}')
         if lr_channels % groups:

@@ -8,14 +8,13 @@ resolution first in its arguments.
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ...ops import resize_nearest
 from ..inside import Inside, by_taps
 from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples, step_guides, with_sample
+from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .adaptive_filter import AdaptiveFilter
@@ -68,7 +67,7 @@ class FreqFusion(ReferenceNames, Fusion):
         init: 'released': Xavier for the offset convolutions, as the released `init_weights` leaves them and the
             published numbers were trained. 'intended': N(0, 0.001) for the offsets and zero for their scales, as the
             authors' constructor sets before it overwrites them.
-        with_cp: recompute activations in the backward pass (non-reentrant checkpointing).
+        with_cp: make activations again in the backward pass: less memory, more time.
         keep_hr: whether the sharpened `hr_feat` is used; off, it passes unchanged, and of the high-pass filter only
             what the low-pass kernels need is left: nothing, without `initial_fusion` or `semi_conv`. `lr_up` is the
             same.
@@ -262,9 +261,7 @@ class FreqFusion(ReferenceNames, Fusion):
         if no_samples(lr_feat):
             lr_up, sharpened = self._fuse(with_sample(lr_feat), with_sample(hr_feat))
             return lr_up[:0], sharpened[:0]
-        if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(self._fuse, lr_feat, hr_feat, use_reentrant=False)
-        return self._fuse(lr_feat, hr_feat)
+        return recomputed(self, self._fuse, lr_feat, hr_feat)
 
     def _fuse(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         lr_up = lr_feat
