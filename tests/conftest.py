@@ -1,6 +1,7 @@
 """What every test may use: the shared files, and one table of tolerances by dtype."""
 
 import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def second_derivatives():
         return torch.autograd.grad(first, (*args, above), [torch.randn_like(grad) for grad in first])
 
     return differentiate_twice
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    """A scope that a runner or a test set does not outlive the test: it changes what a bare name means to the next."""
+    registry = sys.modules.get('mmengine.registry')
+    before = None if registry is None else dict(registry.DefaultScope._instance_dict)
+    yield
+    if before is not None:
+        registry.DefaultScope._instance_dict.clear()
+        registry.DefaultScope._instance_dict.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,7 @@ FILES = {
 @pytest.fixture
 def cfg(request):
     cfg = row(FILES[request.param])
+    pytest.importorskip(cfg.default_scope)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         if DefaultScope.get_current_instance() is None:
             DefaultScope.get_instance(request.param, scope_name=cfg.default_scope)

@@ -64,11 +64,8 @@ def scope(request):
         register_all_modules(init_default_scope=False)
     else:
         import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
-    before = DefaultScope._instance_dict.copy()  # other tests have a scope of their own, or none
     DefaultScope.get_instance('test_configs_liftpool', scope_name=scope_of(name))
     yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 def load(name):

@@ -77,7 +77,7 @@ def test_wide_window_on_a_tiny_map(assert_same):
 
 @pytest.mark.parametrize('impl', IMPLS[:2])
 @pytest.mark.parametrize('padding', ['zeros', 'reflect', 'replicate'])
-@pytest.mark.parametrize('size, fine', [((3, 4), (6, 8)), ((3, 4), (5, 9)), ((2, 1), (3, 3))])
+@pytest.mark.parametrize('size, fine', [((3, 3), (6, 6)), ((3, 3), (4, 7)), ((2, 1), (3, 3))])
 def test_first_and_second_derivatives(size, fine, padding, impl, second_derivatives, assert_same):
     args = inputs(size, fine, c=2, n=1)
 
