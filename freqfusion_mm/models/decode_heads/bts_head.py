@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ...layers import build_fusion
 from ...layers.planar_guidance import PlanarGuidance, reduction
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 from .depth_head import DepthLosses
 
@@ -29,20 +30,6 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 def _conv(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.ELU())
-
-
-class _StepUp(nn.Module):
-    """Up to the encoder's map, convolved and concatenated with it."""
-
-    def __init__(self, upsample_cfg: Any, in_channels: int, skip_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.fusion = build_fusion(upsample_cfg, in_channels, skip_channels)
-        self.conv = _conv(in_channels, out_channels)
-        self.norm = _norm(out_channels)
-
-    def forward(self, feat: Tensor, skip: Tensor) -> Tensor:
-        up, skip = self.fusion(feat, skip)
-        return torch.cat([self.norm(self.conv(up)), skip], dim=1)
 
 
 class _DenseDilated(nn.Module):
@@ -71,12 +58,14 @@ class _DenseDilated(nn.Module):
         return self.merge(torch.cat([feat, *outs], dim=1))
 
 
-class FusionBTSHead(DepthLosses, BaseDecodeHead):
+@takes_fusion
+class FusionBTSHead(DepthLosses, KeptInit, BaseDecodeHead):
     """The decoder of BTS, for mmsegmentation's DepthEstimator and a backbone at strides 2, 4, 8, 16 and 32.
 
     Convention:
         The last step, from stride 2 to the image, has no encoder map and is nearest neighbour, as released. Where a
-        size is odd, the planes of the last row and column reach beyond the map and are cut off.
+        size is odd, the planes of the last row and column reach beyond the map and are cut off. `fusions` goes from
+        deep to shallow.
 
     Args:
         in_channels: of the five maps, fine to coarse.
@@ -129,16 +118,15 @@ class FusionBTSHead(DepthLosses, BaseDecodeHead):
         self.max_depth = max_depth
         stem, fine, middle, coarse, deep = in_channels
         half, quarter, eighth, last = (channels // n for n in (2, 4, 8, 16))
-        self.up16 = _StepUp(upsample_cfg, deep, coarse, channels)
+        steps = ((deep, coarse, channels), (channels, middle, half), (quarter, fine, quarter), (quarter, stem, eighth))
+        self.fusions = nn.ModuleList(build_fusion(upsample_cfg, before, skip) for before, skip, _ in steps)
+        self.ups = nn.ModuleList(nn.Sequential(_conv(before, after), _norm(after)) for before, _, after in steps)
         self.merge16 = _conv(channels + coarse, channels)
-        self.up8 = _StepUp(upsample_cfg, channels, middle, half)
         self.merge8 = nn.Sequential(_conv(half + middle, half), _norm(half))
         self.dilated = _DenseDilated(half, half + middle, quarter)
         self.planes8 = PlanarGuidance(quarter, quarter, 8, max_depth)
-        self.up4 = _StepUp(upsample_cfg, quarter, fine, quarter)
         self.merge4 = _conv(quarter + fine + 1, quarter)
         self.planes4 = PlanarGuidance(quarter, eighth, 4, max_depth)
-        self.up2 = _StepUp(upsample_cfg, quarter, stem, eighth)
         self.merge2 = _conv(eighth + stem + 1, eighth)
         self.planes2 = PlanarGuidance(eighth, last, 2, max_depth)
         self.up1 = _conv(eighth, last)
@@ -152,17 +140,22 @@ class FusionBTSHead(DepthLosses, BaseDecodeHead):
         check_maps('FusionBTSHead', maps, self.in_channels)
         stem, fine, middle, coarse, deep = maps
         size = tuple(2 * length for length in stem.shape[-2:])
-        feat = self.merge16(self.up16(F.relu(deep), coarse))
-        context = self.up8(feat, middle)
+        feat = self.merge16(self._up(0, F.relu(deep), coarse))
+        context = self._up(1, feat, middle)
         feat = self.dilated(self.merge8(context), context)
         depth8 = self._planes(self.planes8, feat, size)
-        feat = self.merge4(torch.cat([self.up4(feat, fine), _shrunk(depth8, fine)], dim=1))
+        feat = self.merge4(torch.cat([self._up(2, feat, fine), _shrunk(depth8, fine)], dim=1))
         depth4 = self._planes(self.planes4, feat, size)
-        feat = self.merge2(torch.cat([self.up2(feat, stem), _shrunk(depth4, stem)], dim=1))
+        feat = self.merge2(torch.cat([self._up(3, feat, stem), _shrunk(depth4, stem)], dim=1))
         depth2 = self._planes(self.planes2, feat, size)
         feat = self.up1(F.interpolate(feat, size))
         feat = self.merge1(torch.cat([feat, self.reduce1(feat).sigmoid(), depth2, depth4, depth8], dim=1))
         return self.max_depth * self.depth(feat).sigmoid()
+
+    def _up(self, step: int, feat: Tensor, skip: Tensor) -> Tensor:
+        """Up to the encoder's map, convolved and concatenated with it."""
+        up, skip = self.fusions[step](feat, skip)
+        return torch.cat([self.ups[step](up), skip], dim=1)
 
     def _planes(self, guidance: PlanarGuidance, feat: Tensor, size: tuple[int, int]) -> Tensor:
         """Depth of the planes as a part of the largest one, cut to the image."""

@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...layers import ConvNormAct, EfficientPyramidPool, build_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 
 #: Of the depth-wise convolutions at the top-down steps, coarse to fine.
@@ -22,7 +23,8 @@ SCALES = ((2.0, 1.0), (2.0, 1.0, 0.5), (2.0, 1.0, 0.5, 0.25), (2.0, 1.0, 0.5, 0.
 REDUCTION = 5
 
 
-class ESPNetV2SSDNeck(BaseModule):
+@takes_fusion
+class ESPNetV2SSDNeck(KeptInit, BaseModule):
     """Three maps to six: two halvings and the mean of all, then four fusions from coarse to fine.
 
     Convention:

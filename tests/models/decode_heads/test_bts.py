@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_upsamplers import CFGS
 
 pytest.importorskip('mmseg')
 
@@ -71,6 +72,17 @@ def test_one_loss_step(name):
     assert idle == [] and all(value.grad.isfinite().all() for value in model.decode_head.parameters())
     frozen = {key for key, value in model.backbone.named_parameters() if not value.requires_grad}
     assert 'conv1.weight' in frozen and 'layer1.0.bn1.weight' in frozen and 'layer1.0.conv1.weight' not in frozen
+
+
+@pytest.mark.parametrize('name', CFGS)
+def test_every_fusion_trains_and_keeps_its_start(name):
+    head = FusionBTSHead(in_channels=[8, 8, 16, 24, 32], channels=256, upsample_cfg=CFGS[name])
+    before = {key: value.clone() for key, value in head.fusions.state_dict().items()}
+    head.init_weights()
+    assert all(torch.equal(value, before[key]) for key, value in head.fusions.state_dict().items())
+    sizes = [(17, 14), (9, 7), (5, 4), (3, 2), (2, 1)]
+    head([torch.randn(2, *shape) for shape in zip(head.in_channels, *zip(*sizes))]).mean().backward()
+    assert [key for key, value in head.named_parameters() if value.grad is None] == []
 
 
 @pytest.mark.parametrize('size', [(64, 96), (65, 97)])
