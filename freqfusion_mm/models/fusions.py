@@ -1,6 +1,5 @@
 """What necks, heads and pixel decoders with fusions share: where options belong, initialisation, checkpoints."""
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable, MutableMapping
@@ -111,27 +110,24 @@ class DeepToShallow:
 class KeptInit:
     """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
 
-    Attributes:
-        fusions_in: the attribute that holds the fusions.
+    A module whose fusions sit inside its stock sub-modules has a property `fusions` that lists them.
     """
-
-    fusions_in: ClassVar[str] = 'fusions'
 
     def init_weights(self) -> None:
         """Initialise the stock layers, and no fusion."""
-        kept = getattr(self, self.fusions_in)
-        setattr(self, self.fusions_in, nn.ModuleList())
+        if not hasattr(super(), 'init_weights'):
+            return
+        held = set(self.fusions.children())
+        places = [
+            (parent, name, child)
+            for parent in self.modules()
+            for name, child in parent.named_children()
+            if child in held
+        ]
+        for parent, name, _ in places:
+            setattr(parent, name, nn.Identity())
         try:
             super().init_weights()
         finally:
-            setattr(self, self.fusions_in, kept)
-
-
-class KeptInside:
-    """Mixin, to be named first: `KeptInit` for fusions inside stock sub-modules, which a property `fusions` lists."""
-
-    def init_weights(self) -> None:
-        """Initialise the stock layers, and no fusion."""
-        kept = copy.deepcopy(self.fusions.state_dict())
-        super().init_weights()
-        self.fusions.load_state_dict(kept)
+            for parent, name, child in places:
+                setattr(parent, name, child)

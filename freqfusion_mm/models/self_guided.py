@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import Fusion
-from .fusions import KeptInside
+from .fusions import KeptInit
 
 
 class SelfGuided(nn.Module):
@@ -34,7 +34,7 @@ class SelfGuided(nn.Module):
         return self.fusion(feat, guide)[0]
 
 
-class SelfGuidedInside(KeptInside):
+class SelfGuidedInside(KeptInit):
     """Mixin, to be named first: `SelfGuided` upsamplings in the places of a stock module's own."""
 
     @property

@@ -86,8 +86,7 @@ def _train(place: Place, upsample_cfg: str) -> str:
     torch.manual_seed(0)
     outs = _flat(module(*_inputs(place, _ODD)))
     sum(out.float().square().mean() for out in outs if out.is_floating_point()).backward()
-    fusions = getattr(module, 'fusions', None) or module.upsample  # mask heads have one, in the place of the stock's
-    idle = [name for name, weight in fusions.named_parameters() if weight.grad is None]
+    idle = [name for name, weight in module.fusions.named_parameters() if weight.grad is None]
     return f'no gradient: {", ".join(idle[:3])}' if idle else ''
 
 

@@ -13,7 +13,6 @@ from .twins import ONLY_WITH, TWINS, UNREACHED, Twin
 #: Stock types, without scope.
 _KNOWN = {name.rsplit('.')[-1] for name in (*TWINS, *UNREACHED)}
 _NO_ARCHITECTURE = ('init_cfg', 'loss_decode', 'loss_mask', 'pretrained', 'sampler', 'train_cfg', 'test_cfg')
-_DEFORMABLE = ('DCN', 'DCNv2')
 _TRAINED_APART = ('mmseg.SyncBN', 'SyncBN', 'MMSyncBN')
 
 
@@ -91,10 +90,10 @@ def _walk(node: Any, path: str, parent: dict[str, Any], scope: str) -> Iterator[
 
 
 def _architecture(cfg: Any) -> Any:
-    if isinstance(cfg, dict) and cfg.get('type') in _DEFORMABLE:
-        return None
+    """What tells one module from another that upsamples otherwise."""
     if isinstance(cfg, dict):
-        return {name: _architecture(value) for name, value in cfg.items() if name not in _NO_ARCHITECTURE}
+        plain = _without_deformation(cfg)
+        return plain and {name: _architecture(value) for name, value in plain.items() if name not in _NO_ARCHITECTURE}
     if isinstance(cfg, (list, tuple)):
         return [_architecture(value) for value in cfg]
     return 'BN' if cfg in _TRAINED_APART else cfg
@@ -103,16 +102,24 @@ def _architecture(cfg: Any) -> Any:
 def buildable(cfg: Any) -> Any:
     """A copy without what a module of random weights on one CPU does not need: checkpoints, synchronised norms.
 
-    Nor deformable convolutions, which take minutes there: the plain ones upsample alike.
+    Nor deformable convolutions, which take minutes there, and with random offsets read beyond their maps: the plain
+    ones upsample alike.
     """
-    if isinstance(cfg, dict) and cfg.get('type') in _DEFORMABLE:
-        return None
     if isinstance(cfg, dict):
+        plain = _without_deformation(cfg)
         dropped = ('init_cfg', 'pretrained')
-        return {name: buildable(value) for name, value in cfg.items() if name not in dropped or _of_layers(value)}
+        return plain and {
+            name: buildable(value) for name, value in plain.items() if name not in dropped or _of_layers(value)
+        }
     if isinstance(cfg, (list, tuple)):
         return type(cfg)(buildable(value) for value in cfg)
     return 'BN' if isinstance(cfg, str) and cfg in _TRAINED_APART else cfg
+
+
+def _without_deformation(cfg: dict[str, Any]) -> dict[str, Any] | None:
+    if cfg.get('type') in ('DCN', 'DCNv2'):
+        return None
+    return dict(cfg, use_deform=False) if 'use_deform' in cfg else cfg
 
 
 def _of_layers(init_cfg: Any) -> bool:

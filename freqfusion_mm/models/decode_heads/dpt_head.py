@@ -47,6 +47,7 @@ class FusionDPTHead(DPTHead):
         for i, level in enumerate(finer):
             lr_up, level = self.fusions[i](feat, level)
             block = self.fusion_blocks[i + 1]
-            feat = block.res_conv_unit2(self.fusion_blocks[i].project(lr_up) + block.res_conv_unit1(level))
+            refined = block.res_conv_unit1(level.clone())  # which overwrites its input, the guide
+            feat = block.res_conv_unit2(self.fusion_blocks[i].project(lr_up) + refined)
         feat = self.fusion_blocks[-1].project(self.fusions[-1](feat))
         return self.cls_seg(self.project(feat))

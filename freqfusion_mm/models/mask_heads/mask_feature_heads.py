@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...layers import build_fusion
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import KeptInside, takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 from ..self_guided import SelfGuided, SelfGuidedInside
 
@@ -53,7 +53,7 @@ class _FusionSOLOFeatures(SOLOMaskFeatModule):
 
 
 @takes_fusion
-class FusionSOLOV2Head(KeptInside, SOLOV2Head):
+class FusionSOLOV2Head(KeptInit, SOLOV2Head):
     """SOLOv2's head with chosen fusions in the branch of its mask features.
 
     Convention:
@@ -118,7 +118,7 @@ class _FusionMaskFeatures(MaskFeatModule):
 
 
 @takes_fusion
-class FusionRTMDetInsSepBNHead(KeptInside, RTMDetInsSepBNHead):
+class FusionRTMDetInsSepBNHead(KeptInit, RTMDetInsSepBNHead):
     """RTMDet-Ins' head with chosen fusions where the levels join for its mask features.
 
     Interpolations go straight to the finest level, as in the stock head; x2 fusions go from deep to shallow, see
