@@ -87,8 +87,10 @@ def train(scope, work_dir, iterations, resume, sharded):
     from mmengine.registry import init_default_scope
 
     import freqfusion_mm.registration  # noqa: F401
+    from freqfusion_mm import compat
     from freqfusion_mm.apis.runner import build_runner
 
+    compat.read_checkpoints_as_data()  # as the commands do
     init_default_scope(scope)
     cfg = Config(
         dict(
