@@ -84,14 +84,14 @@ def model(scope):
 
 def train(scope, work_dir, iterations, resume, sharded):
     from mmengine.config import Config
-    from mmengine.model import revert_sync_batchnorm  # noqa: F401  (mmengine's own imports first)
     from mmengine.registry import init_default_scope
 
     import freqfusion_mm.registration  # noqa: F401
+    from freqfusion_mm import compat
     from freqfusion_mm.apis.runner import build_runner
 
+    compat.read_checkpoints_as_data()  # as the commands do
     init_default_scope(scope)
-    torch.set_default_dtype(torch.float32)
     cfg = Config(
         dict(
             default_scope=scope,
@@ -124,25 +124,59 @@ def train(scope, work_dir, iterations, resume, sharded):
     return runner
 
 
-if __name__ == '__main__':
-    scope, folder = sys.argv[1], Path(sys.argv[2])
+@pytest.mark.slow
+@pytest.mark.parametrize('scope', ['mmseg', 'mmdet'])
+def test_two_processes_train_as_one_and_go_on_from_shards(scope, tmp_path, assert_same):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
+    environment.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2')
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, scope, str(tmp_path)],
+            env=dict(environment, RANK=str(rank), LOCAL_RANK=str(rank)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    ends = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends[0][-3000:]
+    assert sorted(path.name for path in (tmp_path / 'resumed/iter_2.pth').iterdir()) == ['rank0.pth', 'rank1.pth']
+    found = {}
+    for name in ('whole', 'resumed'):
+        pieces = [torch.load(tmp_path / f'{name}.{rank}.pt', weights_only=True) for rank in range(2)]
+        found[name] = {key: torch.cat([piece[key].flatten() for piece in pieces]) for key in pieces[0]}
+        held = [sum(piece.numel() for piece in each.values()) for each in pieces]
+        assert max(held) < 0.6 * sum(held)
+    _register()
+    alone = train(scope, tmp_path / 'alone', 4, False, False).model
+    expected = {key: p.detach().flatten() for key, p in alone.named_parameters()}
+    assert found['whole'].keys() == expected.keys()
+    for key, value in expected.items():
+        assert torch.equal(found['resumed'][key], found['whole'][key]), key
+        assert_same(found['whole'][key], value, key)
+
+
+def _register():
     from mmengine.registry import DATASETS
 
-    DATASETS.register_module(module=Samples)
+    DATASETS.register_module(module=Samples, force=True)
+
+
+if __name__ == '__main__':
+    scope, folder = sys.argv[1], Path(sys.argv[2])
+    _register()
     import torch.distributed as dist
-    from torch.distributed.fsdp import FullStateDictConfig, FullyShardedDataParallel, StateDictType
+    from torch.distributed.fsdp import FullyShardedDataParallel
 
     dist.init_process_group('gloo')
     for name, stops in (('whole', [4]), ('resumed', [2, 4])):
         for iterations in stops:
             runner = train(scope, folder / name, iterations, iterations != stops[0], True)
-        wrapped = runner.model
-        assert isinstance(wrapped, FullyShardedDataParallel)
-        mine = sum(p.numel() for p in wrapped.parameters())
-        with FullyShardedDataParallel.state_dict_type(
-            wrapped, StateDictType.FULL_STATE_DICT, FullStateDictConfig(offload_to_cpu=True, rank0_only=True)
-        ):
-            weights = wrapped.state_dict()
-        if dist.get_rank() == 0:
-            torch.save(dict(mine=mine, weights=weights), folder / f'{name}.pt')
+        assert isinstance(runner.model, FullyShardedDataParallel)
+        pieces = {key.replace('_fsdp_wrapped_module.', ''): p.detach() for key, p in runner.model.named_parameters()}
+        torch.save(pieces, folder / f'{name}.{dist.get_rank()}.pt')
     dist.destroy_process_group()

@@ -148,13 +148,14 @@ def test_pages(tmp_path):
                 dict(row, way='ours', ms=2.0, gb_s=900.0, of_copy=0.5, peak_mib=10.0),
                 dict(row, way='unfold', ms=8.0, gb_s=200.0, of_copy=0.1, peak_mib=30.0),
                 dict(row, way='mmcv', status='not installed'),
+                dict(row, way='copy', ms=1.0),
             ],
         ),
     }
     facts = dict(device='Card', torch='2', triton='3')
     page = report.markdown(facts, found)
     assert '**check carafe: float16** (launched: _forward)' in page and '`carafe(a)`' in page
-    assert '| 2 (0.1) | 900 | 0.5 | 10 | 8 (0.1) | 4 | 3 |' in page and 'not installed' in page
+    assert '| 2 (0.1) | 1 | 900 | 0.5 | 10 | 8 (0.1) | 4 | 3 |' in page and 'not installed' in page
     assert report.plot(facts, found, tmp_path / 'a.png') and (tmp_path / 'a.png').stat().st_size
     said = report.summary(facts, found, 12.0)
     assert 'check      1 failed' in said and 'FAILED check carafe: float16: off by 1' in said
@@ -175,7 +176,8 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'torchvision', 'torchmetrics'):
+        absent = ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'torchvision', 'torchmetrics')
+        if name.partition('.')[0] in absent:
             raise ModuleNotFoundError(f'No module named {name!r}', name=name)
 
 sys.meta_path.insert(0, Refuse())

@@ -5,6 +5,12 @@ four directions that lie ahead in reading order; the opposite four are the same 
 every number has one writer. The backward pass gathers: what a pixel receives from a neighbour is the neighbour's unit
 vector times the two gradients of their similarity. It reads the map twice, since the length of a vector does not
 change its similarity: the part of the gradient along it is found first, and taken off.
+
+By arithmetic (64 channels, half precision, an H200: 4 TB/s of copy, 33 T multiply-adds/s on the plain cores): a pixel
+reads 128 bytes for its norm and 128 for its similarities, the neighbours' from the caches, and writes 20: 0.07 ns. Four
+directions and the norm are 320 multiply-adds, 0.01 ns. The backward pass reads the map three times and writes it, 0.14
+ns, and multiplies 2048 times, 0.06 ns. Blocks of 128 pixels times 4 channels, or 16 times 32 where channels lie side by
+side, are a sector of memory or more a row; the configurations give a thread 4, 8 or 2 of their values.
 """
 
 from collections.abc import Sequence
