@@ -22,8 +22,8 @@ from .evaluation.metrics.subset_metric import SubsetMetric
 from .evaluation.metrics.trimap_iou import TrimapIoU
 from .layers.external import ExternalUpsampler
 from .layers.registry import LOOKUPS, UPSAMPLERS
-from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
-from .models.necks import FusionFPN
+from .models.backbones import ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet
+from .models.necks import ESPNetV2SSDNeck, FusionFPN
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -42,7 +42,8 @@ compat.apply()
 
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values(), ExternalUpsampler)
-_register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
+_register(MODELS, ESPNetV2SSDNeck, FusionFPN)
+_register(MODELS, ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, ExactResume, LiftRegularization, UpsamplerMonitor)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
@@ -54,12 +55,14 @@ if find_spec('mmseg'):
     from .models.backbones.fusion_hrnet import FusionHRNet
     from .models.backbones.fusion_two_branches import FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet
     from .models.backbones.fusion_unet import FusionUNet
+    from .models.backbones.resnet_with_stem import ResNetWithStem
     from .models.backbones.vit_with_image import VisionTransformerWithImage
     from .models.decode_heads import (
         EESPNetSegHead,
         ESPNetCHead,
         ESPNetHead,
         ESPNetV2Head,
+        FusionBTSHead,
         FusionDepthHead,
         FusionDPTHead,
         FusionFCNHead,
@@ -86,15 +89,16 @@ if find_spec('mmseg'):
     _register(MODELS, FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet)
     _register(MODELS, FusionSETRMLAHead, FusionSETRUPHead)
     _register(MODELS, FusionFCNHead, FusionOCRHead, FusionLRASPPHead, FusionSepASPPHead)
-    _register(MODELS, VisionTransformerWithImage)
+    _register(MODELS, ResNetWithStem, VisionTransformerWithImage)
     _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
-    _register(MODELS, FusionDepthHead, ImageGuidedFCNHead)
+    _register(MODELS, FusionBTSHead, FusionDepthHead, ImageGuidedFCNHead)
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
     from .models.backbones.fusion_det_hrnet import FusionDetHRNet
     from .models.backbones.fusion_hourglass import FusionHourglassNet
+    from .models.dense_heads import PointwiseSSDHead
     from .models.mask_heads import (
         FusionDynamicMaskHead,
         FusionFCNMaskHead,
@@ -134,5 +138,6 @@ if find_spec('mmdet'):
     _register(MODELS, FusionFeatureRelayHead, FusionGridHead, FusionRTMDetInsSepBNHead, FusionSOLOV2Head)
     _register(MODELS, FusionFusedSemanticHead, FusionPanopticFPNHead, FusionSCNetSemanticHead, FusionYOLACTProtonet)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
+    _register(MODELS, PointwiseSSDHead)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

@@ -15,6 +15,8 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `dropped_paths` | `type='FusionFPN'` in the place of a PAFPN, refused with the twin's name |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
+| `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
+| `sharded_optimizer` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
 """
@@ -29,8 +31,10 @@ def apply() -> None:
         dropped_paths,
         empty_dataset,
         flop_table,
+        label_maps,
         maskformer_memory,
         mmseg_prefix,
+        sharded_optimizer,
         stock_fpn_hint,
     )
 
@@ -44,6 +48,8 @@ def apply() -> None:
         dropped_paths,
         coco_classes,
         empty_dataset,
+        label_maps,
+        sharded_optimizer,
     )
     for patch in patches:
         patch.apply()

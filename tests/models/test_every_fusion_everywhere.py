@@ -30,7 +30,7 @@ import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.zoo.twins import TWINS as IN_THE_ZOOS  # noqa: E402
 from freqfusion_mm.models.backbones.fusion_unet import FusionUNet  # noqa: E402
 from freqfusion_mm.models.mask_heads import FusionFCNMaskHead  # noqa: E402
-from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
+from freqfusion_mm.models.necks import ESPNetV2SSDNeck, FusionFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_fpn_variants import FusionPAFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_hrfpn import FusionHRFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_ic_neck import FusionICNeck  # noqa: E402
@@ -160,6 +160,7 @@ MODELS = {
     'FusionICNeck': lambda cfg: OfLevels(
         FusionICNeck(in_channels=CHANNELS[:3], out_channels=16, upsample_cfg=cfg), slice(3), finest=-1
     ),
+    'ESPNetV2SSDNeck': lambda cfg: OfLevels(ESPNetV2SSDNeck(CHANNELS[:3], (16, 16, 8), upsample_cfg=cfg), slice(3)),
     'FusionUNet': lambda cfg: OfImage(
         FusionUNet(
             base_channels=8,

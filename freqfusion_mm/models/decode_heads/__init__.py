@@ -1,5 +1,6 @@
 """Decode heads for mmsegmentation: one key, `upsample_cfg`, chooses the fusion; and ESPNet's own."""
 
+from .bts_head import FusionBTSHead
 from .depth_head import FusionDepthHead
 from .dpt_head import FusionDPTHead
 from .espnet_head import ESPNetCHead, ESPNetHead
@@ -21,6 +22,7 @@ __all__ = [
     'ESPNetCHead',
     'ESPNetHead',
     'ESPNetV2Head',
+    'FusionBTSHead',
     'FusionDPTHead',
     'FusionDepthHead',
     'FusionFCNHead',
