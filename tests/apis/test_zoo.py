@@ -128,7 +128,12 @@ def test_places_have_the_path_of_cfg_options_and_the_key_of_their_architecture()
         panoptic_head=dict(in_channels=[8], feat_channels=4, pixel_decoder=dict(type='PixelDecoder')),
     )
     found = {place.path: place for place in places(cfg)}
-    assert list(found) == ['model.neck.0', 'model.auxiliary_head.0', 'model.panoptic_head.pixel_decoder']
+    assert list(found) == [
+        'model.neck.0',
+        'model.neck.1',
+        'model.auxiliary_head.0',
+        'model.panoptic_head.pixel_decoder',
+    ]
     assert found['model.panoptic_head.pixel_decoder'].cfg['in_channels'] == [8]
     (plain,) = places(dict(neck=dict(neck, type='FPN')))
     (wider,) = places(dict(neck=dict(neck, out_channels=16)))
