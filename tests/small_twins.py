@@ -402,14 +402,6 @@ TWINS = {
         64,
         91,
     ),
-    'FusionCLRFPN': Small(
-        mmdet_necks.CLRFPN,
-        dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
-        'nearest',
-        lambda n: pyramid(LEVELS, n),
-        16,
-        27,
-    ),
     'FusionFPG': Small(mmdet_necks.FPG, FPG, 'nearest', lambda n: pyramid(LEVELS, n), 16, 27),
     'FusionNASFPN': Small(
         mmdet_necks.NASFPN,
@@ -569,3 +561,12 @@ TWINS = {
         lambda n: torch.randn(5, 8),
     ),
 }
+if hasattr(mmdet_necks, 'CLRFPN'):  # the onedl stack's alone
+    TWINS['FusionCLRFPN'] = Small(
+        mmdet_necks.CLRFPN,
+        dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
+        'nearest',
+        lambda n: pyramid(LEVELS, n),
+        16,
+        27,
+    )
