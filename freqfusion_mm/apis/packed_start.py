@@ -1,7 +1,7 @@
 """Begins what `freqfusion-mm pack` packed: `python PACKED.zip train`, or any other command of `freqfusion-mm`.
 
-The archive is unpacked beside itself the first time, and runs in that folder. Where a command wants a config, `config.py`
-is the packed one; without one, `train` takes it.
+The archive is unpacked beside itself the first time, and runs in that folder. Where a command wants a config,
+`config.py` is the packed one; without one, `train` takes it.
 """
 
 import os
@@ -26,7 +26,9 @@ class _StandIn(ModuleType):
         def refuse(*args, **options):
             if name == 'compile':  # patterns, on import
                 return _StandIn(f'{self.__name__}.compile()')
-            raise ModuleNotFoundError(f'{self.__name__}.{name}: not on this machine, and not packed, for it is compiled')
+            raise ModuleNotFoundError(
+                f'{self.__name__}.{name}: not on this machine, and not packed, for it is compiled'
+            )
 
         return refuse
 
@@ -43,6 +45,7 @@ class _Finder(MetaPathFinder, Loader):
 
 
 def main() -> int:
+    """Unpacks, and runs what the arguments say; the exit status."""
     sys.path[:] = [each for each in sys.path if not each.endswith('.zip')]  # relative to the folder left below
     here = Path(__file__).resolve().parent
     if here.is_file():

@@ -175,7 +175,7 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'torchvision', 'torchmetrics'):
+        if name.partition('.')[0] in 'mmengine mmcv mmdet mmseg mmpretrain torchvision torchmetrics'.split():
             raise ModuleNotFoundError(f'No module named {name!r}', name=name)
 
 sys.meta_path.insert(0, Refuse())

@@ -142,11 +142,14 @@ def _labels(module: nn.Module, maps: Sequence[Tensor]) -> list[str]:
     ]
 
 
-def _faults(ours: Sequence, plain: Sequence, exact: Sequence, labels: Sequence[str], floor: float = 0.0) -> dict[str, str]:
+def _faults(
+    ours: Sequence, plain: Sequence, exact: Sequence, labels: Sequence[str], floor: float = 0.0
+) -> dict[str, str]:
     """Every result whose error is more than `TIMES` that of plain torch, plus some roundings of its largest value.
 
-    Root mean squares, for one value at a kink decides little of them. Triton's interpreter cuts float32 off to bfloat16 where a GPU rounds, which is another factor of two. A whole layer in half
-    precision is as noisy as its kinks, and `floor` of the largest value is allowed there.
+    Root mean squares, for one value at a kink decides little of them. Triton's interpreter cuts float32 off to bfloat16
+    where a GPU rounds, which is another factor of two. A whole layer in half precision is as noisy as its kinks, and
+    `floor` of the largest value is allowed there.
     """
     faults = {}
     largest = max(float(wanted.abs().max()) for wanted in exact if wanted is not None)
