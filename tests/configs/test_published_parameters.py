@@ -48,9 +48,7 @@ DIFFERENT = {
 
 
 def added(name):
-    template = next(
-        t for t in (SEGFORMER, UPERNET, MASKFORMER, MASK2FORMER, BTS) if name.startswith(t.split('{')[0])
-    )
+    template = next(t for t in (SEGFORMER, UPERNET, MASKFORMER, MASK2FORMER, BTS) if name.startswith(t.split('{')[0]))
     plain = 'nearest' if template in (MASKFORMER, BTS) else 'bilinear'
     return MODELS[name]['Parameters (M)'] - MODELS[template.format(plain)]['Parameters (M)']
 
