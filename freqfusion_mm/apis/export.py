@@ -151,20 +151,6 @@ class Exportable(nn.Module):
         return maps.argmax(dim=1)
 
 
-def input_channels(model: nn.Module) -> int:
-    """How many channels the images of a model have, by the first convolution or projection of its backbone.
-
-    Raises:
-        ValueError: the backbone has none.
-    """
-    for module in model.backbone.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.in_channels
-    raise ValueError(
-        f'the backbone {type(model.backbone).__name__} has no convolution that says how many channels it takes'
-    )
-
-
 def slides(model: nn.Module) -> bool:
     """Whether a test of this model slides a window over the image."""
     return (getattr(model, 'test_cfg', None) or {}).get('mode', 'whole') != 'whole'

@@ -30,7 +30,8 @@ def run(args: Namespace) -> None:
     """Exports."""
     import torch
 
-    from ..apis.export import Exportable, export, input_channels, slides
+    from ..apis.channels import input_channels
+    from ..apis.export import Exportable, export, slides
     from ..apis.model import init_model
 
     opset = args.opset or (18 if args.dynamo else 17)

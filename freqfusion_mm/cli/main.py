@@ -13,6 +13,7 @@ COMMANDS = {
     'test': 'evaluate a checkpoint',
     'infer': 'predict for images and folders of images',
     'export': 'write a segmentor as ONNX',
+    'pack': 'pack a training run for a machine with torch alone',
     'convert': "convert an author's checkpoint to ours",
     'explain': 'show what the upsamplers of a model do at one image',
     'compare': 'draw what every upsampler makes of one feature map',

@@ -14,6 +14,8 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
+| `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
+| `sharded_optimizer` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
 """
@@ -27,8 +29,10 @@ def apply() -> None:
         config_prefix,
         empty_dataset,
         flop_table,
+        label_maps,
         maskformer_memory,
         mmseg_prefix,
+        sharded_optimizer,
         stock_fpn_hint,
     )
 
@@ -41,6 +45,8 @@ def apply() -> None:
         stock_fpn_hint,
         coco_classes,
         empty_dataset,
+        label_maps,
+        sharded_optimizer,
     )
     for patch in patches:
         patch.apply()

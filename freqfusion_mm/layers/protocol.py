@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..ops.functorch import transforming
 from ..ops.library import compiling
 from .inside import Inside
+from .recomputation import recomputed
 
 
 class _Layer(nn.Module):
@@ -26,12 +27,14 @@ class _Layer(nn.Module):
         guided: whether the values of `hr_feat` matter, not its size alone.
         follows: options that take the value of the model around the layer where the config does not name them.
         option_aliases: other names of options, as mmcv's, that `upsample_cfg` takes.
+        with_cp: whether activations are made again in the backward pass, in place of being kept for it.
     """
 
     direct: bool = False
     guided: bool = False
     follows: ClassVar[tuple[str, ...]] = ()
     option_aliases: ClassVar[dict[str, str]] = {}
+    with_cp: bool = False
 
     def extra_repr(self) -> str:
         """The channels and the options, as the constructor takes them."""
@@ -57,10 +60,11 @@ class GuidedUpsampler(Upsampler):
 
     guided = True
 
-    def __init__(self, lr_channels: int, hr_channels: int) -> None:
+    def __init__(self, lr_channels: int, hr_channels: int, with_cp: bool = False) -> None:
         super().__init__()
         self.lr_channels = lr_channels
         self.hr_channels = hr_channels
+        self.with_cp = with_cp
 
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         """[B, lr_channels, h, w] to the size of `guide` [B, hr_channels, H, W]."""
@@ -90,7 +94,7 @@ class GuidedUpsampler(Upsampler):
         check_dtypes(self, lr_feat, hr_feat)
         if no_samples(lr_feat):
             return self.upsample_nothing(lr_feat, hr_feat)
-        return keep_layout(self.upsample(lr_feat, hr_feat), lr_feat)
+        return keep_layout(recomputed(self, self.upsample, lr_feat, hr_feat), lr_feat)
 
     def upsample(self, lr_feat: Tensor, hr_feat: Tensor) -> Tensor:
         """`forward` without its checks."""

@@ -67,14 +67,30 @@ def test_fusions(name, check):
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset=16)
 
 
-@pytest.mark.parametrize('opset', [17, 18, 19, 20])  # 16: above
-@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def sometimes(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    'name, opset',  # 16: above
+    [
+        ('FreqFusion', 17),
+        sometimes('FreqFusion', 18),
+        sometimes('FreqFusion', 19),
+        ('FreqFusion', 20),
+        ('ReSFU', 17),
+        sometimes('ReSFU', 18),
+        sometimes('ReSFU', 19),
+        ('ReSFU', 20),
+    ],
+)
 def test_opsets(name, opset, check):
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*SIZES[0], batch=2)], opset)
 
 
-def test_high_ratios_pool_the_guide(check):
-    check(build_fusion(CFGS['FreqFusion'], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
+@pytest.mark.parametrize('name', ['SAPA', sometimes('FreqFusion')])
+def test_high_ratios_pool_the_guide(name, check):
+    check(build_fusion(CFGS[name], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import class_meta  # noqa: E402
@@ -29,7 +30,8 @@ FILES = {
 
 @pytest.fixture
 def cfg(request):
-    cfg = Config.fromfile(FILES[request.param])
+    cfg = row(FILES[request.param])
+    pytest.importorskip(cfg.default_scope)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         if DefaultScope.get_current_instance() is None:
             DefaultScope.get_instance(request.param, scope_name=cfg.default_scope)
@@ -238,7 +240,7 @@ def test_units_have_about_the_poster_s_parameters(unit):
 def test_the_ablation_changes_the_fusion_alone():
     for name in FILES:
         if '_concat_' in name:
-            off, on = (Config.fromfile(FILES[other]).to_dict() for other in (name, name.replace('_concat_', '_hff_')))
+            off, on = (row(FILES[other]).to_dict() for other in (name, name.replace('_concat_', '_hff_')))
             chains = [part for part in walk(off['model']) if 'chain' in part]
             assert chains and all(part.pop('chain') == 'none' for part in chains)
             for part in walk(on['model']):

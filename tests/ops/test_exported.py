@@ -34,3 +34,11 @@ def test_window_similarity(coarse, fine, kernel_size, padding, assert_same):
     query, key = (torch.randn(2, 4, *size, dtype=torch.float64) for size in (fine, coarse))
     args = query, key, kernel_size, padding
     assert_same(exported.window_similarity(*args), reference.window_similarity(*args))
+
+
+@pytest.mark.parametrize('coarse, fine', SIZES)
+@pytest.mark.parametrize('kernel_size', [1, 3, 5])
+def test_fns_attention(coarse, fine, kernel_size, assert_same):
+    attn = torch.randn(2, kernel_size**2, *fine, dtype=torch.float64)
+    args = attn, torch.randn(2, 4, *coarse, dtype=torch.float64), kernel_size
+    assert_same(exported.fns_attention(*args), reference.fns_attention(*args))

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,8 @@ def check(name, **options):
 @pytest.mark.parametrize('name', ['carafe', 'box_mean', 'layer DySample', 'layer FreqFusion'])
 @pytest.mark.parametrize('dtype', checks.DTYPES)
 def test_what_is_right_passes(name, dtype, monkeypatch):
+    if dtype == torch.float16 and name != 'carafe' and not hasattr(torch.amp, 'is_autocast_available'):
+        pytest.skip('this torch has no float16 convolutions on the CPU')
     monkeypatch.setattr(checks, '_runs_kernels', lambda check: False)
     found = checks.run(check(name, dtype=dtype, layout='not contiguous'), hardware.Cpu())
     assert found['status'] == 'passed', found['why']
@@ -147,13 +148,14 @@ def test_pages(tmp_path):
                 dict(row, way='ours', ms=2.0, gb_s=900.0, of_copy=0.5, peak_mib=10.0),
                 dict(row, way='unfold', ms=8.0, gb_s=200.0, of_copy=0.1, peak_mib=30.0),
                 dict(row, way='mmcv', status='not installed'),
+                dict(row, way='copy', ms=1.0),
             ],
         ),
     }
     facts = dict(device='Card', torch='2', triton='3')
     page = report.markdown(facts, found)
     assert '**check carafe: float16** (launched: _forward)' in page and '`carafe(a)`' in page
-    assert '| 2 (0.1) | 900 | 0.5 | 10 | 8 (0.1) | 4 | 3 |' in page and 'not installed' in page
+    assert '| 2 (0.1) | 1 | 900 | 0.5 | 10 | 8 (0.1) | 4 | 3 |' in page and 'not installed' in page
     assert report.plot(facts, found, tmp_path / 'a.png') and (tmp_path / 'a.png').stat().st_size
     said = report.summary(facts, found, 12.0)
     assert 'check      1 failed' in said and 'FAILED check carafe: float16: off by 1' in said
@@ -168,30 +170,77 @@ def test_without_a_gpu_it_says_what_to_do(tmp_path):
         gpu_check.main(['--cpu', '--only', 'nothing'])
 
 
-@pytest.mark.slow
-def test_rehearsal(tmp_path):
-    """Each phase by a part, in fresh processes that may import no framework."""
+#: Of a fresh process: no package of OpenMMLab, and none of those that a bare machine lacks, can be imported.
+BARE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        absent = ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'torchvision', 'torchmetrics')
+        if name.partition('.')[0] in absent:
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+#: The same, and a kernel that fails where it is launched.
+BROKEN = """
+from triton.runtime import interpreter
+
+run = interpreter.InterpretedFunction.run
+
+def failing(kernel, *args, **options):
+    if kernel.fn.__name__ == '_grad_logits':
+        raise RuntimeError('an illegal memory access was encountered')
+    return run(kernel, *args, **options)
+
+interpreter.InterpretedFunction.run = failing
+"""
+
+
+def rehearsed(tmp_path, start, *arguments):
+    """The process, and what it found, on a machine where every process begins with `start`."""
     pytest.importorskip('matplotlib')
-    refuse = tmp_path / 'sitecustomize.py'
-    refuse.write_text(
-        'import sys\nsys.modules.update(dict.fromkeys(("mmengine", "mmcv", "mmdet", "mmseg", "cv2", "torchvision")))\n'
-    )
+    (tmp_path / 'sitecustomize.py').write_text(start)
     env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
-    words = ['check normalize_kernels: float32', 'check layer DySample: ', 'benchmark DySample', 'training FreqFusion']
-    done = subprocess.run(
-        [sys.executable, '-m', 'freqfusion_mm', 'gpu-check', '--cpu', '--only', *words, '--out', str(tmp_path / 'out')],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    out = tmp_path / 'out'
+    command = [sys.executable, '-m', 'freqfusion_mm', 'gpu-check', '--cpu', '--out', str(out), *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (out / 'gpu_check.json').exists(), done.stdout[-3000:] + done.stderr[-3000:]
+    return done, json.loads((out / 'gpu_check.json').read_text())['found'], (out / 'gpu_check.md').read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_whole_rehearsal(tmp_path):
+    """Every job, in fresh processes without any framework: a minute on two cores of their own."""
+    done, found, page = rehearsed(tmp_path, BARE, '--minutes', '50')
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = json.loads((tmp_path / 'out/gpu_check.json').read_text())['found']
-    assert set(Counter(each['status'] for each in found.values())) == {'passed'}
+    assert {name for name in found if not name.startswith('tests ')} == set(jobs.jobs(cpu=True))
+    counted = report.counts(found)
+    assert all(set(counted[phase]) == {'passed'} for phase in jobs.PHASES), counted
+    assert set(counted['tests']) <= {'passed', 'skipped'} and counted['tests']
+    assert 'mmcv none' in done.stdout and (tmp_path / 'out/gpu_check.png').stat().st_size
     named = next(each for name, each in found.items() if 'normalize_kernels: float32, batch 1,' in name)
     assert all(kernel.startswith('triton_normalize_kernels.') for kernel in named['kernels'])
     assert len(named['kernels']) == (0 if missing() else 2)  # forward and backward
-    assert 'FreqFusion | compiled' in (tmp_path / 'out/gpu_check.md').read_text()
-    assert (tmp_path / 'out/gpu_check.png').stat().st_size
-    assert done.stdout.splitlines()[-1].startswith('  ')
+    for row in ('FreqFusion | compiled', 'carafe x2 k5 | bfloat16 | forward+backward', '| check | '):
+        assert row in page
+    *_, summary = done.stdout.partition('wrote ')
+    assert len(summary.splitlines()) < 30 and 'FreqFusion, float32, forward+backward' in summary
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(missing() is not None, reason='no Triton, so no kernel to fail')
+def test_a_kernel_that_fails_is_named_and_the_rest_goes_on(tmp_path):
+    words = ['check normalize_kernels: float32', 'check layer DySample: float32', 'training bilinear: float32']
+    done, found, page = rehearsed(tmp_path, BARE + BROKEN, '--only', *words)
+    assert done.returncode == 1
+    failed = report.failures(found)
+    assert set(failed) == {name for name in found if 'normalize_kernels: float32, batch 1,' in name}
+    for each in failed.values():
+        assert each['kernels'] == ['triton_normalize_kernels._normalize', 'triton_normalize_kernels._grad_logits']
+        assert 'illegal memory access' in each['why'] and 'at ops/kernels/triton_normalize_kernels.py:' in each['why']
+        assert each['arguments'].startswith('triton_normalize_kernels._grad_logits(float32[1x50x6x8]')
+        assert f'`{each["arguments"]}`' in page
+    assert {each['status'] for name, each in found.items() if name not in failed} == {'passed'}
+    assert f'FAILED {next(iter(failed))}' in done.stdout

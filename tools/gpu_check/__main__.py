@@ -93,10 +93,11 @@ def main(argv: list[str] | None = None) -> int:
         found = {name: found[name] for name in sorted(found, key=lambda name: _place(name, names))}
         write(args.out, facts, found)
     try:
-        report.plot(facts, found, args.out / 'gpu_check.png')
+        drawn = report.plot(facts, found, args.out / 'gpu_check.png')
     except ImportError as error:
+        drawn = False
         print(f'no plot: {error}')
-    print(f'wrote {args.out}/gpu_check.json, .md, .png')
+    print(f'wrote {args.out}/gpu_check.json, .md{", .png" if drawn else ""}')
     print(report.summary(facts, found, time.monotonic() - begin), flush=True)
     return 1 if report.failures(found) else 0
 

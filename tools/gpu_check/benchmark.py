@@ -41,7 +41,7 @@ def run(entry: Entry, dtype: torch.dtype, machine: Machine, cpu: bool) -> dict:
     reasons = {way: why_not(way, machine.device) for way in ways}
     for way in ways[1:]:
         if reasons[way] is None:
-            reasons[way] = measure.parity(case, way, draws=2)
+            reasons[way] = measure.parity(case, way)
     runnable = [way for way in ways if reasons[way] is None]
     rows = []
     for passes, function in measure.RUNS.items():

@@ -203,5 +203,7 @@ def number(value: float | None) -> str:
 
 
 def link(name: str, config: str, folder: Path) -> str:
-    """A link from a page in `folder` to a config."""
+    """A link from a page in `folder` to a config; one that lies beside the page is named alone."""
+    if (ROOT / config).parent == folder:
+        return f'`{name}`'
     return f'[{name}]({Path(*[".."] * len(folder.relative_to(ROOT).parts), config).as_posix()})'

@@ -88,7 +88,7 @@ def _check_config(task: Task) -> list[Row]:
     except Exception as error:  # whatever a config of another package raises
         said = re.sub(r'/\S*/', '', ' '.join(str(error).split()))  # a table has no paths of this machine
         return [dict(empty, equal=f'does not parse: {type(error).__name__}: {said[:120]}')]
-    found = places(model.to_dict()) if model else []
+    found = places(model.to_dict(), scope) if model else []
     return [dict(empty, **_row(place, scope, upsampler)) for place in found] or [empty]
 
 

@@ -44,6 +44,7 @@ class A2U(ReferenceNames, GuidedUpsampler):
         lr_channels, hr_channels: channels of the two maps.
         kernel_size: odd width of the reassembly windows.
         encoder_kernel: width k of the two filters.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> A2U(lr_channels=16, hr_channels=8)(torch.rand(1, 16, 5, 7), torch.rand(1, 8, 11, 13)).shape
@@ -59,8 +60,15 @@ class A2U(ReferenceNames, GuidedUpsampler):
         'kernel_gen.bconv_DP.1': None,  # of its unused pooling kernels
     }
 
-    def __init__(self, lr_channels: int, hr_channels: int, kernel_size: int = 3, encoder_kernel: int = 6) -> None:
-        super().__init__(lr_channels, hr_channels)
+    def __init__(
+        self,
+        lr_channels: int,
+        hr_channels: int,
+        kernel_size: int = 3,
+        encoder_kernel: int = 6,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__(lr_channels, hr_channels, with_cp)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         if encoder_kernel < 1:

@@ -29,6 +29,7 @@ class CARAFE(FixedRatioUpsampler):
         encoder_kernel, encoder_dilation: of the convolution that predicts kernels.
         compressed_channels: its width.
         padding: border rule of the reassembly, 'zeros' or 'reflect'.
+        with_cp: make activations again in the backward pass: less memory, more time.
     """
 
     option_aliases = {'up_kernel': 'kernel_size', 'up_group': 'groups'}
@@ -44,8 +45,9 @@ class CARAFE(FixedRatioUpsampler):
         encoder_dilation: int = 1,
         compressed_channels: int = 64,
         padding: str = 'zeros',
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, scale_factor)
+        super().__init__(lr_channels, scale_factor, with_cp)
         if kernel_size % 2 == 0 or encoder_kernel % 2 == 0:
             raise ValueError(f'kernel_size and encoder_kernel must be odd, got {kernel_size} and {encoder_kernel}')
         if lr_channels % groups:
@@ -70,13 +72,22 @@ class CARAFE(FixedRatioUpsampler):
         nn.init.zeros_(self.content_encoder.bias)
 
     def upsample(self, lr_feat: Tensor) -> Tensor:
-        kernels = normalize_kernels(self._logits(lr_feat), self.kernel_size).to(lr_feat.dtype)
-        return carafe(lr_feat, kernels, self.kernel_size, self.groups, self.scale_factor, padding=self.padding)
+        return self._reassemble(lr_feat, self._kernels(lr_feat))
+
+    def upsample_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
+        # The same pixels as those of a result that was resized, of fewer channels.
+        return self._reassemble(lr_feat, resize_nearest(self._kernels(lr_feat), size))
 
     def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside:
         logits = resize_nearest(self._logits(lr_feat), size)
         kernels = normalize_kernels(logits, self.kernel_size)
         return Inside(tuple(lr_feat.shape[-2:]), by_taps(kernels, self.kernel_size), by_taps(logits, self.kernel_size))
+
+    def _kernels(self, lr_feat: Tensor) -> Tensor:
+        return normalize_kernels(self._logits(lr_feat), self.kernel_size).to(lr_feat.dtype)
+
+    def _reassemble(self, lr_feat: Tensor, kernels: Tensor) -> Tensor:
+        return carafe(lr_feat, kernels, self.kernel_size, self.groups, padding=self.padding)
 
     def _logits(self, lr_feat: Tensor) -> Tensor:
         """[B, G*k*k, s*h, s*w]."""

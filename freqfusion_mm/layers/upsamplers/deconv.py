@@ -25,6 +25,7 @@ class Deconv(FixedRatioUpsampler):
         groups: of the convolution; divides `lr_channels`.
         init: 'xavier' (uniform), or 'bilinear': starts as bilinear interpolation, as the FCN paper does
             (k = 2s - s%2 holds its whole kernel; wider ones are padded with zeros).
+        with_cp: make activations again in the backward pass: less memory, more time.
     """
 
     option_aliases = {'upsample_kernel': 'kernel_size', 'stride': 'scale_factor'}
@@ -37,8 +38,9 @@ class Deconv(FixedRatioUpsampler):
         kernel_size: int = 3,
         groups: int = 1,
         init: str = 'xavier',
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, scale_factor)
+        super().__init__(lr_channels, scale_factor, with_cp)
         if kernel_size < scale_factor:
             raise ValueError(
                 f'kernel_size must be at least scale_factor={scale_factor}, or pixels stay empty; got {kernel_size}'

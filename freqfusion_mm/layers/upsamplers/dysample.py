@@ -45,6 +45,7 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         dynamic_scope: offsets have a predicted range, `0.5 * sigmoid(scope)`, in place of the fixed 0.25.
         scope_bias: of the scope's convolution: False in the released file and the published parameter counts, True in
             the authors' forks of mmdetection and mmsegmentation.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> import torch
@@ -64,8 +65,9 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         groups: int | None = None,
         dynamic_scope: bool = False,
         scope_bias: bool = False,
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, scale_factor)
+        super().__init__(lr_channels, scale_factor, with_cp)
         if style not in ('lp', 'pl'):
             raise ValueError(f"style must be 'lp' or 'pl', got {style!r}")
         if groups is None:

@@ -41,6 +41,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
         semi_shift: off, the naive kernels: the compressed maps are added, that of `lr_feat` resized by nearest, before
             they are encoded. How the authors' naive form joins the maps is our reading.
         source: of the kernels: 'both' maps, or 'hr' alone.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> import torch
@@ -78,8 +79,9 @@ class FADE(ReferenceNames, GuidedUpsampler):
         skip: bool = False,
         semi_shift: bool = True,
         source: str = 'both',
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, hr_channels)
+        super().__init__(lr_channels, hr_channels, with_cp)
         for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')

@@ -5,6 +5,7 @@ from torch import Tensor
 from ...ops import resize_nearest
 from ..inside import Inside
 from ..protocol import Upsampler, check_dtypes, keep_layout, no_samples, step_sizes, with_sample
+from ..recomputation import recomputed
 
 
 class FixedRatioUpsampler(Upsampler):
@@ -12,12 +13,13 @@ class FixedRatioUpsampler(Upsampler):
     `floor(Y * s*h / H)` (which drops or repeats single rows and columns where the ratio is not `scale_factor`).
     """
 
-    def __init__(self, lr_channels: int, scale_factor: int) -> None:
+    def __init__(self, lr_channels: int, scale_factor: int, with_cp: bool = False) -> None:
         super().__init__()
         if scale_factor < 2:
             raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
         self.lr_channels = lr_channels
         self.scale_factor = scale_factor
+        self.with_cp = with_cp
 
     def upsample(self, lr_feat: Tensor) -> Tensor:
         """[B, C, h, w] to [B, C, s*h, s*w]."""
@@ -45,11 +47,13 @@ class FixedRatioUpsampler(Upsampler):
         if no_samples(lr_feat):
             return self(with_sample(lr_feat), hr_feat)[:0]
         if hr_feat is None:
-            return keep_layout(self.upsample(lr_feat), lr_feat)
-        lr_up = lr_feat
-        for size in step_sizes(lr_feat.shape[-2:], hr_feat.shape[-2:], self.scale_factor):
-            lr_up = self.upsample_to(lr_up, size)
-        return keep_layout(lr_up, lr_feat)
+            return keep_layout(recomputed(self, self.upsample, lr_feat), lr_feat)
+        return keep_layout(recomputed(self, self._upsample_in_steps, lr_feat, hr_feat.shape[-2:]), lr_feat)
+
+    def _upsample_in_steps(self, lr_feat: Tensor, fine: tuple[int, int]) -> Tensor:
+        for size in step_sizes(lr_feat.shape[-2:], fine, self.scale_factor):
+            lr_feat = self.upsample_to(lr_feat, size)
+        return lr_feat
 
     def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
         fine = tuple(self.scale_factor * size for size in lr_feat.shape[-2:]) if hr_feat is None else hr_feat.shape[-2:]

@@ -44,6 +44,7 @@ class IndexNet(ReferenceNames, GuidedUpsampler):
         context: the strided convolution sees 4 x 4 pixels; off, the square alone.
         norm_cfg: as in mmcv: `dict(type='BN' | 'SyncBN' | 'GN' | 'LN', requires_grad=True, **options)`; in a neck or
             head that has one, it is the default.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> IndexNet(lr_channels=16, hr_channels=8)(torch.rand(2, 16, 5, 7), torch.rand(2, 8, 11, 13)).shape
@@ -61,8 +62,9 @@ class IndexNet(ReferenceNames, GuidedUpsampler):
         nonlinear: bool = True,
         context: bool = True,
         norm_cfg: dict[str, Any] = dict(type='BN'),
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, hr_channels)
+        super().__init__(lr_channels, hr_channels, with_cp)
         if index not in INDICES:
             raise ValueError(f'index must be one of {INDICES}, got {index!r}')
         if index != 'holistic' and lr_channels != hr_channels:

@@ -21,14 +21,20 @@ class PixelShuffle(FixedRatioUpsampler):
         hr_channels: not used; every upsampler takes it.
         scale_factor: s.
         kernel_size: odd.
+        with_cp: make activations again in the backward pass: less memory, more time.
     """
 
     option_aliases = {'upsample_kernel': 'kernel_size'}
 
     def __init__(
-        self, lr_channels: int, hr_channels: int | None = None, scale_factor: int = 2, kernel_size: int = 3
+        self,
+        lr_channels: int,
+        hr_channels: int | None = None,
+        scale_factor: int = 2,
+        kernel_size: int = 3,
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, scale_factor)
+        super().__init__(lr_channels, scale_factor, with_cp)
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}')
         self.kernel_size = kernel_size

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...ops.functorch import transforming
 from ...ops.library import compiling
 
 
@@ -25,6 +26,8 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
     dtype = torch.promote_types(features.dtype, torch.float32)  # half precision cannot address a pixel
     # nan_to_num: torch's grid_sample ends the process at a place that is no number, in its backward pass on CPUs
     offset = offset.to(dtype).nan_to_num()
+    if transforming():  # torch 2.1 maps the gradients of grid_sample over samples by both of its arguments alone
+        features = features + 0 * offset.flatten()[0].to(features.dtype)
     height, width = offset.shape[-2:]
     x = _centres(width, features.device, dtype) + offset[:, 0] * (2 / coarse[1])
     y = _centres(height, features.device, dtype)[:, None] + offset[:, 1] * (2 / coarse[0])

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.checkpoint import checkpoint
 
 from ...ops.reassembly import fns_attention
 from ..borders import repeat_border
 from ..inside import Inside, by_taps
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
+from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .guided_filter import GuidedFilter
@@ -56,8 +56,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
             other parameter. `paramwise_cfg=dict(custom_keys=dict(semantic_scores=dict(lr_mult=...),
             detail_scores=dict(lr_mult=...)))` is the same under SGD without weight decay, and a real change of the
             learning rate under Adam.
-        with_cp: recompute the two similarities, which hold the widest maps, in the backward pass (non-reentrant
-            checkpointing).
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> upsample = ReSFU(lr_channels=64, hr_channels=32)
@@ -107,7 +106,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         lr_mult: float = 1.0,
         with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, hr_channels)
+        super().__init__(lr_channels, hr_channels, with_cp)
         if not compress_hr and hr_channels != compressed_channels:
             raise ValueError(
                 f'without compress_hr, hr_feat is the query and needs compressed_channels='
@@ -131,7 +130,6 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         self.subsample = subsample
         self.scale_factor = scale_factor
         self.lr_mult = lr_mult
-        self.with_cp = with_cp
 
         self.lr_norm = group_norm(lr_channels) if lr_norm else nn.Identity()
         self.hr_norm = group_norm(hr_channels) if hr_norm else nn.Identity()
@@ -172,8 +170,9 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         query = normalized_conv(self.hr_norm, self.hr_compressor, hr_feat)  # [B, C', H, W]
         key = self.lr_compressor(self.lr_norm(lr_feat))  # [B, C', h, w]
         key = F.interpolate(key, (height, width), mode='bilinear', align_corners=False).to(query.dtype)
-        scores = self._similarity(self.semantic_scores, key, self.guided_filter(query, key), dilation)
-        return scores + self._similarity(self.detail_scores, self._blurred(query), query, dilation)
+        # Apart, for their maps are the widest: a backward pass holds those of one at a time.
+        scores = recomputed(self, self._scores, self.semantic_scores, key, self.guided_filter(query, key), dilation)
+        return scores + recomputed(self, self._scores, self.detail_scores, self._blurred(query), query, dilation)
 
     def _attend(self, scores: Tensor, coarse: tuple[int, int]) -> Tensor:
         height, width = scores.shape[-2:]
@@ -184,11 +183,6 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
     def dilation(self, coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[int, int]:
         """Distance of the compared neighbours: `scale_factor`, or the whole number nearest to the sizes' ratio."""
         return self.scale_factor or tuple((2 * f + c) // (2 * c) for c, f in zip(coarse, fine))
-
-    def _similarity(self, scores: nn.Module, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
-        if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(self._scores, scores, key, query, dilation, use_reentrant=False)
-        return self._scores(scores, key, query, dilation)
 
     def _scores(self, scores: nn.Module, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:
         if self.lr_mult == 1 or not torch.is_grad_enabled():

@@ -40,6 +40,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         norm: 'layer' (over the channels of a pixel, as released), 'group' (32 groups or the largest number below that
             divides, as in the authors' forks of mmdetection and mmsegmentation), or None.
         bias: of the linear maps.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> import torch
@@ -76,8 +77,9 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         embedding: bool = True,
         norm: str | None = 'layer',
         bias: bool = True,
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, hr_channels)
+        super().__init__(lr_channels, hr_channels, with_cp)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         if norm not in _NORMS:

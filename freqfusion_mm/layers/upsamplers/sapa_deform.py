@@ -39,6 +39,7 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
         norm: GroupNorm of both maps, 32 groups or the largest number below that divides, before query, key and offsets;
             the values are those of `lr_feat` itself.
         bias: of query and key.
+        with_cp: make activations again in the backward pass: less memory, more time.
 
     Example:
         >>> import torch
@@ -69,8 +70,9 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
         high_offset: bool = True,
         norm: bool = False,
         bias: bool = True,
+        with_cp: bool = False,
     ) -> None:
-        super().__init__(lr_channels, hr_channels)
+        super().__init__(lr_channels, hr_channels, with_cp)
         if groups is None:
             groups = next(number for number in (4, 3, 2, 1) if lr_channels % number == 0)
         if groups < 1 or lr_channels % groups:

@@ -2,6 +2,11 @@
 
 The contract is that of `freqfusion_mm.ops.normalize_kernels`. A program holds all taps of some pixels, so logits are
 read once, along the pixels or along the channels, whichever of them lie side by side in memory.
+
+By arithmetic (k=5, half precision, an H200: 4 TB/s of copy, 33 T multiply-adds/s on the plain cores): a pixel reads 50
+bytes and writes 100, the kernels being float32, 0.04 ns; about six operations a tap are 0.005 ns. The backward pass
+reads 200 bytes and writes 50, 0.06 ns. So bytes decide, and the configurations keep loads in flight: 32 lanes of taps
+times 64, 32 and 128 pixels are 16, 32 and 32 values a thread, a few maps of which fit into its registers.
 """
 
 import torch

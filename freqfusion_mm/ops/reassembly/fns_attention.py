@@ -15,7 +15,7 @@ from torch import Tensor
 from ..dispatch import Implementation, Operator
 from ..library import empty_map
 from ..triton import Kernels
-from . import matmul, reference, shifted
+from . import exported, matmul, reference, shifted
 from .carafe import preferred
 
 
@@ -41,7 +41,7 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         value: [N, C, h, w], any float dtype.
         kernel_size: odd window width k.
         impl: 'triton', 'matmul' and 'shifted' are the reassembly above, by the ways of `carafe`; 'reference' is the
-            definition in plain differentiable indexing, for tests, higher derivatives and ONNX; 'auto' picks as
+            definition in plain differentiable indexing, for tests and higher derivatives; 'auto' picks as
             `carafe` does. Half-precision inputs are accumulated in float32.
 
     Returns:
@@ -137,4 +137,5 @@ _fns_attention = Operator(
     },
     prefer=lambda attn, value, kernel_size: preferred(value, attn),
     like=1,
+    exported=exported.fns_attention,
 )

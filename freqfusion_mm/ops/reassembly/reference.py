@@ -1,8 +1,7 @@
 """What the operators of this family mean: their definitions in plain indexing.
 
-Differentiable any number of times. `fns_attention` is also what ONNX gets (of the others, see `exported.py`), hence
-nothing but plain operators, and no number that would be fixed at the traced sizes. The contracts are those of the doors
-in the files of their names.
+Differentiable any number of times, in nothing but plain operators, without a number that would be fixed at traced
+sizes: the newer ONNX exporter gets them. The contracts are those of the doors in the files of their names.
 """
 
 from collections.abc import Iterator

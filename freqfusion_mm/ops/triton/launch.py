@@ -19,7 +19,8 @@ _TRITON_DTYPES = {
 
 
 def tuned(configs: Sequence[triton.Config], key: Sequence[str]) -> Callable:
-    """`triton.autotune`; the interpreter cannot measure and takes the first configuration.
+    """`triton.autotune`, on the first launch for a key, kept for the process; the interpreter cannot measure and takes
+    the first configuration. A few configurations do, chosen by the arithmetic in the kernels' files.
 
     The configurations of one kernel cut the work differently, but never the sums: which one a machine prefers is not
     seen in the numbers, as far as its instructions for matrix products add in one order.

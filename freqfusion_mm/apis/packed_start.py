@@ -1,0 +1,70 @@
+"""Begins what `freqfusion-mm pack` packed: `python PACKED.zip train`, or any other command of `freqfusion-mm`.
+
+The archive is unpacked beside itself the first time, and runs in that folder. Where a command wants a config,
+`config.py` is the packed one; without one, `train` takes it.
+"""
+
+import os
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from zipfile import ZipFile
+
+#: Modules that were left behind, being compiled: they can be imported, for frameworks import more than they use.
+STAND_INS = ()
+
+
+class _StandIn(ModuleType):
+    __path__ = ()
+
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def refuse(*args, **options):
+            if name == 'compile':  # patterns, on import
+                return _StandIn(f'{self.__name__}.compile()')
+            raise ModuleNotFoundError(
+                f'{self.__name__}.{name}: not on this machine, and not packed, for it is compiled'
+            )
+
+        return refuse
+
+
+class _Finder(MetaPathFinder, Loader):
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self, is_package=True) if name.partition('.')[0] in STAND_INS else None
+
+    def create_module(self, spec):
+        return _StandIn(spec.name)
+
+    def exec_module(self, module):
+        pass
+
+
+def main() -> int:
+    """Unpacks where that was not done, and runs the command."""
+    sys.path[:] = [each for each in sys.path if not each.endswith('.zip')]  # relative to the folder left below
+    here = Path(__file__).resolve().parent
+    if here.is_file():
+        folder = here.with_suffix('')
+        if not (folder / 'config.py').exists():
+            with ZipFile(here) as archive:
+                archive.extractall(folder)
+    else:
+        folder = here
+    os.chdir(folder)
+    sys.path[:0] = [str(folder), str(folder / 'site')]
+    sys.meta_path.append(_Finder())  # the last: what is installed comes first
+    arguments = sys.argv[1:] or ['-h']
+    if arguments[0] == 'train' and not any(each.endswith('.py') for each in arguments[1:2]):
+        arguments.insert(1, 'config.py')
+    from freqfusion_mm.cli.main import main as run
+
+    return run(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""One file that carries a training run to a machine with torch alone: `python PACKED.zip train`.
+
+In it are the package, the pure-Python distributions that it needs there, a config with every file that it names, and as
+much of its data sets as fits.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from mmengine.config import Config
+from packaging.requirements import Requirement
+
+from .. import __file__ as _package
+from .config import config_root, load_config, scope_of
+from .data import dataset_configs
+
+#: What a machine has that can train: these distributions, with what they need themselves.
+THERE = ('torch', 'numpy', 'opencv-python', 'opencv-python-headless', 'matplotlib', 'pillow')
+#: What is brought, with what they need, by the names that they are imported by.
+BROUGHT = ('mmengine', 'mmcv', 'mmseg', 'pkg_resources')
+#: Distributions with compiled parts that work without them: the others with such parts stay behind.
+_PURE_TOO = ('pyyaml', 'mmcv', 'wcwidth')
+_COMPILED = ('.so', '.pyd', '.dylib')
+#: Of the package and what lies beside it: no pictures, no recorded results.
+_TEXTS = ('.py', '.yml', '.cfg', '.j2', '.js', '.css')
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: dict[str, Any] | None = None) -> dict:
+    """Writes the file.
+
+    Args:
+        config: of a semantic segmentation, in `load_config`'s words.
+        out: a path that ends in `.zip`.
+        mib: the largest size; of the data sets, every n-th sample is taken so that it holds.
+        cfg_options: settings to override.
+
+    Returns:
+        `samples`, by loader how many of how many; `left_out`, the distributions that are not pure Python, for which
+        stand-ins are imported there that refuse to be used.
+
+    Raises:
+        ValueError: `out` is no `.zip`; the package alone is larger than `mib`; a data set whose samples do not name
+            their files.
+    """
+    out = Path(out)
+    if out.suffix != '.zip':
+        raise ValueError(f'the packed file must end in .zip, got {out}')
+    cfg = load_config(config, cfg_options)
+    pure, left_out = distributions_to_bring()
+    with ZipFile(out, 'w', ZIP_DEFLATED) as archive:
+        for name in pure:
+            for path, inside in _pure_files(name):
+                archive.write(path, f'site/{inside}')
+        for path, inside in _own_files():
+            archive.write(path, inside)
+        stand_ins = sorted(_imported_names(left_out))
+        archive.writestr('__main__.py', _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {stand_ins!r}'))
+        _carry_files(cfg, archive)
+        taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
+        if taken >= mib * 2**20:
+            raise ValueError(f'without data it takes {taken / 2**20:.1f} MiB already, and {mib:g} are allowed')
+        samples = _carry_data(cfg, archive, mib * 2**20 - taken)
+        cfg.work_dir = 'work_dirs/packed'
+        cfg.pop('data_root', None)
+        archive.writestr('config.py', cfg.pretty_text)
+    return dict(samples=samples, left_out=left_out)
+
+
+#: Bytes that are kept for the config.
+_CONFIG = 2**16
+
+
+def _entry(name: str) -> int:
+    """Bytes of the archive's directory for a file."""
+    return 64 + len(name.encode())
+
+
+_START = Path(__file__).with_name('packed_start.py')
+
+
+# ---------------------------------------------------------------- distributions
+
+
+def distributions_to_bring() -> tuple[list[str], list[str]]:
+    """The distributions that `BROUGHT` need beyond `THERE`: those that are pure Python, or work so, and the others."""
+    owners = packages_distributions()
+    there = set(_needed(THERE))
+    needed = [name for name in _needed(owners[name][0] for name in BROUGHT if name in owners) if name not in there]
+    left_out = [name for name in needed if _compiled(name)]
+    return [name for name in needed if name not in left_out], left_out
+
+
+def _needed(names: Iterable[str]) -> list[str]:
+    """These distributions and, in turn, what they require here, as far as it is installed."""
+    waiting, found = [*names], []
+    while waiting:
+        name = _plain(waiting.pop(0))
+        if name in found:
+            continue
+        try:
+            required = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        found.append(name)
+        for each in map(Requirement, required):
+            if each.marker is None or each.marker.evaluate({'extra': ''}):
+                waiting.append(each.name)
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r'[-_.]+', '-', name).lower()
+
+
+def _compiled(name: str) -> bool:
+    if any(name.endswith(each) for each in _PURE_TOO):
+        return False
+    return any(str(file).endswith(_COMPILED) for file in distribution(name).files or ())
+
+
+def _pure_files(name: str) -> Iterator[tuple[Path, str]]:
+    for file in distribution(name).files or ():
+        inside, path = str(file), Path(file.locate())
+        if '..' in file.parts or '__pycache__' in file.parts or inside.endswith(_COMPILED) or not path.is_file():
+            continue  # programs lie outside
+        yield path, inside
+
+
+def _imported_names(distributions: Iterable[str]) -> set[str]:
+    wanted = set(distributions)
+    return {name for name, owners in packages_distributions().items() if wanted & set(map(_plain, owners))}
+
+
+# ---------------------------------------------------------------- our own files
+
+
+def _own_files() -> Iterator[tuple[Path, str]]:
+    package = Path(_package).parent
+    yield from _texts(package, 'freqfusion_mm')
+    for room in ('configs', 'projects', 'tools', 'tests'):
+        yield from _texts(config_root().parent / room, room)
+    if (config := package.parent / 'setup.cfg').is_file():  # pytest's settings
+        yield config, 'setup.cfg'
+
+
+def _texts(folder: Path, inside: str) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob('*')):
+        if path.suffix in _TEXTS and path.is_file() and '__pycache__' not in path.parts:
+            yield path, f'{inside}/{path.relative_to(folder)}'
+
+
+# ---------------------------------------------------------------- what a config names
+
+
+def _carry_files(cfg: Config, archive: ZipFile) -> None:
+    """Packs the files that the config names, checkpoints above all, and has it name those in the archive."""
+    carried: dict[str, str] = {}
+
+    def carry(value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                if key not in _LOADERS:
+                    value[key] = carry(value[key])
+        elif isinstance(value, (list, tuple)):
+            return type(value)(carry(each) for each in value)
+        elif isinstance(value, str) and len(value) < 1000 and '\n' not in value and Path(value).is_file():
+            if value not in carried:
+                carried[value] = f'files/{len(carried)}_{Path(value).name}'
+                archive.write(value, carried[value])
+            return carried[value]
+        return value
+
+    carry(cfg._cfg_dict)
+
+
+def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
+    """Packs samples of every data set, each with the same share, and has the config look for them there."""
+    from mmengine.registry import DATASETS
+
+    found = []
+    for loader in _LOADERS:
+        for settings in dataset_configs(cfg.get(loader) or {}):
+            if 'dataset' in settings or 'datasets' in settings:
+                continue  # a wrapper
+            with scope_of(cfg):
+                dataset = DATASETS.build(dict(settings, pipeline=[], lazy_init=False, serialize_data=False))
+            samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+            if not samples or 'seg_map_path' not in samples[0]:
+                raise ValueError(
+                    f'{loader} must be of a semantic segmentation whose samples name img_path and seg_map_path, got a '
+                    f'{type(dataset).__name__} of {len(samples)} samples'
+                )
+            found.append((loader, settings, dataset, samples))
+    sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for *_, samples in found for path in _files(samples)}
+    share = min(1.0, room / max(sum(sizes.values()), 1))
+    packed, said = set(), {}
+    for loader, settings, dataset, samples in found:
+        count = max(1, int(share * len(samples)))
+        chosen = [samples[index * len(samples) // count] for index in range(count)]
+        root, inside = Path(dataset.data_root or '.').resolve(), 'data'
+        if settings.get('data_root'):
+            inside = f'data/{root.name}'
+        for path in _files(chosen):
+            name = f'{inside}/{Path(path).resolve().relative_to(root)}'
+            if name not in packed:
+                packed.add(name)
+                archive.write(path, name)
+        settings['data_root'] = inside
+        if settings.get('ann_file'):
+            folder, suffix = Path(dataset.data_prefix['img_path']), dataset.img_suffix
+            names = [str(Path(each['img_path']).relative_to(folder)).removesuffix(suffix) for each in chosen]
+            settings['ann_file'] = f'{loader}.txt'
+            archive.writestr(f'{inside}/{loader}.txt', '\n'.join(names) + '\n')
+        said[loader] = f'{count} of {len(samples)}'
+    return said
+
+
+def _files(samples: Iterable[dict]) -> Iterator[str]:
+    for sample in samples:
+        yield sample['img_path']
+        yield sample['seg_map_path']

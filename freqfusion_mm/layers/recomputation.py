@@ -1,0 +1,39 @@
+"""Activations that are made again in the backward pass in place of being kept for it: the option `with_cp`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from ..ops.library import compiling
+
+
+def recomputed(layer: nn.Module, function: Callable[..., Tensor], *args) -> Tensor | tuple[Tensor, ...]:
+    """`function(*args)`; where `layer.with_cp` is on, the backward pass keeps `args` alone and calls it again.
+
+    Results and gradients are the same (non-reentrant checkpointing), random numbers too, and a BatchNorm of the layer
+    counts a batch once.
+    """
+    if not (layer.with_cp and torch.is_grad_enabled()):
+        return function(*args)
+    norms = [module for module in layer.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms or compiling():  # a compiled graph has no second side effect
+        return checkpoint(function, *args, use_reentrant=False)
+    return checkpoint(function, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _uncounted(norms)))
+
+
+@contextmanager
+def _uncounted(norms: list[_BatchNorm]) -> Iterator[None]:
+    """Passes that leave the running statistics as they are."""
+    kept = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, kept):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)

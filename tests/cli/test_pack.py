@@ -1,0 +1,110 @@
+"""A packed run: one file, which trains where there is torch and no framework."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+from zipfile import ZipFile
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmseg')
+
+from freqfusion_mm.apis import packing
+from freqfusion_mm.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'projects/camvid/configs/segformer_espnetv2-s1.0_freqfusion_1xb8-1500i_camvid-240x320.py'
+
+
+@pytest.fixture
+def street(tmp_path, monkeypatch):
+    """A data set like CamVid's, of noise, and weights to start from."""
+    draw = np.random.default_rng(0)
+    for split, count in (('train', 12), ('val', 4), ('test', 4)):
+        for folder in (split, f'{split}annot'):
+            (tmp_path / 'street' / folder).mkdir(parents=True)
+        for index in range(count):
+            name = f'{index:02d}.png'
+            image, labels = draw.integers(0, 256, (90, 120, 3)), draw.integers(0, 12, (90, 120), dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / 'street' / split / name), image)
+            cv2.imwrite(str(tmp_path / 'street' / f'{split}annot' / name), labels)
+    from freqfusion_mm.models.backbones import ESPNetV2
+
+    weights = {f'backbone.{name}': value for name, value in ESPNetV2(scale=1.0).state_dict().items()}
+    torch.save(weights, tmp_path / 'weights.pth')
+    monkeypatch.setenv('CAMVID_PRETRAINED', str(tmp_path / 'weights.pth'))
+    roots = [f'{loader}_dataloader.dataset.data_root={tmp_path / "street"}' for loader in ('train', 'val', 'test')]
+    return ['--cfg-options', *roots]
+
+
+def names_in(path):
+    with ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def test_a_part_of_the_data_fits_and_no_path_of_this_machine_is_left(street, tmp_path, capsys):
+    whole, part = tmp_path / 'whole.zip', tmp_path / 'part.zip'
+    main(['pack', str(CONFIG), '--out', str(whole), *street])
+    assert 'train_dataloader: 12 of 12 samples' in capsys.readouterr().out
+    bytes_of_data = sum(path.stat().st_size for path in (tmp_path / 'street').rglob('*.png'))
+    mib = (whole.stat().st_size - 0.5 * bytes_of_data) / 2**20
+    main(['pack', str(CONFIG), '--out', str(part), '--mib', str(mib), *street])
+    assert part.stat().st_size <= mib * 2**20 < whole.stat().st_size < 60 * 2**20
+    images = {name for name in names_in(part) if name.startswith('data/street/train/')}
+    assert 0 < len(images) < 12
+    assert {name.replace('/train/', '/trainannot/') for name in images} <= names_in(part)
+    with ZipFile(part) as archive:
+        config = archive.read('config.py').decode()
+    assert str(tmp_path) not in config and "checkpoint='files/0_weights.pth'" in config
+    assert not any(name.endswith(('.so', '.pyc', '.png')) and name.startswith('site/') for name in names_in(part))
+
+
+def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
+    (tmp_path / 'street/list.txt').write_text('00\n03\n07\n')
+    options = {each.split('=')[0]: each.split('=')[1] for each in street[1:]}
+    options['train_dataloader.dataset.ann_file'] = 'list.txt'
+    assert packing.pack(CONFIG, tmp_path / 'a.zip', cfg_options=options)['samples']['train_dataloader'] == '3 of 3'
+    with ZipFile(tmp_path / 'a.zip') as archive:
+        assert archive.read('data/street/train_dataloader.txt').decode() == '00\n03\n07\n'
+
+
+def test_mistakes(street, tmp_path):
+    with pytest.raises(SystemExit, match='must end in .zip, got'):
+        main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.tar'), *street])
+    with pytest.raises(SystemExit, match='without data it takes .* MiB already, and 1 are allowed'):
+        main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.zip'), '--mib', '1', *street])
+
+
+@pytest.mark.slow
+def test_it_trains_where_no_framework_is(street, tmp_path):
+    """In a Python whose site-packages hold torch, numpy, OpenCV and matplotlib with what they need, nothing else."""
+    there = tmp_path / 'there'
+    there.mkdir()
+    for name in packing._needed((*packing.THERE, 'setuptools')):
+        for file in distribution(name).files or ():
+            top = file.parts[0]
+            if top not in ('..', '__pycache__', 'pkg_resources') and not (there / top).is_symlink():
+                (there / top).symlink_to(distribution(name).locate_file(top))
+    assert not (there / 'mmengine').exists()
+    main(['pack', str(CONFIG), '--out', str(tmp_path / 'packed.zip'), *street])
+    start = 'import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_path(sys.argv[1], run_name="__main__")'
+    start = start.replace('runpy.run', 'sys.argv.pop(0); runpy.run').replace('argv[1], run', 'argv[0], run')
+    settings = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'train_dataloader.batch_size=2']
+    env = {name: value for name, value in os.environ.items() if not name.startswith(('PYTHON', 'CAMVID'))}
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', '-c', start, str(there), str(tmp_path / 'packed.zip'), 'train', '--cfg-options']
+        + settings,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=env,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert 'mIoU' in done.stdout + done.stderr
+    assert (tmp_path / 'packed/work_dirs/packed/iter_3.pth').exists()
