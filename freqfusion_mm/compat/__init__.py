@@ -12,6 +12,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `carafe_on_cpu` | mmcv's CARAFE without a GPU |
 | `maskformer_memory` | subclasses of `PixelDecoder` in MaskFormer's head |
 | `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
+| `dropped_paths` | `type='FusionFPN'` in the place of a PAFPN, refused with the twin's name |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
 | `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
@@ -27,6 +28,7 @@ def apply() -> None:
         carafe_on_cpu,
         coco_classes,
         config_prefix,
+        dropped_paths,
         empty_dataset,
         flop_table,
         label_maps,
@@ -43,6 +45,7 @@ def apply() -> None:
         carafe_on_cpu,
         maskformer_memory,
         stock_fpn_hint,
+        dropped_paths,
         coco_classes,
         empty_dataset,
         label_maps,
