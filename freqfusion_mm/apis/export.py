@@ -1,4 +1,4 @@
-"""Export to ONNX: of any module for free sizes, and of a segmentor with the post-processing of a test."""
+"""Export to ONNX: any module for free sizes, a segmentor with a test's post-processing, a detector up to its maps."""
 
 import contextlib
 import copy
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..layers import ReSFU
 from .classes import last_head
+from .exportable_detector import ExportableDetector
 from .model import task_of
 
 OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; torch's older exporter knows no opset above 20
@@ -137,7 +138,7 @@ class Exportable(nn.Module):
             raise ValueError('a depth estimator has no class numbers to give: leave --labels out')
         self.model = model
         self.labels = labels
-        self.output_name = 'labels' if labels else 'logits' if task == 'segmentation' else 'depth'
+        self.output_names = ['labels' if labels else 'logits' if task == 'segmentation' else 'depth']
 
     def forward(self, image: Tensor) -> Tensor:
         size = image.shape[-2:]
@@ -151,12 +152,28 @@ class Exportable(nn.Module):
         return maps.argmax(dim=1)
 
 
+def exportable(model: nn.Module, labels: bool = False) -> 'Exportable | ExportableDetector':
+    """A model of mmseg or mmdet as a map from images to tensors, with `output_names`.
+
+    Raises:
+        ValueError: a model of another kind; labels of one that has none.
+    """
+    if task_of(model) != 'detection':
+        return Exportable(model, labels)
+    if labels:
+        raise ValueError('a detector has no class number of a pixel to give: leave --labels out')
+    return ExportableDetector(model)
+
+
 def input_channels(model: nn.Module) -> int:
-    """How many channels the images of a model have, by the first convolution or projection of its backbone.
+    """How many channels the images of a model have, by the first convolution or projection of its backbone; three for a
+    detector, whose backbone may begin with squares of pixels.
 
     Raises:
         ValueError: the backbone has none.
     """
+    if task_of(model) == 'detection':
+        return 3
     for module in model.backbone.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels

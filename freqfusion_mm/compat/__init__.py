@@ -14,7 +14,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
-| `sharded_optimizer` | resuming FSDP runs |
+| `sharded_checkpoints` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
 """
@@ -30,7 +30,7 @@ def apply() -> None:
         flop_table,
         maskformer_memory,
         mmseg_prefix,
-        sharded_optimizer,
+        sharded_checkpoints,
         stock_fpn_hint,
     )
 
@@ -43,7 +43,7 @@ def apply() -> None:
         stock_fpn_hint,
         coco_classes,
         empty_dataset,
-        sharded_optimizer,
+        sharded_checkpoints,
     )
     for patch in patches:
         patch.apply()
