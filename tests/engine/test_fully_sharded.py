@@ -1,5 +1,8 @@
 """Two processes that share one model's weights (FSDP) train it to the weights of one process, and go on from shards."""
 
+import os
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
