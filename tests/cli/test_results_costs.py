@@ -160,9 +160,9 @@ def test_counts_are_near_the_published_ones(name):
     assert MODELS[name][1]['Metadata']['Multiply-adds (G)'] == pytest.approx(PUBLISHED[name], rel=0.02)
 
 
-#: Published multiply-adds (G) that an upsampler adds, from the READMEs of FADE, SAPA and its extension. Left out: Deconv,
-#: of which 34.4 are printed and a quarter counted; SAPA-G, in whose row SAPA-B's stand; SAPA-D, whose 5.3 count more than
-#: products.
+#: Published multiply-adds (G) that an upsampler adds, from the READMEs of FADE, SAPA and its extension. Left out are
+#: Deconv, of which 34.4 are printed and a quarter counted; SAPA-G, in whose row SAPA-B's stand; and SAPA-D, of which 5.3
+#: are printed and 3.5 counted: sampling counts nothing here.
 ADDED = {
     ('segformer_mit-b1_{}_8xb2-160k_ade20k-512x512', 'bilinear'): {
         'carafe': 1.45,
