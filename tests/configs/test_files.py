@@ -286,6 +286,18 @@ def test_a_row_survives_being_dumped_and_read_again(place, child, tmp_path):
     assert Config.fromfile(tmp_path / 'dumped.py', import_custom_modules=False)._cfg_dict == cfg._cfg_dict
 
 
+def test_the_lazy_config_of_the_readme_builds_and_survives_being_dumped(tmp_path):
+    pytest.importorskip('mmdet')
+    (block,) = re.findall(r'```python\n(from mmdet.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    (tmp_path / 'lazy.py').write_text(block)
+    lazy = Config.fromfile(tmp_path / 'lazy.py')
+    lazy.dump(tmp_path / 'dumped.py')
+    for cfg in (lazy, Config.fromfile(tmp_path / 'dumped.py')):
+        neck = MODELS.build(cfg.model.neck)
+        assert type(neck).__name__ == 'FusionFPN'
+        assert {type(fusion).__name__ for fusion in neck.fusions} == {'FreqFusion'}
+
+
 def test_presets_of_two_upsamplers_do_not_mix(tmp_path):
     """Two presets in one `_base_` are refused by mmengine; there is no order in which one wins."""
     row = tmp_path / 'row.py'

@@ -1,8 +1,5 @@
 """Two processes that share one model's weights (FSDP) train it to the weights of one process, and go on from shards."""
 
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
