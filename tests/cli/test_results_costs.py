@@ -161,8 +161,8 @@ def test_counts_are_near_the_published_ones(name):
 
 
 #: Published multiply-adds (G) that an upsampler adds, from the READMEs of FADE, SAPA and its extension. Left out are
-#: Deconv, of which 34.4 are printed and a quarter counted; SAPA-G, in whose row SAPA-B's stand; and SAPA-D, of which 5.3
-#: are printed and 3.5 counted: sampling counts nothing here.
+#: Deconv (34.4 printed, a quarter counted), SAPA-G, in whose row SAPA-B's stand, and SAPA-D (5.3 printed, 3.5 counted:
+#: sampling counts nothing here).
 ADDED = {
     ('segformer_mit-b1_{}_8xb2-160k_ade20k-512x512', 'bilinear'): {
         'carafe': 1.45,
