@@ -231,7 +231,7 @@ def with_logits(size):
 class Small(NamedTuple):
     """A stock class, its arguments, its interpolation, what it takes at a size, an even and an odd size."""
 
-    stock: type
+    stock: type | None  # None where the installed framework lacks it
     options: dict[str, Any]
     interpolation: str
     inputs: Any
@@ -400,7 +400,7 @@ TWINS = {
         91,
     ),
     'FusionCLRFPN': Small(
-        mmdet_necks.CLRFPN,
+        getattr(mmdet_necks, 'CLRFPN', None),  # mmdet 3.3.0 does not export it
         dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
         'nearest',
         lambda n: pyramid(LEVELS, n),
