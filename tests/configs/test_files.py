@@ -287,9 +287,11 @@ def test_a_row_survives_being_dumped_and_read_again(place, child, tmp_path):
     assert Config.fromfile(tmp_path / 'dumped.py', import_custom_modules=False)._cfg_dict == cfg._cfg_dict
 
 
-def test_the_lazy_config_of_the_readme_builds_and_survives_being_dumped(tmp_path):
+def test_the_lazy_config_of_the_page_builds_and_survives_being_dumped(tmp_path):
     pytest.importorskip('mmdet')
-    (block,) = re.findall(r'```python\n(from mmdet.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    (block,) = re.findall(
+        r'```python\n(from mmdet.*?)```', (ROOT.parent / 'freqfusion_mm/README.md').read_text(), re.DOTALL
+    )
     (tmp_path / 'lazy.py').write_text(block)
     lazy = Config.fromfile(tmp_path / 'lazy.py')
     lazy.dump(tmp_path / 'dumped.py')
