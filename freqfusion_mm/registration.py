@@ -100,6 +100,8 @@ if find_spec('mmdet'):
     from .models.backbones.fusion_hourglass import FusionHourglassNet
     from .models.dense_heads import PointwiseSSDHead
     from .models.mask_heads import (
+        FusionDecoupledSOLOHead,
+        FusionDecoupledSOLOLightHead,
         FusionDynamicMaskHead,
         FusionFCNMaskHead,
         FusionFeatureRelayHead,
@@ -110,6 +112,7 @@ if find_spec('mmdet'):
         FusionRTMDetInsSepBNHead,
         FusionSCNetMaskHead,
         FusionSCNetSemanticHead,
+        FusionSOLOHead,
         FusionSOLOV2Head,
         FusionYOLACTProtonet,
     )
@@ -136,6 +139,7 @@ if find_spec('mmdet'):
     )
     _register(MODELS, FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead)
     _register(MODELS, FusionFeatureRelayHead, FusionGridHead, FusionRTMDetInsSepBNHead, FusionSOLOV2Head)
+    _register(MODELS, FusionDecoupledSOLOHead, FusionDecoupledSOLOLightHead, FusionSOLOHead)
     _register(MODELS, FusionFusedSemanticHead, FusionPanopticFPNHead, FusionSCNetSemanticHead, FusionYOLACTProtonet)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
     _register(MODELS, PointwiseSSDHead)

@@ -132,7 +132,7 @@ SEMANTIC = dict(
     num_classes=3,
     loss_seg=dict(type='mmdet.CrossEntropyLoss', ignore_index=255),
 )
-SOLO_V2 = dict(
+SOLO = dict(
     num_classes=3,
     in_channels=8,
     feat_channels=8,
@@ -141,10 +141,13 @@ SOLO_V2 = dict(
     scale_ranges=((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048)),
     num_grids=[5, 4, 3, 2, 2],
     cls_down_index=0,
-    mask_feature_head=ConfigDict(feat_channels=8, start_level=0, end_level=3, out_channels=8, mask_stride=4),
     loss_mask=dict(type='mmdet.DiceLoss', use_sigmoid=True, loss_weight=3.0),
     loss_cls=dict(type='mmdet.FocalLoss', use_sigmoid=True),
     norm_cfg=dict(type='GN', num_groups=2),
+)
+SOLO_V2 = dict(
+    SOLO,
+    mask_feature_head=ConfigDict(feat_channels=8, start_level=0, end_level=3, out_channels=8, mask_stride=4),
 )
 RTMDET_INS = dict(
     num_classes=3,
@@ -517,6 +520,9 @@ TWINS = {
         'bilinear',
         levels(4),
     ),
+    'FusionSOLOHead': Small(mmdet_dense_heads.SOLOHead, SOLO, 'bilinear', levels(5)),
+    'FusionDecoupledSOLOHead': Small(mmdet_dense_heads.DecoupledSOLOHead, SOLO, 'bilinear', levels(5)),
+    'FusionDecoupledSOLOLightHead': Small(mmdet_dense_heads.DecoupledSOLOLightHead, SOLO, 'bilinear', levels(5)),
     'FusionSOLOV2Head': Small(mmdet_dense_heads.SOLOV2Head, SOLO_V2, 'bilinear', levels(5)),
     'FusionRTMDetInsSepBNHead': Small(mmdet_dense_heads.RTMDetInsSepBNHead, RTMDET_INS, 'bilinear', levels(3)),
     'FusionYOLACTProtonet': Small(

@@ -48,6 +48,9 @@ SAMPLE = {
         'rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py',
         'rtmdet/rtmdet_s_8xb32-300e_coco.py',
         'scnet/scnet_r50_fpn_1x_coco.py',
+        'solo/decoupled-solo-light_r50_fpn_3x_coco.py',
+        'solo/decoupled-solo_r50_fpn_1x_coco.py',
+        'solo/solo_r50_fpn_1x_coco.py',
         'solov2/solov2-light_r18_fpn_ms-3x_coco.py',
         'yolact/yolact_r50_1xb8-55e_coco.py',
         'yolo/yolov3_d53_8xb8-320-273e_coco.py',
@@ -128,7 +131,12 @@ def test_places_have_the_path_of_cfg_options_and_the_key_of_their_architecture()
         panoptic_head=dict(in_channels=[8], feat_channels=4, pixel_decoder=dict(type='PixelDecoder')),
     )
     found = {place.path: place for place in places(cfg)}
-    assert list(found) == ['model.neck.0', 'model.auxiliary_head.0', 'model.panoptic_head.pixel_decoder']
+    assert list(found) == [
+        'model.neck.0',
+        'model.neck.1',
+        'model.auxiliary_head.0',
+        'model.panoptic_head.pixel_decoder',
+    ]
     assert found['model.panoptic_head.pixel_decoder'].cfg['in_channels'] == [8]
     (plain,) = places(dict(neck=dict(neck, type='FPN')))
     (wider,) = places(dict(neck=dict(neck, out_channels=16)))

@@ -126,6 +126,17 @@ class OfTwin(nn.Module):
         return call(self.module, self.inputs(self.odd))
 
 
+class OfBTS(nn.Module):
+    """BTS, of five levels; `test_bts.py` has it with every upsampler."""
+
+    def __init__(self, upsample_cfg):
+        super().__init__()
+        self.head = heads.FusionBTSHead(in_channels=[8, *CHANNELS], channels=256, upsample_cfg=upsample_cfg)
+
+    def forward(self, levels):
+        return self.head([torch.randn(2, 8, *(2 * side for side in SIZES[0])), *levels])
+
+
 #: name -> a function of `upsample_cfg` that makes the module.
 MODELS = {
     'FusionFPN': lambda cfg: FusionFPN(**NECK, upsample_cfg=cfg),
@@ -254,7 +265,7 @@ def test_no_module_that_takes_an_upsampler_is_left_out():
         if base.__module__.startswith('freqfusion_mm.models')
         and 'upsample_cfg' in inspect.signature(base.__init__).parameters
     }
-    tested = {*TWINS, *(name.split(',')[0] for name in MODELS)}
+    tested = {'FusionBTSHead', *TWINS, *(name.split(',')[0] for name in MODELS)}
     assert takes and takes <= tested
     assert {twin.name for twin in IN_THE_ZOOS.values()} <= tested
 
@@ -277,6 +288,7 @@ def test_the_default_is_freqfusion(cls):
 def pairs():
     """What two processes train: every upsampler in our own table's modules, FreqFusion in every twin."""
     made = {(name, fusion): partial(make, cfg) for name, make in MODELS.items() for fusion, cfg in ALL.items()}
+    made[('FusionBTSHead', 'FreqFusion')] = partial(OfBTS, ALL['FreqFusion'])
     return {**made, **{(name, 'FreqFusion'): partial(OfTwin, name, ALL['FreqFusion']) for name in TWINS}}
 
 

@@ -23,7 +23,7 @@ MAPS = [
     for name, twin in TWINS.items()
     if isinstance(twin.inputs(twin.even), list)
     and twin.inputs not in (tokens, with_image)
-    and not name.startswith(('FusionSETR', 'FusionFeature2'))
+    and not name.startswith(('FusionSETR', 'FusionFeature2', 'FusionSOLOHead', 'FusionDecoupled'))
 ]
 #: What is named in place of the class.
 SPEAKERS = dict.fromkeys(['FusionFPNDropBlock', 'FusionPAFPN', 'FusionCLRFPN'], 'FusionFPN')

@@ -72,6 +72,7 @@ def _prepare(answers: dict[tuple[str, str], tuple[str, str]]) -> None:
     import torch
 
     from ... import registration  # noqa: F401
+    from ...compat import mmpretrain_imports  # noqa: F401  # for the configs that want its backbones
 
     _ANSWERS.update(answers)
     torch.set_num_threads(1)

@@ -41,6 +41,9 @@ TWINS = {
     'FusedSemanticHead': Twin('FusionFusedSemanticHead', 'levels', 'bilinear'),
     'SCNetSemanticHead': Twin('FusionSCNetSemanticHead', 'levels', 'bilinear'),
     'PanopticFPNHead': Twin('FusionPanopticFPNHead', 'levels', 'bilinear'),
+    'SOLOHead': Twin('FusionSOLOHead', 'levels', 'bilinear'),
+    'DecoupledSOLOHead': Twin('FusionDecoupledSOLOHead', 'levels', 'bilinear'),
+    'DecoupledSOLOLightHead': Twin('FusionDecoupledSOLOLightHead', 'levels', 'bilinear'),
     'SOLOV2Head': Twin('FusionSOLOV2Head', 'levels', 'bilinear'),
     'RTMDetInsSepBNHead': Twin('FusionRTMDetInsSepBNHead', 'levels', 'bilinear'),
     'YOLACTProtonet': Twin('FusionYOLACTProtonet', 'levels', 'bilinear'),
@@ -85,9 +88,6 @@ TWINS = {
 UNREACHED = {
     'ATSSVLFusionHead': 'its constructor needs the package transformers, whose BERT is a part of it; no twin',
     'CondInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
-    'DecoupledSOLOHead': 'doubles its maps in the midst of a method that does all else; no twin',
-    'DecoupledSOLOLightHead': 'doubles its maps in the midst of a method that does all else; no twin',
-    'SOLOHead': 'doubles its maps in the midst of a method that does all else; no twin',
     'VPD': 'its diffusion network is that of the package ldm, which builds its own upsampling',
     'VPDDepthHead': 'three kinds of upsampling, behind a backbone that needs the package ldm; no twin',
 }

@@ -4,8 +4,12 @@ from .fcn_mask_head import FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMa
 from .mask_feature_heads import FusionRTMDetInsSepBNHead, FusionSOLOV2Head, FusionYOLACTProtonet
 from .region_heads import FusionFeatureRelayHead, FusionGridHead
 from .semantic_heads import FusionFusedSemanticHead, FusionPanopticFPNHead, FusionSCNetSemanticHead
+from .solo_heads import FusionDecoupledSOLOHead, FusionDecoupledSOLOLightHead, FusionSOLOHead
 
 __all__ = [
+    'FusionDecoupledSOLOHead',
+    'FusionDecoupledSOLOLightHead',
+    'FusionSOLOHead',
     'FusionDynamicMaskHead',
     'FusionFCNMaskHead',
     'FusionFeatureRelayHead',
