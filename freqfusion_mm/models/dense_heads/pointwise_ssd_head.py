@@ -28,6 +28,8 @@ class PointwiseSSDHead(SSDHead):
         (torch.Size([1, 12, 3, 3]), torch.Size([1, 24, 3, 3]))
     """
 
+    loss_cls = None  # mmdet 3.3.0 asks every dense head for it, and its SSDHead sets none
+
     def _init_layers(self) -> None:
         if self.stacked_convs or self.use_depthwise:
             raise ValueError(
