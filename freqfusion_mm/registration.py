@@ -69,6 +69,7 @@ if find_spec('mmseg'):
         FusionHamHead,
         FusionLRASPPHead,
         FusionOCRHead,
+        FusionPSAHead,
         FusionSegformerHead,
         FusionSemanticFPNHead,
         FusionSepASPPHead,
@@ -85,7 +86,7 @@ if find_spec('mmseg'):
 
     _register(MODELS, FusionBiSeNetV1, FusionSTDCContextPathNet, FusionUNet, FusionICNeck, FusionJPU)
     _register(MODELS, FusionFeature2Pyramid, FusionMultiLevelNeck)
-    _register(MODELS, FusionERFNet, FusionHRNet, FusionDPTHead, FusionSideAdapterCLIPHead)
+    _register(MODELS, FusionERFNet, FusionHRNet, FusionDPTHead, FusionPSAHead, FusionSideAdapterCLIPHead)
     _register(MODELS, FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet)
     _register(MODELS, FusionSETRMLAHead, FusionSETRUPHead)
     _register(MODELS, FusionFCNHead, FusionOCRHead, FusionLRASPPHead, FusionSepASPPHead)

@@ -467,6 +467,12 @@ TWINS = {
     ),
     'FusionOCRHead': Small(mmseg_heads.OCRHead, dict(RESIZED, ocr_channels=4), 'bilinear', with_logits),
     'FusionSideAdapterCLIPHead': Small(mmseg_heads.SideAdapterCLIPHead, SAN, 'bilinear', clip, 6, 7),
+    'FusionPSAHead': Small(
+        mmseg_heads.PSAHead,
+        dict(HEAD, in_channels=8, in_index=0, mask_size=(9, 9), psa_softmax=True),
+        'bilinear',
+        lambda n: pyramid([8], n),
+    ),
     'FusionMultiLevelNeck': Small(
         mmseg_necks.MultiLevelNeck,
         dict(in_channels=[8, 8, 8], out_channels=8, scales=[4, 2, 0.5]),

@@ -71,6 +71,7 @@ SAMPLE = {
         'ocrnet/ocrnet_hr18_4xb2-160k_cityscapes-512x1024.py',
         'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
         'point_rend/pointrend_r50_4xb2-80k_cityscapes-512x1024.py',
+        'psanet/psanet_r50-d8_4xb4-80k_ade20k-512x512.py',
         'san/san-vit-b16_coco-stuff164k-640x640.py',
         'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
         'segnext/segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512.py',

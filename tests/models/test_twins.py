@@ -23,7 +23,7 @@ MAPS = [
     for name, twin in TWINS.items()
     if isinstance(twin.inputs(twin.even), list)
     and twin.inputs not in (tokens, with_image)
-    and not name.startswith(('FusionSETR', 'FusionFeature2', 'FusionSOLOHead', 'FusionDecoupled'))
+    and not name.startswith(('FusionSETR', 'FusionFeature2', 'FusionPSA', 'FusionSOLOHead', 'FusionDecoupled'))
 ]
 #: What is named in place of the class.
 SPEAKERS = dict.fromkeys(['FusionFPNDropBlock', 'FusionPAFPN', 'FusionCLRFPN'], 'FusionFPN')
@@ -133,6 +133,19 @@ def test_a_stock_neck_that_is_given_an_upsampler_says_who_takes_it(neck):
         neck([8, 16], 8, 2, upsample_cfg=dict(type='FreqFusion'))
     with DefaultScope.overwrite_default_scope('mmdet'):
         neck([8, 16], 8, 2, upsample_cfg=dict(mode='bilinear'))
+
+
+@pytest.mark.parametrize('compact', [False, True])
+@pytest.mark.parametrize('psa_type', ['collect', 'distribute', 'bi-direction'])
+def test_every_kind_of_point_wise_attention_is_the_stock_one(psa_type, compact):
+    small = TWINS['FusionPSAHead']
+    for size, mask in ((16, (8, 12)), (27, (14, 18))):
+        options = dict(small.options, psa_type=psa_type, compact=compact, mask_size=mask)
+        stock = small.stock(**options).eval()
+        ours = MODELS.build(dict(options, type='FusionPSAHead', upsample_cfg='bilinear')).eval()
+        ours.load_state_dict(stock.state_dict())
+        inputs = small.inputs(size)
+        assert torch.equal(stock(inputs), ours(inputs))
 
 
 def test_fpg_goes_down_a_pathway_too():

@@ -130,7 +130,8 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     indices, channels = cfg['in_index'], cfg['in_channels']
     if isinstance(indices, int):
         indices, channels = [0, indices if indices >= 0 else indices + 4], [cfg.get('c1_in_channels', 8), channels]
-    factor = 14 if place.stock == 'LRASPPHead' else 1  # its pooling wants 49 pixels of the coarsest
+    # the pooling of the first wants 49 pixels of the coarsest, the convolution of the second pads by one
+    factor = {'LRASPPHead': 14, 'PSAHead': 4}.get(place.stock, 1)
     maps = _pyramid([8] * (max(indices) + 1), (factor * size[0], factor * size[1]))
     for index, width in zip(indices, channels):
         plain = place.stock == 'SETRMLAHead'  # a plain transformer's levels have one size

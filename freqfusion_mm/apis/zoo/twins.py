@@ -65,6 +65,7 @@ TWINS = {
     'FCNHead': Twin('FusionFCNHead', 'head', 'bilinear'),
     'OCRHead': Twin('FusionOCRHead', 'head', 'bilinear'),
     'DepthwiseSeparableASPPHead': Twin('FusionSepASPPHead', 'head', 'bilinear'),
+    'PSAHead': Twin('FusionPSAHead', 'head', 'bilinear'),
     'LRASPPHead': Twin('FusionLRASPPHead', 'head', 'bilinear'),
     'UNet': Twin('FusionUNet', 'image', 'bilinear'),
     'JPU': Twin('FusionJPU', 'pyramid', 'bilinear'),
@@ -87,6 +88,7 @@ TWINS = {
 #: stock type -> why our line does not reach it.
 UNREACHED = {
     'ATSSVLFusionHead': 'its constructor needs the package transformers, whose BERT is a part of it; no twin',
+    'BoxInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
     'CondInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
     'VPD': 'its diffusion network is that of the package ldm, which builds its own upsampling',
     'VPDDepthHead': 'three kinds of upsampling, behind a backbone that needs the package ldm; no twin',

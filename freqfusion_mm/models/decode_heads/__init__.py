@@ -9,6 +9,7 @@ from .fpn_head import FusionSemanticFPNHead
 from .ham_head import FusionHamHead
 from .image_guided_fcn_head import ImageGuidedFCNHead
 from .lraspp_head import FusionLRASPPHead
+from .psa_head import FusionPSAHead
 from .resize_concat_heads import FusionFCNHead, FusionOCRHead
 from .san_head import FusionSideAdapterCLIPHead
 from .segformer_head import FusionSegformerHead
@@ -29,6 +30,7 @@ __all__ = [
     'FusionHamHead',
     'FusionLRASPPHead',
     'FusionOCRHead',
+    'FusionPSAHead',
     'FusionSETRMLAHead',
     'FusionSETRUPHead',
     'FusionSegformerHead',
