@@ -1,8 +1,8 @@
 """Resuming a run whose weights are shared out (FSDP), from the shards that each process wrote.
 
 Lacking: mmengine (0.10.7; onedl 0.10.12) hands the arguments of `FSDP.optim_state_dict_to_load` on in the order that
-    they had before torch 2.1, and a resumed run ends with "unhashable type: 'dict'". Shards of weights and of the optimizer's
-    state are written as `ShardedTensor`, which is no plain data and which our commands do not unpickle.
+    they had before torch 2.1, and a resumed run ends with "unhashable type: 'dict'". Shards of weights and of the
+    optimizer's state are written as `ShardedTensor`, which is no plain data and which our commands do not unpickle.
 Changes: `FSDPStrategy` names the arguments, and writes a process's shards as the tensors that they are.
 Goes: when mmengine does both.
 """
