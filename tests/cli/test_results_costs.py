@@ -131,12 +131,11 @@ SAMPLE = (
     'mask-rcnn_r18_resfu_1xb4-12e_shapes',
     'espnet-c_p2-q3_shufflenet_1xb12-300e_cityscapes-512x1024',
 )
+MARKS = [pytest.mark.slow, pytest.mark.exhaustive]
 
 
 @counts
-@pytest.mark.parametrize(
-    'name', [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
-)
+@pytest.mark.parametrize('name', [name if name in SAMPLE else pytest.param(name, marks=MARKS) for name in MODELS])
 def test_what_metafiles_state_is_what_is_counted(name):
     metafile, model = MODELS[name]
     scope = Config.fromfile(ROOT / model['Config'], import_custom_modules=False).default_scope
