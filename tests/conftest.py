@@ -90,15 +90,22 @@ def second_derivatives():
     return differentiate_twice
 
 
-@pytest.fixture(autouse=True)
-def default_scope():
-    """A scope that a runner or a test set does not outlive the test: it changes what a bare name means to the next."""
-    registry = sys.modules.get('mmengine.registry')
-    before = None if registry is None else dict(registry.DefaultScope._instance_dict)
-    yield
-    if before is not None:
-        registry.DefaultScope._instance_dict.clear()
-        registry.DefaultScope._instance_dict.update(before)
+class Scopes:
+    """A plugin, so that it is for the package's examples, too."""
+
+    @pytest.fixture(autouse=True)
+    def default_scope(self):
+        """The scope that a runner or a test set ends with the test: it changes what a bare name means to the next."""
+        registry = sys.modules.get('mmengine.registry')
+        before = None if registry is None else dict(registry.DefaultScope._instance_dict)
+        yield
+        if before is not None:
+            registry.DefaultScope._instance_dict.clear()
+            registry.DefaultScope._instance_dict.update(before)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Scopes())
 
 
 @pytest.fixture(autouse=True)

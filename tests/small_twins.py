@@ -234,7 +234,7 @@ def with_logits(size):
 class Small(NamedTuple):
     """A stock class, its arguments, its interpolation, what it takes at a size, an even and an odd size."""
 
-    stock: type
+    stock: type | None  # None where the installed framework lacks it
     options: dict[str, Any]
     interpolation: str
     inputs: Any
@@ -402,6 +402,14 @@ TWINS = {
         64,
         91,
     ),
+    'FusionCLRFPN': Small(
+        getattr(mmdet_necks, 'CLRFPN', None),  # mmdet 3.3.0 does not export it
+        dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
+        'nearest',
+        lambda n: pyramid(LEVELS, n),
+        16,
+        27,
+    ),
     'FusionFPG': Small(mmdet_necks.FPG, FPG, 'nearest', lambda n: pyramid(LEVELS, n), 16, 27),
     'FusionNASFPN': Small(
         mmdet_necks.NASFPN,
@@ -561,12 +569,3 @@ TWINS = {
         lambda n: torch.randn(5, 8),
     ),
 }
-if hasattr(mmdet_necks, 'CLRFPN'):  # the onedl stack's alone
-    TWINS['FusionCLRFPN'] = Small(
-        mmdet_necks.CLRFPN,
-        dict(in_channels=LEVELS[:3], out_channels=8, num_outs=2, start_level=1, end_level=3, attention=False),
-        'nearest',
-        lambda n: pyramid(LEVELS, n),
-        16,
-        27,
-    )

@@ -1,4 +1,4 @@
-"""Export to ONNX: of any module for free sizes, and of a segmentor with the post-processing of a test."""
+"""Export to ONNX: any module for free sizes, a segmentor with a test's post-processing, a detector up to its maps."""
 
 import contextlib
 import copy
@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import ReSFU
+from .channels import input_channels
 from .classes import last_head
+from .exportable_detector import ExportableDetector
 from .model import task_of
 
 OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; torch's older exporter knows no opset above 20
@@ -137,7 +139,7 @@ class Exportable(nn.Module):
             raise ValueError('a depth estimator has no class numbers to give: leave --labels out')
         self.model = model
         self.labels = labels
-        self.output_name = 'labels' if labels else 'logits' if task == 'segmentation' else 'depth'
+        self.output_names = ['labels' if labels else 'logits' if task == 'segmentation' else 'depth']
 
     def forward(self, image: Tensor) -> Tensor:
         size = image.shape[-2:]
@@ -149,6 +151,29 @@ class Exportable(nn.Module):
         if maps.shape[1] == 1:
             return (maps[:, 0].sigmoid() > last_head(self.model).threshold).long()
         return maps.argmax(dim=1)
+
+
+def exportable(model: nn.Module, labels: bool = False) -> 'Exportable | ExportableDetector':
+    """A model of mmseg or mmdet as a map from images to tensors, with `output_names`.
+
+    Raises:
+        ValueError: a model of another kind; labels of one that has none.
+    """
+    if task_of(model) != 'detection':
+        return Exportable(model, labels)
+    if labels:
+        raise ValueError('a detector has no class number of a pixel to give: leave --labels out')
+    return ExportableDetector(model)
+
+
+def image_channels(model: nn.Module) -> int:
+    """How many channels the images of a model have; three for a detector, whose backbone may begin with squares of
+    pixels.
+
+    Raises:
+        ValueError: the backbone of a segmentor has no convolution.
+    """
+    return 3 if task_of(model) == 'detection' else input_channels(model)
 
 
 def slides(model: nn.Module) -> bool:

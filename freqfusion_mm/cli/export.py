@@ -1,7 +1,8 @@
-"""Write a segmentor or depth estimator as ONNX.
+"""Write a segmentor, a depth estimator or a detector as ONNX.
 
 Input [N, C, H, W] is the image as the network sees it, normalised; output the logits [N, classes, H, W], with --labels
-the class numbers [N, H, W] as a test has them, or the depths [N, 1, H, W]. Batch and size are free, unless --fixed. See
+the class numbers [N, H, W] as a test has them, or the depths [N, 1, H, W]; of a detector the maps that its boxes are
+decoded from. Batch and size are free, unless --fixed. See
 projects/deployment/README.md.
 """
 
@@ -30,17 +31,16 @@ def run(args: Namespace) -> None:
     """Exports."""
     import torch
 
-    from ..apis.channels import input_channels
-    from ..apis.export import Exportable, export, slides
+    from ..apis.export import export, exportable, image_channels, slides
     from ..apis.model import init_model
 
     opset = args.opset or (18 if args.dynamo else 17)
     with building():
-        model = Exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
-        channels = input_channels(model.model)
+        model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
+        channels = image_channels(model.model)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
     with building(ValueError):
-        export(model, (example,), args.out, opset, not args.fixed, ['image'], [model.output_name], args.dynamo)
+        export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)
     print(f'{args.out}: opset {opset}, {channels} channels, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
     if slides(model.model):
         print(

@@ -16,7 +16,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
 | `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
-| `sharded_optimizer` | resuming FSDP runs |
+| `sharded_checkpoints` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
 """
@@ -34,7 +34,7 @@ def apply() -> None:
         label_maps,
         maskformer_memory,
         mmseg_prefix,
-        sharded_optimizer,
+        sharded_checkpoints,
         stock_fpn_hint,
     )
 
@@ -49,7 +49,7 @@ def apply() -> None:
         coco_classes,
         empty_dataset,
         label_maps,
-        sharded_optimizer,
+        sharded_checkpoints,
     )
     for patch in patches:
         patch.apply()

@@ -1,6 +1,6 @@
 """A neck that is put in the place of another by a merged `type`, and would drop that one's paths, is refused in words.
 
-Lacking: a config that inherits `neck=dict(type='PAFPN', ...)` and writes `type='FusionFPN'` (or `--cfg-options` that do)
+Lacking: a config that inherits `neck=dict(type='PAFPN', ...)` and writes `type='FusionFPN'` (or `--cfg-options` does)
     builds, as both take the keys of an FPN; the bottom-up path is gone, and nobody says so. mmengine (0.x) merges
     dictionaries whatever their types are.
 Changes: merging refuses the pairs below, and names the twin. `_delete_=True` is a new neck, which is nobody's place.

@@ -178,6 +178,58 @@ def test_segmentor(opset, check):
     check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, *size),) for size in ((97, 65), (128, 64))], opset)
 
 
+def retinanet(cfg):
+    """The Faster R-CNN of a config as a RetinaNet of one class."""
+    cfg.pop('rpn_head'), cfg.pop('roi_head')
+    cfg.update(type='RetinaNet', train_cfg=None, test_cfg=None)
+    anchors = dict(type='AnchorGenerator', octave_base_scale=4, scales_per_octave=3, ratios=[1.0])
+    cfg.bbox_head = dict(
+        type='RetinaHead',
+        num_classes=1,
+        in_channels=16,
+        feat_channels=16,
+        stacked_convs=1,
+        anchor_generator=dict(anchors, strides=[4, 8, 16, 32, 64]),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'name, change, kinds',
+    [
+        ('yolox-nano', None, ['maps0_0', 'maps0_1', 'maps0_2', 'maps1_0']),
+        ('faster-rcnn_r50_fusion-fpn', retinanet, ['maps0_0', 'maps0_4', 'maps1_0']),
+        ('faster-rcnn_r50_fusion-fpn', None, ['maps0_0', 'maps1_4', 'neck_0', 'neck_4']),
+    ],
+    ids=['YOLOX', 'RetinaNet', 'Faster R-CNN'],
+)
+def test_detectors_up_to_their_maps(name, change, kinds, check):
+    pytest.importorskip('mmdet')
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    import freqfusion_mm.registration  # noqa: F401
+    from freqfusion_mm import config_path
+    from freqfusion_mm.apis.export import exportable, image_channels
+
+    cfg = Config.fromfile(config_path(f'_base_/models/{name}.py')).model
+    cfg.neck.upsample_cfg = dict(CFGS['FreqFusion'])
+    if name != 'yolox-nano':
+        cfg.backbone = dict(type='ResNet', depth=18, base_channels=8, stem_channels=8)
+        cfg.neck.update(in_channels=[8, 16, 32, 64], out_channels=16)
+        cfg.rpn_head.update(in_channels=16, feat_channels=16)
+        cfg.roi_head.bbox_roi_extractor.out_channels = 16
+        cfg.roi_head.bbox_head.update(in_channels=16, fc_out_channels=16)
+    if change:
+        change(cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = exportable(MODELS.build(cfg).eval())
+    assert image_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
+    check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, 128, 64),)])
+    with pytest.raises(ValueError, match='leave --labels out'):
+        exportable(model.model, labels=True)
+
+
 @pytest.mark.parametrize(
     'opset, dynamo, message', [(11, False, '16 to 20, got 11'), (17, True, '18 to 20 with dynamo, got 17')]
 )

@@ -94,8 +94,12 @@ def classification_losses(model, cfg):
 LOSSES = dict(mmdet=detection_losses, mmseg=segmentation_losses, mmpretrain=classification_losses)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', ROWS)
+#: One row of each model.
+SAMPLE = set({name.split('_')[0]: name for name in ROWS}.values())
+MARKS = {True: [pytest.mark.slow], False: [pytest.mark.slow, pytest.mark.exhaustive]}
+
+
+@pytest.mark.parametrize('name', [pytest.param(name, marks=MARKS[name in SAMPLE]) for name in ROWS])
 def test_a_training_step(name):
     cfg, scope = read(name)
     if importlib.util.find_spec(scope) is None:

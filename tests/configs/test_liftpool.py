@@ -54,10 +54,9 @@ ALL = params_of(FILES)
 
 @pytest.fixture(autouse=True)
 def scope(request):
-    name = request.getfixturevalue('name') if 'name' in request.fixturenames else None
-    if name is None:
-        yield
+    if 'name' not in request.fixturenames:
         return
+    name = request.getfixturevalue('name')
     if scope_of(name) == 'mmseg':
         from mmseg.utils import register_all_modules
 
@@ -65,7 +64,6 @@ def scope(request):
     else:
         import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
     DefaultScope.get_instance('test_configs_liftpool', scope_name=scope_of(name))
-    yield
 
 
 def load(name):

@@ -151,12 +151,15 @@ def test_two_processes_train_as_one_and_go_on_from_shards(scope, tmp_path, asser
         found[name] = {key: torch.cat([piece[key].flatten() for piece in pieces]) for key in pieces[0]}
         held = [sum(piece.numel() for piece in each.values()) for each in pieces]
         assert max(held) < 0.6 * sum(held)
+    for key, value in found['whole'].items():
+        assert torch.equal(found['resumed'][key], value), key
+    if scope == 'mmdet':
+        return  # its losses are divided by the boxes of a process, not of the batch
     _register()
     alone = train(scope, tmp_path / 'alone', 4, False, False).model
     expected = {key: p.detach().flatten() for key, p in alone.named_parameters()}
     assert found['whole'].keys() == expected.keys()
     for key, value in expected.items():
-        assert torch.equal(found['resumed'][key], found['whole'][key]), key
         assert_same(found['whole'][key], value, key)
 
 

@@ -236,5 +236,6 @@ def test_a_map_that_is_dropped_has_no_weights(options, assert_same):
 
 
 def test_option_names():
-    assert option_names('SAPA') == ['kernel_size', 'compressed_channels', 'gated', 'embedding', 'norm', 'bias']
+    names = ['kernel_size', 'compressed_channels', 'gated', 'embedding', 'norm', 'bias', 'with_cp']
+    assert option_names('SAPA') == names
     assert 'keep_hr' not in option_names(FreqFusion)

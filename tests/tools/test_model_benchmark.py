@@ -9,7 +9,7 @@ from tools.benchmark import model_report, models
 CPU = torch.device('cpu')
 
 
-def small(model, upsampler, size, batch, device):
+def small(model, upsampler, size, batch, device, with_cp=False):
     """A convolution for stock, two for an upsampler, none for one that fails."""
     if upsampler == 'fade':
         raise ValueError('no guide\nand more')
@@ -24,6 +24,7 @@ def test_rows():
     assert (stock['forward_ratio'], stock['step_ratio'], stock['peak_ratio']) == ('1.000', '1.000', '1.000')
     assert stock['multiply_adds_g'] == f'{64 * 81 / 1e9:.4g}'
     assert float(carafe['peak_ratio']) > 1 and carafe['rounds'] == '3'
+    assert carafe['recomputed_peak_ratio'] == carafe['peak_ratio'] and 'recomputed_peak_ratio' not in stock
     assert fade['status'] == 'ValueError: no guide' and 'forward_ms' not in fade
 
 
@@ -38,6 +39,7 @@ def test_ratios_are_of_one_round():
 def test_words_choose_models_and_upsamplers():
     chosen, upsamplers = models.chosen(['segformer-b1', 'sapa', 'lite'])
     assert [model.name for model in chosen] == ['SegFormer-B1'] and upsamplers == ['freqfusion-lite', 'sapa']
+    assert models.chosen(['freqfusion', 'carafe'])[1] == ['freqfusion', 'carafe']  # a whole name is that one alone
     assert models.chosen(None) == (list(models.MODELS), list(models.UPSAMPLERS))
     with pytest.raises(ValueError, match="'bilinaer' in its name"):
         models.chosen(['bilinaer'])
@@ -61,12 +63,12 @@ def test_every_name_is_a_file():
     assert all((models.ROOT / f'upsamplers/{name}.py').exists() for name in models.UPSAMPLERS)
 
 
-@pytest.mark.parametrize('model', [models.MODELS[0], models.MODELS[-1]], ids=lambda model: model.name)
+@pytest.mark.parametrize('model', models.MODELS, ids=lambda model: model.name)
 @pytest.mark.slow
 def test_a_real_model_with_an_upsampler(model):
     pytest.importorskip('mmdet')
     pytest.importorskip('mmseg')
-    built = models.build(model, 'dysample', 64, 2, CPU)
+    built = models.build(model, 'dysample', 64, 2, CPU, with_cp=True)
     before = [p.clone() for p in built.module.parameters() if p.requires_grad]
     built.step()
     after = [p for p in built.module.parameters() if p.requires_grad]

@@ -146,11 +146,12 @@ def whole_models(args: Namespace, device: torch.device, name: str) -> None:
     for model in wanted:
         for size in args.sizes[: 1 if args.quick else None]:
             print(f'{model.name}, {size}x{size}', flush=True)
-            rows = models.measured(model, upsamplers, size, device, 3 if args.quick else args.rounds)
+            rounds = 3 if args.quick else args.rounds
+            rows = models.measured(model, upsamplers, size, device, rounds, seconds=args.seconds)
             rows = model_report.merged(report.read(path), rows, order)
             report.write(path, models.FIELDS, rows)
             done = {(row['model'], row['size']) for row in rows}
-            missing = [f'{m}, {s}' for m in order for s in map(str, models.SIZES) if (m, s) not in done]
+            missing = [f'{m}, {s}' for m in order for s in map(str, args.sizes) if (m, s) not in done]
             command = ' '.join(['python -m tools.benchmark', *sys.argv[1:]]).partition(' --note')[0]
             path.with_suffix('.md').write_text(model_report.table(rows, name, command, args.note, missing))
             model_report.plot(rows, name, path.with_suffix('.png'))

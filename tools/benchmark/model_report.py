@@ -23,14 +23,15 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
         '',
         'Ratios to the stock model: medians over rounds in which every upsampler ran once beside stock, and in '
         'brackets the quartiles. Batch 2. "Step": loss, gradients and an update in training; "peak": the most that a '
-        'step holds beyond weights and images. Multiply-adds are those of the forward pass of one image.',
+        'step holds beyond weights and images, "with_cp" the same with activations made again. Multiply-adds are '
+        'those of the forward pass of one image.',
         '',
-        '| model | size | upsampler | parameters, M | multiply-adds, G | forward | step | peak |',
-        '|' + ' --- |' * 8,
+        '| model | size | upsampler | parameters, M | multiply-adds, G | forward | step | peak | with_cp |',
+        '|' + ' --- |' * 9,
     ]
     for row in rows:
         if row['status'] != 'ok':
-            cells = ['', '', row['status'], '', '']
+            cells = ['', '', row['status'], '', '', '']
         elif row['upsampler'] == STOCK:
             cells = [
                 f'{float(row["params_m"]):.2f}',
@@ -38,6 +39,7 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
                 f'{float(row["forward_ms"]):.0f} ms',
                 f'{float(row["step_ms"]):.0f} ms',
                 f'{float(row["peak_mib"]):.0f} MiB',
+                '',
             ]
         else:
             cells = [
@@ -45,6 +47,7 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
                 f'{float(row["multiply_adds_g"]):.2f}',
                 *(_ratio(row, what) for what in ('forward', 'step')),
                 f'{float(row["peak_ratio"]):.2f}',
+                f'{float(row["recomputed_peak_ratio"]):.2f}' if row.get('recomputed_peak_ratio') else '',
             ]
         lines.append(f'| {row["model"]} | {row["size"]} | {row["upsampler"]} | ' + ' | '.join(cells) + ' |')
     if unmeasured:

@@ -37,6 +37,7 @@ FIELDS = (
     'step_low',
     'step_high',
     'peak_ratio',
+    'recomputed_peak_ratio',
     'rounds',
 )
 
@@ -117,7 +118,7 @@ class Built:
     step: Callable[[], None]
 
 
-def build(model: Model, upsampler: str, size: int, batch: int, device: torch.device) -> Built:
+def build(model: Model, upsampler: str, size: int, batch: int, device: torch.device, with_cp: bool = False) -> Built:
     """The model with this upsampler, its forward pass without gradients, and its training step with plain SGD."""
     from mmengine.config import Config
     from mmengine.model import revert_sync_batchnorm
@@ -134,6 +135,8 @@ def build(model: Model, upsampler: str, size: int, batch: int, device: torch.dev
         for name in model.place.split('.'):
             place = place[name]
         place.upsample_cfg = Config.fromfile(ROOT / f'upsamplers/{file}.py').upsample_cfg
+        if with_cp:
+            place.upsample_cfg.with_cp = True
     scope = 'mmseg' if cfg.type == 'EncoderDecoder' else 'mmdet'
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(scope), redirect_stdout(StringIO()):
@@ -242,8 +245,12 @@ def measured(
     rounds: int,
     batch: int = 2,
     make: Callable[..., Built] = build,
+    seconds: float = float('inf'),
 ) -> list[dict[str, str]]:
-    """A row for stock and one for each upsampler; what does not build or run has its reason in place of numbers."""
+    """A row for stock and one for each upsampler; what does not build or run has its reason in place of numbers.
+
+    No round begins after `seconds`, but two are always taken.
+    """
     built, rows = {}, {}
     for upsampler in (STOCK, *upsamplers):
         rows[upsampler] = dict(model=model.name, size=str(size), upsampler=upsampler, status='ok')
@@ -253,6 +260,9 @@ def measured(
             rows[upsampler]['multiply_adds_g'] = f'{multiply_adds(each) / batch:.4g}'
             each.step()
             rows[upsampler]['peak_mib'] = f'{peak_mib(each, device):.4g}'
+            if upsampler != STOCK:
+                frugal = peak_mib(make(model, upsampler, size, batch, device, with_cp=True), device)
+                rows[upsampler]['recomputed_peak_ratio'] = f'{frugal / float(rows[STOCK]["peak_mib"]):.3f}'
         except Exception as error:  # one that fails takes no row from the others
             if upsampler == STOCK:
                 raise
@@ -261,7 +271,10 @@ def measured(
         built[upsampler] = each
     names = list(built)
     times: dict[str, dict[str, list[float]]] = {name: dict(forward=[], step=[]) for name in names}
+    begin = time.perf_counter()
     for turn in range(rounds):
+        if turn > 1 and time.perf_counter() - begin > seconds:
+            break
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             for what in ('forward', 'step'):
                 times[name][what].append(_milliseconds(getattr(built[name], what), device))
@@ -283,14 +296,16 @@ def summary(times: dict[str, list[float]], stock: dict[str, list[float]]) -> dic
 
 
 def chosen(only: Iterable[str] | None) -> tuple[list[Model], list[str]]:
-    """Models and upsamplers whose names hold one of these words; of a kind that no word fits, all.
+    """Models and upsamplers whose names are or else hold one of these words; of a kind that no word fits, all.
 
     Raises:
         ValueError: a word that is in no name.
     """
     words = [word.lower() for word in only or ()]
     models = [model for model in MODELS if any(word in model.name.lower() for word in words)]
-    upsamplers = [name for name in UPSAMPLERS if any(word in name for word in words)]
+    upsamplers = [
+        name for name in UPSAMPLERS if any(word == name or word in name and word not in UPSAMPLERS for word in words)
+    ]
     for word in words:
         if not any(word in name.lower() for name in (*UPSAMPLERS, *(model.name for model in MODELS))):
             raise ValueError(

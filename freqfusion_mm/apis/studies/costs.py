@@ -81,8 +81,9 @@ def _multiply_adds(model: nn.Module, size: tuple[int, int]) -> int:
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    # of a detector's large image, shapes alone are computed; small models are faster as they are
-    shapes = FakeTensorMode(allow_non_fake_inputs=True) if hasattr(model, 'roi_head') else nullcontext()
+    # shapes alone are computed, but for deformable attention, which reads the sizes of its levels from a tensor
+    computed = any(type(module).__name__ == 'MultiScaleDeformableAttention' for module in model.modules())
+    shapes = nullcontext() if computed else FakeTensorMode(allow_non_fake_inputs=True)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), shapes, _fixed_proposals(model), counter:
         _network(model, torch.zeros(1, 3, *size))

@@ -151,7 +151,8 @@ def _write(metafile: Path, meta: dict) -> None:
 def metafile_tables(metafile: Path, folder: Path) -> str:
     """One table for every task and data set of a metafile; links are relative to `folder`.
 
-    A number that nobody has measured is null in the metafile and "not run" in the table. Several seeds stand there as
+    A number that nobody has measured is null in the metafile and "not run" in the table, in the head of one where
+    nothing was. Several seeds stand there as
     `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are. Published
     numbers have columns of their own.
     """
@@ -165,30 +166,29 @@ def metafile_tables(metafile: Path, folder: Path) -> str:
 def _table(task: str, dataset: str, rows: list[tuple[dict, dict]], folder: Path) -> str:
     names = list(dict.fromkeys(name for _, result in rows for name in result['Metrics']))
     published = any(result.get('Published') for _, result in rows)
-    head = [
-        'config',
-        'parameters (M)',
-        'multiply-adds (G)',
-        *(f'{name}, published' for name in names if published),
-        *names,
-    ]
-    if published:
-        head[-len(names) :] = [f'{name}, ours' for name in names]
-    lines = [f'**{task}, {dataset}**', '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
+    measured = not published or any(value is not None for _, result in rows for value in result['Metrics'].values())
+    sizes = {model['Metadata'].get(SIZE) for model, _ in rows}
+    size = sizes.pop() if len(sizes) == 1 else None
+    head = ['config', 'parameters (M)', f'multiply-adds (G){f" at {size}" if size else ""}']
+    head += [f'{name}, published' for name in names if published]
+    head += [f'{name}, ours' if published else name for name in names if measured]
+    title = f'**{task}, {dataset}**' + ('' if measured else ' (ours: not run)')
+    lines = [title, '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
     for model, result in rows:
-        cells = [link(model['Name'], model['Config'], folder), *_costs(model['Metadata'])]
+        cells = [link(model['Name'], model['Config'], folder), *_costs(model['Metadata'], named=size is None)]
         if published:
             values = result.get('Published') or {}
             cells += [f'{values[name]:g}' if values.get(name) is not None else 'unknown' for name in names]
-        cells += [_measured(name, result) for name in names]
+        cells += [_measured(name, result) for name in names if measured]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
 
 
-def _costs(metadata: dict) -> list[str]:
+def _costs(metadata: dict, named: bool) -> list[str]:
+    """Parameters, and multiply-adds, with their size where the head of the table does not name it."""
     products = metadata.get(MULTIPLY_ADDS)
-    at_size = 'not counted' if products is None else f'{products:g} at {metadata[SIZE]}'
-    return [number(metadata.get(PARAMETERS)), at_size]
+    cell = 'not counted' if products is None else f'{products:g}' + (f' at {metadata[SIZE]}' if named else '')
+    return [number(metadata.get(PARAMETERS)), cell]
 
 
 def _measured(name: str, result: dict) -> str:

@@ -75,12 +75,23 @@ def mobilenet_unit(channels: int) -> nn.Module:
     return nn.Sequential(_conv(channels, channels, 3, channels), _conv(channels, channels))
 
 
+class _Shuffle(nn.Module):
+    """`nn.ChannelShuffle`, which torch 2.1 does not differentiate on CPUs."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, feat: Tensor) -> Tensor:
+        return feat.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
 def shufflenet_unit(channels: int, groups: int = 8) -> nn.Module:
     """Grouped 1x1 to half the channels, shuffled, depth-wise 3x3, grouped 1x1, and the shortcut."""
     hidden = channels // 2
     return _Residual(
         _conv(channels, hidden, groups=groups),
-        nn.ChannelShuffle(groups),
+        _Shuffle(groups),
         _conv(hidden, hidden, 3, hidden, act=False),
         _conv(hidden, channels, groups=groups, act=False),
     )

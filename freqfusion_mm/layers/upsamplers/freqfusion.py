@@ -73,6 +73,7 @@ class FreqFusion(ReferenceNames, Fusion):
             same.
 
     Example:
+        >>> import torch
         >>> fusion = FreqFusion(lr_channels=32, hr_channels=16)
         >>> lr_up, hr_feat = fusion(torch.rand(1, 32, 14, 7), torch.rand(1, 16, 27, 13))
         >>> lr_up.shape, hr_feat.shape

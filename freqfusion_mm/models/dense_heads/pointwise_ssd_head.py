@@ -22,10 +22,13 @@ class PointwiseSSDHead(SSDHead):
         >>> import torch
         >>> anchors = dict(type='SSDAnchorGenerator', strides=[8, 16], ratios=[[2], [2, 3]], scale_major=False,
         ...                min_sizes=[30, 60], max_sizes=[60, 90])
-        >>> scores, boxes = PointwiseSSDHead(2, in_channels=[8, 8], anchor_generator=anchors)([torch.rand(1, 8, 3, 3)] * 2)
+        >>> head = PointwiseSSDHead(2, in_channels=[8, 8], anchor_generator=anchors)
+        >>> scores, boxes = head([torch.rand(1, 8, 3, 3)] * 2)
         >>> scores[0].shape, boxes[1].shape
         (torch.Size([1, 12, 3, 3]), torch.Size([1, 24, 3, 3]))
     """
+
+    loss_cls = None  # mmdet 3.3.0 asks every dense head for it, and its SSDHead sets none
 
     def _init_layers(self) -> None:
         if self.stacked_convs or self.use_depthwise:

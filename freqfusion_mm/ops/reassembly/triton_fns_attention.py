@@ -5,7 +5,7 @@ sum of (k+1) x (k+1) coarse pixels, with the border repeated; the kernels of `re
 where they need them, so that no weight map is written in the forward pass, and none is padded to whole corners.
 
 By arithmetic (x4, k=3, 256 channels, half precision, an H200: 4 TB/s of copy, 495 T multiply-adds/s in products): a
-fine pixel moves 512 bytes out, 32 in and 36 of attention, 0.15 ns. A tile of 4 x 16 reads 5 x 8 coarse pixels, so that a
+fine pixel moves 512 bytes out, 32 in and 36 of attention, 0.15 ns. A tile of 4 x 16 reads 5 x 8 coarse pixels: a
 channel costs 40 products, of which 16 count: 10 thousand multiply-adds, 0.02 ns. What the gradient of the attention
 adds to that of a reassembly, `_gather_samples`, reads 64 bytes and writes 36, 0.03 ns; a thread has 1 to 4 pixels with
 16 loads each.

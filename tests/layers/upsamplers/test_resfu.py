@@ -133,16 +133,6 @@ def test_lr_mult_scales_the_gradients_of_the_similarities_alone(assert_same):
         assert_same(b.grad / (500 if '_scores' in name else 1), a.grad, name)
 
 
-def test_checkpointing_changes_nothing(assert_same):
-    plain, frugal = ReSFU(16, 8, **SMALL), ReSFU(16, 8, with_cp=True, **SMALL)
-    frugal.load_state_dict(plain.state_dict())
-    pair = torch.randn(1, 16, 5, 6), torch.randn(1, 8, 20, 24)
-    for layer in (plain, frugal):
-        layer(*pair).square().sum().backward()
-    for (name, a), b in zip(plain.named_parameters(), frugal.parameters()):
-        assert_same(a.grad, b.grad, name)
-
-
 def test_without_a_guide_the_message_names_the_remedy():
     with pytest.raises(ValueError, match='ReSFU is guided and needs hr_feat'):
         ReSFU(16, 8, **SMALL)(torch.zeros(1, 16, 4, 4))
