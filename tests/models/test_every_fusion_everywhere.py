@@ -285,21 +285,21 @@ def test_the_default_is_freqfusion(cls):
     assert next(names['upsample_cfg'].default for names in signatures if 'upsample_cfg' in names) == 'FreqFusion'
 
 
-def pairs():
-    """What two processes train: every upsampler in our own table's modules, FreqFusion in every twin."""
+def pairs(twins):
+    """What two processes train: every upsampler in our own table's modules, and in every twin some of them."""
     made = {(name, fusion): partial(make, cfg) for name, make in MODELS.items() for fusion, cfg in ALL.items()}
-    made[('FusionBTSHead', 'FreqFusion')] = partial(OfBTS, ALL['FreqFusion'])
-    return {**made, **{(name, 'FreqFusion'): partial(OfTwin, name, ALL['FreqFusion']) for name in TWINS}}
+    made |= {('FusionBTSHead', fusion): partial(OfBTS, ALL[fusion]) for fusion in twins}
+    return {**made, **{(name, fusion): partial(OfTwin, name, ALL[fusion]) for name in TWINS for fusion in twins}}
 
 
-def train_all(rank, port):
+def train_all(rank, port, *twins):
     """Two steps of every pair in one of two processes; those that fail."""
     torch.set_num_threads(1)
     failures = []
     method = f'tcp://127.0.0.1:{port}'
     distributed.init_process_group('gloo', init_method=method, rank=rank, world_size=2)
     DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
-    for (name, fusion), make in pairs().items():
+    for (name, fusion), make in pairs(twins).items():
         torch.manual_seed(0)
         model = nn.parallel.DistributedDataParallel(make().train())  # find_unused_parameters=False
         torch.manual_seed(rank)
@@ -318,18 +318,23 @@ def train_all(rank, port):
 
 
 @pytest.mark.slow
-def test_two_processes_train():
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    'twins', [('FreqFusion',), pytest.param(tuple(ALL), marks=pytest.mark.exhaustive)], ids=['FreqFusion', 'all']
+)
+def test_two_processes_train(twins):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     pipes = dict(env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    processes = [subprocess.Popen([sys.executable, __file__, str(rank), str(port)], **pipes) for rank in range(2)]
+    command = [sys.executable, __file__]
+    processes = [subprocess.Popen([*command, str(rank), str(port), *twins], **pipes) for rank in range(2)]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
 
 
 if __name__ == '__main__':
-    failed = train_all(*map(int, sys.argv[1:]))
+    failed = train_all(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
     print(*failed, sep='\n', flush=True)
     os._exit(bool(failed))  # gloo's threads may wait for one another at a regular exit
