@@ -262,7 +262,15 @@ def test_build_upsampler_gives_one_map(name, out_channels):
 
 
 def test_option_names():
-    assert option_names('SAPA') == ['kernel_size', 'compressed_channels', 'gated', 'embedding', 'norm', 'bias']
+    assert option_names('SAPA') == [
+        'kernel_size',
+        'compressed_channels',
+        'gated',
+        'embedding',
+        'norm',
+        'bias',
+        'with_cp',
+    ]
     assert 'keep_hr' not in option_names(FreqFusion)
 
 
