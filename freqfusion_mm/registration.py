@@ -22,8 +22,8 @@ from .evaluation.metrics.subset_metric import SubsetMetric
 from .evaluation.metrics.trimap_iou import TrimapIoU
 from .layers.external import ExternalUpsampler
 from .layers.registry import LOOKUPS, UPSAMPLERS
-from .models.backbones import ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet
-from .models.necks import FusionFPN
+from .models.backbones import ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet
+from .models.necks import ESPNetV2SSDNeck, FusionFPN
 
 
 def _register(registry: Registry, *classes: type) -> None:
@@ -42,7 +42,8 @@ compat.apply()
 
 # By their class names: mmcv holds 'nearest', 'bilinear', 'deconv', 'pixel_shuffle' and 'carafe'.
 _register(MODELS, *UPSAMPLERS.values(), ExternalUpsampler)
-_register(MODELS, FusionFPN, ESPNet, ESPNetV2, PooledResNet, PooledVGG, SegNet)
+_register(MODELS, ESPNetV2SSDNeck, FusionFPN)
+_register(MODELS, ESPNet, ESPNetV2, ESPNetV2WithImage, PooledResNet, PooledVGG, SegNet)
 _register(HOOKS, DatasetCheck, ExactResume, LiftRegularization, UpsamplerMonitor)
 _register(METRICS, BoundaryF1, BoundaryIoU, PanopticQuality, SubsetMetric, TrimapIoU)
 _register(TRANSFORMS, LabelIgnored)
@@ -50,47 +51,79 @@ _register(PARAM_SCHEDULERS, SawtoothLR)
 
 if find_spec('mmseg'):
     from .models.backbones.fusion_context_path import FusionBiSeNetV1, FusionSTDCContextPathNet
+    from .models.backbones.fusion_erfnet import FusionERFNet
+    from .models.backbones.fusion_hrnet import FusionHRNet
     from .models.backbones.fusion_two_branches import FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet
     from .models.backbones.fusion_unet import FusionUNet
+    from .models.backbones.resnet_with_stem import ResNetWithStem
     from .models.backbones.vit_with_image import VisionTransformerWithImage
     from .models.decode_heads import (
         EESPNetSegHead,
         ESPNetCHead,
         ESPNetHead,
         ESPNetV2Head,
+        FusionBTSHead,
         FusionDepthHead,
+        FusionDPTHead,
         FusionFCNHead,
         FusionHamHead,
         FusionLRASPPHead,
         FusionOCRHead,
+        FusionPSAHead,
         FusionSegformerHead,
         FusionSemanticFPNHead,
         FusionSepASPPHead,
         FusionSETRMLAHead,
         FusionSETRUPHead,
+        FusionSideAdapterCLIPHead,
         FusionUNetHead,
         FusionUPerHead,
         ImageGuidedFCNHead,
-        UnpoolASPPHead,
     )
     from .models.necks.fusion_ic_neck import FusionICNeck
     from .models.necks.fusion_jpu import FusionJPU
+    from .models.necks.fusion_plain_pyramids import FusionFeature2Pyramid, FusionMultiLevelNeck
 
     _register(MODELS, FusionBiSeNetV1, FusionSTDCContextPathNet, FusionUNet, FusionICNeck, FusionJPU)
+    _register(MODELS, FusionFeature2Pyramid, FusionMultiLevelNeck)
+    _register(MODELS, FusionERFNet, FusionHRNet, FusionDPTHead, FusionPSAHead, FusionSideAdapterCLIPHead)
     _register(MODELS, FusionBiSeNetV2, FusionDDRNet, FusionFastSCNN, FusionPIDNet)
     _register(MODELS, FusionSETRMLAHead, FusionSETRUPHead)
     _register(MODELS, FusionFCNHead, FusionOCRHead, FusionLRASPPHead, FusionSepASPPHead)
-    _register(MODELS, VisionTransformerWithImage)
+    _register(MODELS, ResNetWithStem, VisionTransformerWithImage)
     _register(MODELS, FusionHamHead, FusionSegformerHead, FusionSemanticFPNHead, FusionUNetHead, FusionUPerHead)
-    _register(MODELS, FusionDepthHead, ImageGuidedFCNHead, UnpoolASPPHead)
+    _register(MODELS, FusionBTSHead, FusionDepthHead, ImageGuidedFCNHead)
     _register(MODELS, EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head)
 
 if find_spec('mmdet'):
     from .datasets.transforms.load_panoptic import LoadPanopticSegments
+    from .models.backbones.fusion_det_hrnet import FusionDetHRNet
     from .models.backbones.fusion_hourglass import FusionHourglassNet
-    from .models.mask_heads import FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead
-    from .models.necks.fusion_fpn_variants import FusionFPNDropBlock, FusionPAFPN, FusionRFP
+    from .models.dense_heads import PointwiseSSDHead
+    from .models.mask_heads import (
+        FusionDecoupledSOLOHead,
+        FusionDecoupledSOLOLightHead,
+        FusionDynamicMaskHead,
+        FusionFCNMaskHead,
+        FusionFeatureRelayHead,
+        FusionFusedSemanticHead,
+        FusionGridHead,
+        FusionHTCMaskHead,
+        FusionPanopticFPNHead,
+        FusionRTMDetInsSepBNHead,
+        FusionSCNetMaskHead,
+        FusionSCNetSemanticHead,
+        FusionSOLOHead,
+        FusionSOLOV2Head,
+        FusionYOLACTProtonet,
+    )
+    from .models.necks.fusion_bfp import FusionBFP
+    from .models.necks.fusion_ct_resnet_neck import FusionCTResNetNeck
+    from .models.necks.fusion_dyhead import FusionDyHead
+    from .models.necks.fusion_fpg import FusionFPG
+    from .models.necks.fusion_fpn_variants import FusionCLRFPN, FusionFPNDropBlock, FusionPAFPN, FusionRFP
     from .models.necks.fusion_hrfpn import FusionHRFPN
+    from .models.necks.fusion_nas import FusionNASFCOSFPN, FusionNASFPN
     from .models.necks.fusion_pafpn import FusionCSPNeXtPAFPN, FusionYOLOXPAFPN
     from .models.necks.fusion_yolo_neck import FusionYOLOV3Neck
     from .models.pixel_decoders import (
@@ -101,8 +134,15 @@ if find_spec('mmdet'):
     from .visualization.panoptic_visualizer import PanopticVisualizer
 
     _register(MODELS, FusionCSPNeXtPAFPN, FusionYOLOXPAFPN, FusionFPNDropBlock, FusionHRFPN, FusionPAFPN)
-    _register(MODELS, FusionHourglassNet, FusionRFP, FusionYOLOV3Neck)
+    _register(MODELS, FusionDetHRNet, FusionHourglassNet, FusionRFP, FusionYOLOV3Neck)
+    _register(
+        MODELS, FusionBFP, FusionDyHead, FusionCLRFPN, FusionCTResNetNeck, FusionFPG, FusionNASFCOSFPN, FusionNASFPN
+    )
     _register(MODELS, FusionDynamicMaskHead, FusionFCNMaskHead, FusionHTCMaskHead, FusionSCNetMaskHead)
+    _register(MODELS, FusionFeatureRelayHead, FusionGridHead, FusionRTMDetInsSepBNHead, FusionSOLOV2Head)
+    _register(MODELS, FusionDecoupledSOLOHead, FusionDecoupledSOLOLightHead, FusionSOLOHead)
+    _register(MODELS, FusionFusedSemanticHead, FusionPanopticFPNHead, FusionSCNetSemanticHead, FusionYOLACTProtonet)
     _register(MODELS, FusionMSDeformAttnPixelDecoder, FusionPixelDecoder, FusionTransformerEncoderPixelDecoder)
+    _register(MODELS, PointwiseSSDHead)
     _register(TRANSFORMS, LoadPanopticSegments)
     _register(VISUALIZERS, PanopticVisualizer)

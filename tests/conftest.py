@@ -1,9 +1,12 @@
 """What every test may use: the shared files, and one table of tolerances by dtype."""
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from _pytest.doctest import DoctestModule
 from goldens import load_golden
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
@@ -12,6 +15,19 @@ SHARED = Path(__file__).resolve().parents[2] / 'shared'
 PARITY = {torch.float64: 1e-9, torch.float32: 1e-5}
 #: rtol = atol, between two ways to compute one thing.
 SAME = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Tests have no doctests: looking for some would skip a file that fails to import, and its tests unseen."""
+    collectors = yield
+    return [each for each in collectors if not isinstance(each, DoctestModule)]
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: without it, garbage is looked for in milliseconds, not in half a second a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _assert_close(table):
@@ -72,6 +88,24 @@ def second_derivatives():
         return torch.autograd.grad(first, (*args, above), [torch.randn_like(grad) for grad in first])
 
     return differentiate_twice
+
+
+class Scopes:
+    """A plugin, so that it is for the package's examples, too."""
+
+    @pytest.fixture(autouse=True)
+    def default_scope(self):
+        """The scope that a runner or a test set ends with the test: it changes what a bare name means to the next."""
+        registry = sys.modules.get('mmengine.registry')
+        before = None if registry is None else dict(registry.DefaultScope._instance_dict)
+        yield
+        if before is not None:
+            registry.DefaultScope._instance_dict.clear()
+            registry.DefaultScope._instance_dict.update(before)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Scopes())
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,3 +78,14 @@ def test_the_package_alone_imports_the_standard_library():
     code = 'import sys, freqfusion_mm; print(*(name for name in ("torch", "mmengine", "numpy") if name in sys.modules))'
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ''
+
+
+def test_every_module_imports_unless_a_framework_is_missing():
+    """One that does not has its doctests skipped, so that nobody else would tell."""
+    for _, file in files():
+        name = '.'.join(file.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or '').partition('.')[0]
+            assert missing != 'freqfusion_mm' and find_spec(missing) is None, f'{name}: {error}'

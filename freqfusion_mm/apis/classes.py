@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 from torch import nn
 
 from .config import scope_of
-from .data import build_dataset, dataset_configs, innermost
+from .data import dataset_configs, described_dataset, innermost
 
 
 def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -18,7 +18,8 @@ def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, 
 
     Convention:
         A subset of a data set's classes keeps the colours that these classes have there. A model with more outputs than
-        the data set has classes (the ESPNet family learns the unlabelled pixels) gets `unlabelled`, black, for each.
+        the data set has classes (the ESPNet family learns the unlabelled pixels) gets `unlabelled`, black, for each; a
+        detector `class 3`.
 
     Args:
         cfg: the config.
@@ -35,18 +36,21 @@ def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, 
     meta, official = _built_meta(cfg)
     if saved and saved.get('classes'):
         meta = {**meta, 'palette': None, **saved}
-    return complete_meta(meta, official, outputs_of(model) if model is not None else None)
+    return complete_meta(meta, official, *_outputs_and_name(model))
 
 
 def dataset_meta(dataset: Any, model: nn.Module | None = None) -> dict[str, Any]:
     """As `class_meta`, of a data set that is built."""
     leaf = innermost(dataset)[0]
     official = getattr(type(leaf), 'METAINFO', {})
-    return complete_meta(getattr(leaf, 'metainfo', {}), official, outputs_of(model) if model is not None else None)
+    return complete_meta(getattr(leaf, 'metainfo', {}), official, *_outputs_and_name(model))
 
 
 def complete_meta(
-    meta: Mapping[str, Any], official: Mapping[str, Any] | None = None, outputs: int | None = None
+    meta: Mapping[str, Any],
+    official: Mapping[str, Any] | None = None,
+    outputs: int | None = None,
+    unnamed: str = 'unlabelled',
 ) -> dict[str, Any]:
     """Gives every output of a model a name and a colour.
 
@@ -54,6 +58,7 @@ def complete_meta(
         meta: `metainfo` of a data set, maybe with too few or the wrong colours.
         official: `METAINFO` of its class, which has a colour for each name.
         outputs: of the model; None: as many as classes.
+        unnamed: the name of an output that is no class; `{}` stands for its number.
 
     Example:
         >>> official = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
@@ -72,23 +77,25 @@ def complete_meta(
         palette = [[37 * i % 256, 91 * i % 256, 151 * i % 256] for i in range(len(classes))]
     elif len(palette) < len(classes):
         raise ValueError(f'the palette has {len(palette)} colours for {len(classes)} classes: give each class one')
-    extra = max((outputs or 0) - len(classes), 0) if classes else 0
+    extra = range(len(classes), outputs or 0) if classes else ()
     return dict(
-        classes=[*classes, *['unlabelled'] * extra],
-        palette=[*palette[: len(classes)], *[[0, 0, 0]] * extra],
+        classes=[*classes, *(unnamed.format(number) for number in extra)],
+        palette=[*palette[: len(classes)], *([0, 0, 0] for _ in extra)],
         reduce_zero_label=bool(meta.get('reduce_zero_label')),
     )
 
 
 def outputs_of(model: nn.Module) -> int | None:
-    """How many class numbers a segmentor may answer; None where the model has no decode head.
+    """How many class numbers a segmentor or detector may answer; None where nothing says.
 
     A sigmoid head of one output answers two: background and foreground.
     """
     head = last_head(model)
-    if head is None or not hasattr(head, 'num_classes'):
-        return None
-    return max(head.num_classes, getattr(head, 'out_channels', None) or 0)
+    if head is not None:
+        return max(head.num_classes, getattr(head, 'out_channels', None) or 0) if hasattr(head, 'num_classes') else None
+    heads = [child for name, child in model.named_children() if name not in ('backbone', 'neck', 'data_preprocessor')]
+    counts = [getattr(module, 'num_classes', None) for child in heads for module in child.modules()]
+    return max((count for count in counts if isinstance(count, int)), default=None)
 
 
 def last_head(model: nn.Module) -> nn.Module | None:
@@ -115,19 +122,32 @@ def ignore_label(metrics: Sequence[Any], dataset: Any = None, model: nn.Module |
         named['the decode head'] = getattr(last_head(model), 'ignore_index', None)
     named = {who: label for who, label in named.items() if label is not None}
     label = next(iter(named.values()), 255)
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()
+    if 0 <= label < len(classes):
+        print_log(
+            f'label {label} is left out, and the data set has {len(classes)} classes: it is {classes[label]!r}. Give '
+            'metric, head and data set another ignore_index if that class shall count',
+            logger='current',
+            level=logging.WARNING,
+        )
     if len(set(named.values())) > 1:
         said = ', '.join(f'{who} ignores {each}' for who, each in named.items())
         print_log(f'{said}: {label} is left out here', logger='current', level=logging.WARNING)
     return label
 
 
+def _outputs_and_name(model: nn.Module | None) -> tuple[int | None, str]:
+    if model is None:
+        return None, ''
+    return outputs_of(model), 'unlabelled' if last_head(model) is not None else 'class {}'
+
+
 def _built_meta(cfg: Config) -> tuple[dict, dict]:
     """`metainfo` of the test data set, and `METAINFO` of its class."""
-    try:
-        leaf = innermost(build_dataset(cfg, with_files=False))[0]
+    leaf = described_dataset(cfg)
+    if leaf is not None:
         return dict(leaf.metainfo), dict(getattr(type(leaf), 'METAINFO', {}))
-    except (OSError, AssertionError, TypeError):  # some ask for their files at once, or do not know `lazy_init`
-        leaf = list(dataset_configs(cfg.test_dataloader))[-1]
+    leaf = list(dataset_configs(cfg.test_dataloader))[-1]
     with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
         leaf_class = registry.get(leaf['type']) if isinstance(leaf['type'], str) else leaf['type']
     official = dict(getattr(leaf_class, 'METAINFO', {}))

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ..datasets.manifest import first_and_last
 from .config import scope_of
 
 
@@ -17,7 +18,7 @@ def check_data(cfg: Config, *loaders: str) -> None:
     Raises:
         FileNotFoundError: names the loader, the setting, the path, and the remedy; a config may say
             its own in a string `data_help`.
-        ValueError: `classes` is a string, which the frameworks would take for a list of letters.
+        ValueError: `classes` is a string, which the frameworks would take for a list of letters; a JSON is cut off.
     """
     for loader in loaders:
         for dataset in dataset_configs(cfg.get(loader) or {}):
@@ -35,6 +36,9 @@ def check_data(cfg: Config, *loaders: str) -> None:
                     raise FileNotFoundError(
                         f'{loader} wants {setting} {path}, which does not exist (seen from {os.getcwd()}); {remedy}'
                     )
+                if setting == 'ann_file' and path.endswith('.json') and os.path.isfile(path):
+                    if first_and_last(path) not in (b'{}', b'[]'):
+                        raise ValueError(f'{loader} wants {setting} {path}, which is no whole JSON; fetch it again')
 
 
 def build_dataset(cfg: Config, loader: str = 'test_dataloader', *, with_files: bool = True) -> Any:
@@ -56,6 +60,21 @@ def build_dataset(cfg: Config, loader: str = 'test_dataloader', *, with_files: b
             each['lazy_init'] = True
     with scope_of(cfg):
         return DATASETS.build(dataset)
+
+
+def described_dataset(cfg: Config) -> Any | None:
+    """The first data set of the test loader, without wrappers and files, for what it knows of classes and pipeline.
+
+    Returns:
+        It; None where it asks for its files at once, or does not know `lazy_init`.
+
+    Raises:
+        ValueError: the config has no such data set.
+    """
+    try:
+        return innermost(build_dataset(cfg, with_files=False))[0]
+    except (OSError, AssertionError, TypeError):
+        return None
 
 
 def dataset_configs(loader: dict) -> Iterator[dict]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
@@ -19,10 +20,10 @@ from ..evaluation.metrics.trimap_iou import TrimapIoU
 from ..visualization.prediction import build_visualizer, draw_prediction
 from .classes import ignore_label
 from .config import scope_of
-from .data import build_dataset, innermost
+from .data import described_dataset
 from .model import init_model, task_of
-from .pixels import ImagePipeline, check_image, displayed, reads_labels, steps_of
-from .predictions import pipeline_steps, predict
+from .pixels import check_image, displayed, reads_labels
+from .predictions import image_pipeline, pipeline_steps, predict
 
 
 def explain(
@@ -71,7 +72,7 @@ def explain(
         raise ValueError(f'--labels is for semantic segmentation, and the {type(model).__name__} does {task}')
     if (getattr(model, 'test_cfg', None) or {}).get('mode') == 'slide':
         model.test_cfg['mode'] = 'whole'
-    sample, pixels = ImagePipeline(pipeline_steps(model))(image)
+    sample, pixels = image_pipeline(model)(image)
     pictures = []
     watch = model.data_preprocessor.register_forward_hook(
         lambda module, args, returned: pictures.append(network_picture(module, returned['inputs']))
@@ -84,7 +85,7 @@ def explain(
         prediction = draw_prediction(visualizer, pixels, result, score_thr=score_thr, labels=False)
 
     view = ModelView(
-        title=title or Path(config).stem,
+        title=title or Path(config).name.removesuffix('.py'),
         config=str(config),
         checkpoint=str(checkpoint),
         task=task,
@@ -98,7 +99,7 @@ def explain(
     )
     measured = {}
     if labels is not None:
-        label, ignore = read_label(model, labels), ignore_label([], model=model)
+        label, ignore = read_label(model, labels), _ignore_label(model)
         _judge(view, model, result.pred_sem_seg.data[0].numpy(), label, ignore, pixels)
         result.gt_sem_seg = PixelData(data=torch.from_numpy(label)[None])
         measured = dict(
@@ -132,8 +133,8 @@ def read_label(model: nn.Module, labels: str | os.PathLike) -> np.ndarray:
         ValueError: the pipeline reads no labels, or the file is no map.
     """
     check_image(str(labels))
-    leaf = innermost(build_dataset(model.cfg, with_files=False))[0]
-    steps = [step for step in steps_of(leaf) if reads_labels(step)]
+    leaf = described_dataset(model.cfg)
+    steps = [step for step in pipeline_steps(model) if reads_labels(step)]
     if not steps:
         raise ValueError('the test pipeline of the config reads no labels (LoadAnnotations): --labels has no meaning')
     gathered = dict(
@@ -148,6 +149,14 @@ def read_label(model: nn.Module, labels: str | os.PathLike) -> np.ndarray:
     if label.ndim != 2:
         raise ValueError(f'{labels} must be one map of class numbers [H, W], got shape {list(label.shape)}')
     return label.astype(np.int64)
+
+
+def _ignore_label(model: nn.Module) -> int:
+    """What the metrics of the test leave out."""
+    evaluator = model.cfg.get('test_evaluator')
+    with scope_of(model.cfg):
+        metrics = Evaluator(evaluator).metrics if evaluator else []
+    return ignore_label(metrics, described_dataset(model.cfg), model)
 
 
 def _filled(meta: Mapping[str, Any], size: Sequence[int]) -> tuple[float, float]:

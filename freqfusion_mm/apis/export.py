@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import ReSFU
+from .channels import input_channels
 from .classes import last_head
 from .exportable_detector import ExportableDetector
 from .model import task_of
@@ -165,21 +166,14 @@ def exportable(model: nn.Module, labels: bool = False) -> 'Exportable | Exportab
     return ExportableDetector(model)
 
 
-def input_channels(model: nn.Module) -> int:
-    """How many channels the images of a model have, by the first convolution or projection of its backbone; three for a
-    detector, whose backbone may begin with squares of pixels.
+def image_channels(model: nn.Module) -> int:
+    """How many channels the images of a model have; three for a detector, whose backbone may begin with squares of
+    pixels.
 
     Raises:
-        ValueError: the backbone has none.
+        ValueError: the backbone of a segmentor has no convolution.
     """
-    if task_of(model) == 'detection':
-        return 3
-    for module in model.backbone.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.in_channels
-    raise ValueError(
-        f'the backbone {type(model.backbone).__name__} has no convolution that says how many channels it takes'
-    )
+    return 3 if task_of(model) == 'detection' else input_channels(model)
 
 
 def slides(model: nn.Module) -> bool:

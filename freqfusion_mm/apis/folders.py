@@ -15,10 +15,11 @@ from ..visualization.label_overlay import overlay, shares
 from ..visualization.prediction import build_visualizer, draw_prediction
 from .classes import complete_meta, outputs_of
 from .config import scope_of
+from .data import described_dataset
 from .model import task_of
 from .outputs import MapWriter, find_images, output_names, refuse_to_overwrite, save_picture
-from .pixels import ImagePipeline, UnreadableImage
-from .predictions import pipeline_steps, predict
+from .pixels import UnreadableImage
+from .predictions import image_pipeline, pipeline_steps, predict
 from .testing import depth_unit
 
 #: task -> what is written for an image.
@@ -73,12 +74,20 @@ class FolderPredictor:
             )
         self.opacity = opacity
         self.score_thr = score_thr
-        steps = pipeline_steps(model)
-        self.pipeline = ImagePipeline(steps)
-        self._writer = MapWriter(outputs_of(model), self.meta['reduce_zero_label'], depth_unit(steps))
+        self.pipeline = image_pipeline(model)
+        self._writer = MapWriter(outputs_of(model), self.meta['reduce_zero_label'], depth_unit(pipeline_steps(model)))
         if self.task == 'detection':
             with scope_of(model.cfg):
                 self._visualizer = build_visualizer(model.cfg, self.meta)
+
+    def find(self, images: Sequence[str | Path]) -> list[Path]:
+        """The images that these files and folders hold, those with the suffix of the config's data set too.
+
+        Raises:
+            FileNotFoundError: no such image or folder.
+        """
+        suffix = getattr(described_dataset(self.model.cfg), 'img_suffix', None)
+        return find_images(images, [suffix] if suffix else [])
 
     def run(self, images: Sequence[str | Path], out: str | Path, done: Callable[[], None] = lambda: None) -> Report:
         """Predicts for files, and for all images below folders.
@@ -92,7 +101,7 @@ class FolderPredictor:
             FileNotFoundError: no such image or folder.
             FileExistsError: something that is not ours would be overwritten.
         """
-        names, out = output_names(find_images(images)), Path(out)
+        names, out = output_names(self.find(images)), Path(out)
         refuse_to_overwrite(out / f'{name}_{kind}.png' for name in names.values() for kind in WRITTEN[self.task])
         report = Report()
         for file, name in names.items():
@@ -110,7 +119,7 @@ class FolderPredictor:
             pictures, said = self._pictures(result.cpu(), pixels)
             for kind, picture in pictures.items():
                 save_picture(picture, out / f'{name}_{kind}.png')
-            report.lines.append(f'{Path(file).name}: {said}')
+            report.lines.append(f'{name}: {said}')
             report.size = pixels.shape[:2]
             done()
         return report

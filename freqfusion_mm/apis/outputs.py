@@ -1,6 +1,7 @@
 """Where results are written: a name for each image, label maps in files, and nothing of the user's overwritten."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from PIL import Image, PngImagePlugin
 
+from ..visualization.figure import MARK
+
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-#: What a picture of ours has in its header, so that it is known again.
-MARK = ('Software', 'freqfusion-mm')
 
 
-def find_images(arguments: Sequence[str | os.PathLike]) -> list[Path]:
+def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] = ()) -> list[Path]:
     """The files that the arguments name, folders with all below them; pictures that we wrote are left out.
+
+    Args:
+        arguments: files and folders.
+        suffixes: what a name in a folder may end with besides those of pictures: those of the data set's images.
 
     Raises:
         FileNotFoundError: there is no such file, or no image in a folder.
@@ -23,23 +28,28 @@ def find_images(arguments: Sequence[str | os.PathLike]) -> list[Path]:
     files: list[Path] = []
     for argument in map(Path, arguments):
         if argument.is_dir():
-            found = sorted(file for file in argument.rglob('*') if file.suffix.lower() in IMAGES and not is_ours(file))
+            endings = tuple(dict.fromkeys((*IMAGES, *(suffix.lower() for suffix in suffixes))))
+            names = (file for file in argument.rglob('*') if file.name.lower().endswith(endings))
+            found = sorted(file for file in names if file.is_file() and not is_ours(file))
             if not found:
-                raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(IMAGES)})')
+                raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(endings)})')
             files += found
         elif argument.is_file():
             files.append(argument)
         else:
             raise FileNotFoundError(f'there is no image or folder {argument}')
-    return list(dict.fromkeys(files))
+    once: dict[str, Path] = {}
+    for file in files:
+        once.setdefault(os.path.abspath(file), file)
+    return list(once.values())
 
 
 def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
     """Image -> the path, below the folder of results, that its results begin with.
 
     Convention:
-        The folders below the deepest one that all images share are kept. The suffix goes, except where two images of a
-        folder differ in nothing else.
+        The folders below the deepest one that all images share are kept. The suffix goes, except where two names would
+        be one.
 
     Example:
         >>> {name: str(path) for name, path in output_names(['d/x/a.png', 'd/y/a.png', 'd/y/a.jpg']).items()}
@@ -50,9 +60,14 @@ def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
         return {}
     root = os.path.commonpath([path.parent for path in paths.values()])
     below = {file: path.relative_to(root) for file, path in paths.items()}
-    stems = [path.with_suffix('') for path in dict.fromkeys(below.values())]
-    repeated = {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else set()
-    return {file: path if path.with_suffix('') in repeated else path.with_suffix('') for file, path in below.items()}
+    whole: set[Path] = set()  # what keeps its suffix; that may take another one's name, which then keeps its own
+    while True:
+        names = {path: path if path in whole else path.with_suffix('') for path in below.values()}
+        seen = Counter(names.values())
+        repeated = {path for path, name in names.items() if seen[name] > 1} - whole
+        if not repeated:
+            return {file: names[path] for file, path in below.items()}
+        whole |= repeated
 
 
 def is_ours(file: Path) -> bool:
@@ -77,11 +92,11 @@ def refuse_to_overwrite(files: Iterable[Path]) -> None:
 
 
 def save_picture(picture: np.ndarray, file: Path) -> None:
-    """Writes a PNG, bytes [H, W] or [H, W, 3] or 16-bit numbers [H, W], marked as ours."""
+    """Writes bytes [H, W] or [H, W, 3] or 16-bit numbers [H, W] by the suffix of the file; a PNG is marked as ours."""
     file.parent.mkdir(parents=True, exist_ok=True)
     header = PngImagePlugin.PngInfo()
     header.add_text(*MARK)
-    Image.fromarray(picture).save(file, pnginfo=header)
+    Image.fromarray(picture).save(file, **(dict(pnginfo=header) if file.suffix.lower() == '.png' else {}))
 
 
 class MapWriter:

@@ -80,7 +80,7 @@ def _entry(name: str) -> int:
     return 64 + len(name.encode())
 
 
-_START = Path(_package).parent / 'cli/packed_start.py'
+_START = Path(__file__).parents[1] / 'cli' / 'packed_start.py'
 
 
 # ---------------------------------------------------------------- distributions

@@ -12,11 +12,14 @@ from ..visualization.prediction import build_visualizer, draw_prediction
 from .config import scope_of
 from .data import innermost
 from .outputs import output_names, refuse_to_overwrite, save_picture
-from .pixels import ImagePipeline, displayed, steps_of
+from .pixels import ImagePipeline, displayed, reads_labels, steps_of
+
+#: What a data sample calls its annotation, whichever the framework.
+TRUTHS = ('gt_sem_seg', 'gt_depth_map', 'gt_instances', 'gt_panoptic_seg')
 
 
 class DataSetReader:
-    """Reads the pixels of a data set's images again, by the data set's own steps.
+    """Reads the pixels and annotations of a data set's images again, by the data set's own steps.
 
     Args:
         dataset: built.
@@ -39,7 +42,28 @@ class DataSetReader:
     def __call__(self, path: Any) -> Any:
         """The pixels of an image, as the pipeline reads them."""
         pipeline, leaf, index = self._places[str(path)]
-        return pipeline.read_info(dict(leaf.get_data_info(index)))[0]['img']
+        return pipeline.read_info(leaf.get_data_info(index))[0]['img']
+
+    def with_truth(self, sample: Any) -> Any:
+        """A data sample whose annotation is that of the image as it was read.
+
+        A pipeline that reads labels before it resizes leaves boxes and maps of another size than the picture.
+        """
+        pipeline, leaf, index = self._places[str(sample.img_path)]
+        labels, pack = [step for step in steps_of(leaf) if reads_labels(step)], steps_of(leaf)[-1]
+        if not labels or not type(pack).__name__.startswith('Pack'):
+            return sample
+        gathered = pipeline.read_info(leaf.get_data_info(index))[0]
+        for step in [*labels, pack]:
+            gathered = step(gathered)
+        sample, truth = sample.clone(), gathered['data_samples']
+        boxes = getattr(getattr(truth, 'gt_instances', None), 'bboxes', None)
+        if hasattr(boxes, 'tensor'):  # a model's preprocessor unwraps them
+            truth.gt_instances.bboxes = boxes.tensor
+        for key in TRUTHS:
+            if key in truth:
+                setattr(sample, key, truth.get(key))
+        return sample
 
 
 class SavePictures(Hook):
@@ -68,6 +92,6 @@ class SavePictures(Hook):
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         for sample in outputs or []:
             image = displayed(self.read(sample.img_path))
-            picture = draw_prediction(self.visualizer, image, sample.cpu(), truth=True)
+            picture = draw_prediction(self.visualizer, image, self.read.with_truth(sample.cpu()), truth=True)
             save_picture(picture, self.folder / f'{self.names[str(sample.img_path)]}.png')
             self.written += 1

@@ -1,7 +1,7 @@
 """One reading of an image: every tool shows the pixels that the test pipeline read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 Step = Callable[[dict], dict]
 #: Ours that read or change labels; the frameworks' own have 'Annotation' in their names.
 LABEL_STEPS = ('LabelIgnored', 'LoadPanopticSegments')
+#: What a data set says of a sample's files.
+FILES = ('img_path', 'img_path2', 'seg_map_path', 'depth_map_path')
 CHECKED_FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'GIF', 'MPO')  # Pillow decodes them as every other reader does
 CHECKED_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif')
 #: What a broken file may raise inside a step that reads it, beside cv2.error.
@@ -25,13 +27,15 @@ class ImagePipeline:
 
     Args:
         steps: built transforms, in order.
+        channels: numbers of channels that the model takes (`channels_taken`); None: any.
 
     Raises:
         ValueError: no step.
     """
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], channels: Collection[int] | None = None) -> None:
         self.steps = [step for step in steps if not reads_labels(step)]
+        self.channels = channels
         if not self.steps:
             raise ValueError('the test pipeline has no step that reads an image')
 
@@ -58,18 +62,12 @@ class ImagePipeline:
     def read_info(self, info: dict) -> tuple[dict, list[Step]]:
         """As `read`, for what a data set says of an image: a dict with `img_path`."""
         path = info.get('img_path')
-        if isinstance(path, str):
-            check_image(path)
-        gathered: dict | None = info
+        if 'img' in info:  # a data set that keeps its pixels itself
+            return info, self.steps
+        check_files(info)
+        gathered = info
         for number, step in enumerate(self.steps, start=1):
-            try:
-                gathered = step(gathered)
-            except Exception as error:
-                if isinstance(error, READING_ERRORS) or type(error).__module__.startswith('cv2'):
-                    raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
-                raise
-            if gathered is None:
-                raise UnreadableImage(f'{path} cannot be read: {type(step).__name__} gives nothing')
+            gathered = read_by(step, gathered, path)
             if 'img' in gathered:
                 return gathered, self.steps[number:]
         raise ValueError(
@@ -82,7 +80,54 @@ class ImagePipeline:
         pixels = displayed(gathered['img'])
         for step in rest:
             gathered = step(gathered)
+        check_channels(gathered, image if isinstance(image, (str, os.PathLike)) else 'the image', self.channels)
         return gathered, pixels
+
+
+def read_by(step: Step, gathered: dict, path: Any) -> dict:
+    """What a step that reads a file makes of it.
+
+    Raises:
+        UnreadableImage: the step fails as it does for a file that it cannot read.
+    """
+    try:
+        result = step(gathered)
+    except Exception as error:
+        if isinstance(error, READING_ERRORS) or type(error).__module__.startswith('cv2'):
+            raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+        raise
+    if result is None:
+        raise UnreadableImage(f'{path} cannot be read: {type(step).__name__} gives nothing')
+    return result
+
+
+def check_files(info: dict) -> None:
+    """Checks the image and the maps of a sample where they are files; a missing one is for the step that wants it.
+
+    Raises:
+        UnreadableImage: one is truncated or no image; the label of a panoptic sample, which metrics read, is missing.
+    """
+    for key in FILES:
+        path = info.get(key)
+        if isinstance(path, str) and os.path.isfile(path):
+            check_image(path)
+        elif key == 'seg_map_path' and info.get('segments_info') and isinstance(path, str) and '://' not in path:
+            raise UnreadableImage(f'{path} cannot be read: there is no such file')
+
+
+def check_channels(sample: Any, path: Any, channels: Collection[int] | None) -> None:
+    """Refuses an image with other channels than a model takes.
+
+    Raises:
+        UnreadableImage: names the file and both numbers.
+    """
+    inputs = sample.get('inputs') if isinstance(sample, dict) else None
+    inputs = inputs[0] if isinstance(inputs, list) and inputs else inputs  # augmented views
+    if channels and getattr(inputs, 'ndim', 0) == 3 and inputs.shape[0] not in channels:
+        raise UnreadableImage(
+            f'{path} cannot be used: it has {inputs.shape[0]} channels as the pipeline reads it, the model takes '
+            f'{" or ".join(map(str, sorted(channels)))}'
+        )
 
 
 def steps_of(dataset: Any) -> list[Step]:
@@ -118,11 +163,21 @@ def check_image(path: str) -> None:
         with Image.open(path) as image:
             if image.format in CHECKED_FORMATS:
                 image.load()
+            if image.format == 'JPEG' and not tail:  # nothing but zeros at the end: its place was taken, not filled
+                check_jpeg_end(path)
     except UnidentifiedImageError:
         if not tail or os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES:
             raise UnreadableImage(f'{path} cannot be read: it is no image') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+
+
+def check_jpeg_end(path: str) -> None:
+    """Refuses a JPEG whose end is missing and zeros in its place: every decoder takes them for grey."""
+    with open(path, 'rb') as file:
+        content = file.read().rstrip(b'\0')
+    if not content.endswith(b'\xff\xd9'):
+        raise UnreadableImage(f'{path} cannot be read: its end is missing, there are zeros in its place')
 
 
 def displayed(image: np.ndarray) -> np.ndarray:

@@ -13,9 +13,11 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from ..visualization.prediction import build_visualizer, draw_prediction
+from .channels import channels_taken
 from .config import scope_of
-from .data import dataset_configs
-from .pixels import ImagePipeline, Step, displayed
+from .data import dataset_configs, described_dataset
+from .outputs import save_picture
+from .pixels import ImagePipeline, Step, displayed, steps_of
 
 Image = str | os.PathLike | np.ndarray
 
@@ -27,11 +29,22 @@ def pipeline_steps(model: nn.Module) -> list[Step]:
         ValueError: the config has no test pipeline.
     """
     cfg = model.cfg
+    if (cfg.get('test_dataloader') or {}).get('dataset'):
+        steps = steps_of(described_dataset(cfg))
+        if steps:
+            return steps
     for dataset in dataset_configs(cfg.get('test_dataloader') or {}):
         if dataset.get('pipeline'):
             with scope_of(cfg):
                 return Compose(deepcopy(dataset['pipeline'])).transforms
-    raise ValueError('the config has no test_dataloader.dataset.pipeline, which says how an image is read')
+    raise ValueError(
+        'the config has no test_dataloader with a data set and its pipeline, which says how an image is read'
+    )
+
+
+def image_pipeline(model: nn.Module) -> ImagePipeline:
+    """From an image to what a model takes, by its test pipeline; other numbers of channels are refused by name."""
+    return ImagePipeline(pipeline_steps(model), channels_taken(model))
 
 
 def inference(model: nn.Module, images: Image | Sequence[Image]) -> Any:
@@ -48,9 +61,9 @@ def inference(model: nn.Module, images: Image | Sequence[Image]) -> Any:
         UnreadableImage: names the file.
     """
     if isinstance(images, (list, tuple)):
-        pipeline = ImagePipeline(pipeline_steps(model))
+        pipeline = image_pipeline(model)
         return [predict(model, pipeline(image)[0]) for image in images]
-    return predict(model, ImagePipeline(pipeline_steps(model))(images)[0])
+    return predict(model, image_pipeline(model)(images)[0])
 
 
 @torch.no_grad()
@@ -75,13 +88,10 @@ def draw(
     Returns:
         A picture [H, W, 3], RGB.
     """
-    pixels = displayed(ImagePipeline(pipeline_steps(model)).read(image)[0]['img'])
+    pixels = displayed(image_pipeline(model).read(image)[0]['img'])
     with scope_of(model.cfg):
         visualizer = build_visualizer(model.cfg, getattr(model, 'dataset_meta', {}))
         picture = draw_prediction(visualizer, pixels, result.cpu(), score_thr=score_thr)
     if out is not None:
-        from PIL import Image as PillowImage
-
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        PillowImage.fromarray(picture).save(out)
+        save_picture(picture, Path(out))
     return picture

@@ -13,7 +13,7 @@ from ..evaluation.analysis.robustness_report import Results
 from .pixels import UnreadableImage, displayed
 from .trained import Trained
 
-#: Name of a metric -> its key in what a framework's evaluator returns; both are percentages.
+#: Name of a metric -> its key in what a framework's evaluator returns, maybe behind a prefix; both are percentages.
 METRICS = {'mIoU': 'mIoU', 'top-1': 'accuracy/top1'}
 Step = Callable[[dict], dict]
 
@@ -56,8 +56,9 @@ class Candidate:
             raise UnreadableImage(f'no image of the test set of {self.title} could be read')
         values = evaluator.evaluate(seen)
         for metric, key in METRICS.items():
-            if key in values:
-                return metric, float(values[key])
+            found = [name for name in values if name == key or name.endswith(f'/{key.rpartition("/")[2]}')]
+            if found:
+                return metric, float(values[key if key in found else found[0]])
         raise ValueError(
             f'{self.title}: the test_evaluator must give {" or ".join(METRICS.values())}, it gives {", ".join(values)}'
         )

@@ -32,7 +32,7 @@ def draw_rows(trained: Trained, numbers: Sequence[int], score_thr: float = 0.3, 
         visualizer = build_visualizer(trained.cfg, dataset_meta(trained.dataset, trained.model))
     rows = {}
     for (number, *_), batch in trained.batches(numbers, size=1):
-        sample = trained.predict(batch)[0].cpu()
+        sample = trained.reader.with_truth(trained.predict(batch)[0].cpu())
         image = displayed(trained.pixels(number))
         with trained.scope():
             truth, prediction = (

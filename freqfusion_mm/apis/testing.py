@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
+from .channels import channels_taken
 from .classes import dataset_meta, ignore_label, outputs_of
 from .config import load_config
 from .data import check_data, innermost
@@ -62,7 +63,8 @@ def build_test(
         tta: average over augmented views.
 
     Raises:
-        ValueError: `out` is a folder and the model predicts no maps; there is no `tta_model`; no scope that draws.
+        ValueError: `out` is a folder and the model predicts no maps; there is no `tta_model`; no scope that draws; a
+            detector with more outputs than COCO's metric can count.
         FileNotFoundError: the data is not there.
     """
     cfg = load_config(config, cfg_options, work_dir, launcher)
@@ -79,6 +81,7 @@ def build_test(
         model = model.module
     if any(hasattr(metric, 'ignore_index') for metric in metrics):
         ignore_label(metrics, dataset, model)
+    _check_outputs(model, dataset, metrics)
     pictures = None
     if show_dir:
         pictures = SavePictures(cfg, show_dir, dataset, dataset_meta(dataset, model))
@@ -87,7 +90,7 @@ def build_test(
         metrics.append(DumpResults(out_file_path=out))
     elif out:
         metrics.append(keep_maps(out, dataset, model))
-    loop.dataloader = ReadableLoader(loop.dataloader)
+    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model))
     return Evaluation(runner, pictures)
 
 
@@ -108,6 +111,16 @@ def keep_maps(folder: str, dataset: Any, model: Any) -> KeepMaps:
     refuse_to_overwrite(Path(folder) / f'{name}.png' for name in names.values())
     os.makedirs(folder, exist_ok=True)
     return KeepMaps(folder, names, map_writer(model, dataset))
+
+
+def _check_outputs(model: Any, dataset: Any, metrics: list) -> None:
+    """Refuses a detector that may answer more than COCO's metric can count, before any work."""
+    classes, outputs = (getattr(dataset, 'metainfo', None) or {}).get('classes') or (), outputs_of(model)
+    if classes and (outputs or 0) > len(classes) and any(hasattr(metric, 'cat_ids') for metric in metrics):
+        raise ValueError(
+            f"the {type(model).__name__} answers {outputs} classes, and the data set has {len(classes)}: COCO's metric "
+            'cannot count the others; set num_classes of its heads, or the metainfo of the data set'
+        )
 
 
 def map_writer(model: Any, dataset: Any) -> MapWriter:

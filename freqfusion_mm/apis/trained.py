@@ -11,13 +11,14 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 
+from .channels import channels_taken
+from .checked_pipeline import check_reading
 from .classes import ignore_label
 from .config import load_config, scope_of
 from .data import build_dataset, check_data, innermost
 from .model import init_model
 from .pictures import DataSetReader
 from .pixels import ImagePipeline, UnreadableImage, steps_of
-from .unreadable import read_sample
 
 
 class Trained:
@@ -47,6 +48,7 @@ class Trained:
         self.split = split
         self.model = init_model(self.cfg, checkpoint, device)
         self.dataset = build_dataset(self.cfg, f'{split}_dataloader')
+        check_reading(self.dataset, channels_taken(self.model))
         self.batch_size = self.cfg[f'{split}_dataloader'].get('batch_size', 1)
         self.failures: list[str] = []
         self._reader: DataSetReader | None = None
@@ -68,17 +70,25 @@ class Trained:
         metrics = self.evaluator().metrics if self.cfg.get(f'{self.split}_evaluator') else []
         return ignore_label(metrics, self.dataset, self.model)
 
+    @property
+    def reader(self) -> DataSetReader:
+        """Of the pixels and annotations of its data set."""
+        self._reader = self._reader or DataSetReader(self.dataset)
+        return self._reader
+
     def pixels(self, number: int) -> np.ndarray:
         """Of a sample, as its pipeline reads them."""
-        self._reader = self._reader or DataSetReader(self.dataset)
-        return self._reader(self.dataset.get_data_info(number)['img_path'])
+        info = self.dataset.get_data_info(number)
+        if info.get('img_path') is None:  # a data set that keeps its pixels itself
+            return ImagePipeline(steps_of(innermost(self.dataset)[0])).read_info(info)[0]['img']
+        return self.reader(info['img_path'])
 
     def batches(self, numbers: Iterable[int], size: int | None = None) -> Iterator[tuple[list[int], dict]]:
         """Batches of these samples with their numbers, without what cannot be read."""
         good: list[tuple[int, Any]] = []
         for number in numbers:
             try:
-                good.append((number, read_sample(self.dataset, number)))
+                good.append((number, self.dataset[number]))
             except UnreadableImage as error:
                 self.failures.append(str(error))
             if len(good) == (size or self.batch_size):

@@ -1,8 +1,7 @@
 """Unreadable images in a long run: each is named, the rest goes on, and the end says what failed."""
 
 import logging
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from .data import innermost
-from .pixels import ImagePipeline, UnreadableImage, check_image, steps_of
+from .channels import channels_taken
+from .checked_pipeline import check_reading
+from .pixels import UnreadableImage
 
 FILE = 'unreadable_images.txt'
 
@@ -20,10 +20,12 @@ class ReadableLoader:
     """A data loader of a test that leaves out what cannot be read.
 
     Args:
-        loader: the loader whose place it takes.
+        loader: the loader whose place it takes; its data set is checked from now on.
+        channels: of `channels_taken`.
     """
 
-    def __init__(self, loader: DataLoader) -> None:
+    def __init__(self, loader: DataLoader, channels: Collection[int] | None = None) -> None:
+        check_reading(loader.dataset, channels)
         options = {
             name: getattr(loader, name)
             for name in ('num_workers', 'pin_memory', 'timeout', 'worker_init_fn', 'persistent_workers')
@@ -63,40 +65,18 @@ class ReadableLoader:
             raise UnreadableImage(f'no image of the data set could be read; {summary(self.failures)}')
 
 
-class WholeImage:
-    """First step of a training pipeline: gives nothing for an unreadable image, so that mmengine takes another one.
-
-    Args:
-        report: a file that gets a line for each.
-    """
-
-    def __init__(self, report: str) -> None:
-        self.report = report
-
-    def __call__(self, results: dict) -> dict | None:
-        try:
-            _check_files(results)
-        except UnreadableImage as error:
-            with open(self.report, 'a') as file:
-                file.write(f'{error}\n')
-            return None
-        return results
-
-
 def skip_unreadable_in_training(runner: Runner) -> Path:
-    """Puts `WholeImage` before the steps of the training set, and `ReadableLoader` before the validation.
+    """Lets a training take another sample for one that cannot be read, and a validation leave it out.
 
     Returns:
-        The file that will name the images; there is none while all can be read.
+        The file that will name them; there is none while all can be read.
     """
-    report = Path(runner.work_dir) / FILE
+    report = Path(runner.work_dir).absolute() / FILE
     report.unlink(missing_ok=True)
-    for leaf in innermost(runner.train_dataloader.dataset):
-        steps = getattr(getattr(leaf, 'pipeline', None), 'transforms', None)
-        if steps and not isinstance(steps[0], WholeImage):
-            steps.insert(0, WholeImage(os.path.abspath(report)))
+    channels = channels_taken(runner.model)
+    check_reading(runner.train_dataloader.dataset, channels, report)
     if runner.val_loop is not None:
-        runner.val_loop.dataloader = ReadableLoader(runner.val_loop.dataloader)
+        runner.val_loop.dataloader = ReadableLoader(runner.val_loop.dataloader, channels)
     return report
 
 
@@ -104,24 +84,6 @@ def summary(failures: list[str]) -> str:
     """One line that names them all, each once."""
     failures = list(dict.fromkeys(failures))
     return f'{len(failures)} image{"s" * (len(failures) != 1)} left out: {"; ".join(failures)}'
-
-
-def read_sample(dataset: Any, index: int) -> Any:
-    """A sample of a data set.
-
-    Raises:
-        UnreadableImage: its image or label map cannot be read. Any other error stays what it is.
-    """
-    info = dataset.get_data_info(index) if hasattr(dataset, 'get_data_info') else {}
-    _check_files(info)
-    try:
-        return dataset[index]
-    except UnreadableImage:
-        raise
-    except Exception:
-        for leaf in innermost(dataset)[:1] if info else []:
-            ImagePipeline(steps_of(leaf)).read_info(dict(info))  # says so, if it was the reading
-        raise
 
 
 class _Samples:
@@ -135,7 +97,7 @@ class _Samples:
 
     def __getitem__(self, index: int) -> Any:
         try:
-            return read_sample(self.dataset, index)
+            return self.dataset[index]
         except UnreadableImage as error:
             return _Failure(str(error))
 
@@ -151,11 +113,3 @@ class _Collate:
     def __call__(self, samples: list) -> tuple[Any, list[str]]:
         good = [sample for sample in samples if not isinstance(sample, _Failure)]
         return (self.collate(good) if good else None), [str(s) for s in samples if isinstance(s, _Failure)]
-
-
-def _check_files(info: dict) -> None:
-    """Image and label map; that a label map is not there is for the step that wants it."""
-    for key in ('img_path', 'seg_map_path'):
-        path = info.get(key)
-        if isinstance(path, str) and (key == 'img_path' or os.path.isfile(path)):
-            check_image(path)

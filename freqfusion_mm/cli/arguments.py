@@ -89,7 +89,7 @@ def names_of(configs: Sequence[str], given: Sequence[str]) -> list[str]:
     """
     if len(given) > len(configs):
         raise ValueError(f'--title is given {len(given)} times for {len(configs)} models')
-    names = [*given, *(Path(config).stem for config in configs[len(given) :])]
+    names = [*given, *(Path(config).name.removesuffix('.py') for config in configs[len(given) :])]
     if len(set(names)) < len(names):
         raise ValueError(f'each model needs a name of its own, got {", ".join(names)}: give each a --title')
     return names

@@ -27,10 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--only',
         nargs='+',
-        choices=list(UPSAMPLERS),
         default=list(UPSAMPLERS),
         metavar='NAME',
-        help='upsamplers to draw',
+        help='upsamplers to draw, also your own by their import paths; default: every registered one',
     )
     parser.add_argument('--seed', type=int, default=0)
     add_traceback(parser)
@@ -38,17 +37,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Fits and draws."""
-    import cv2
+    import numpy as np
     import torch
     import torch.nn.functional as F
 
+    from ..apis.outputs import save_picture
+    from ..apis.pixels import check_image
     from ..evaluation.analysis.upsampler_fit import cluster_map
+    from ..layers import find_upsampler
     from ..visualization.upsamplers import compare_upsamplers, read_image
 
     with building():
         if any(ratio < 2 or ratio & (ratio - 1) for ratio in args.ratios) or args.size % max(args.ratios):
             raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
+        for name in args.only:
+            find_upsampler(name)
         torch.manual_seed(args.seed)
+        check_image(args.image)
         image = read_image(args.image, args.size)
         if args.features:
             fine = torch.load(args.features, weights_only=True)[None].float()
@@ -56,6 +61,5 @@ def run(args: Namespace) -> None:
         else:
             fine = cluster_map(image)
     sheet = compare_upsamplers(image, fine, args.only, args.ratios, args.steps)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(args.out, sheet)
+    save_picture(np.ascontiguousarray(sheet[..., ::-1]), Path(args.out))
     print(f'wrote {args.out}')

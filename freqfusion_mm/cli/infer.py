@@ -31,14 +31,13 @@ def run(args: Namespace) -> int:
 
     from ..apis.folders import FolderPredictor
     from ..apis.model import init_model
-    from ..apis.outputs import find_images
     from ..apis.unreadable import summary
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
-        count = len(find_images(args.images))
         model = init_model(args.model, args.weights, args.device, args.cfg_options)
         predictor = FolderPredictor(model, args.opacity, args.score_thr)
+        count = len(predictor.find(args.images))
     progress = ProgressBar(count, file=sys.stdout)
     try:
         report = predictor.run(args.images, args.out, progress.update)

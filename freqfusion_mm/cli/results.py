@@ -22,10 +22,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     plots_parser = commands.add_parser('plots', help='draw the curves and the values of a study')
     plots_parser.add_argument('file', type=Path, metavar='STUDY', help='a study.yml')
 
-    parameters_parser = commands.add_parser('parameters', help='count the parameters of the models of a metafile')
+    parameters_parser = commands.add_parser(
+        'parameters', help='count parameters and multiply-adds of the models of a metafile'
+    )
     parameters_parser.add_argument(
         'file', type=Path, metavar='METAFILE', help='a metafile.yml; they are written into it'
     )
+    parameters_parser.add_argument('--only', nargs='+', metavar='NAME', help='models to count; default: all')
+    parameters_parser.add_argument('--check', action='store_true', help='write nothing; fail where they differ')
 
     coverage_parser = commands.add_parser('coverage', help='count the rows of published tables that have a config')
     coverage_parser.add_argument(
@@ -56,7 +60,7 @@ def run(args: Namespace) -> None:
         elif args.command == 'coverage':
             commands.coverage(args.folder)
         else:
-            commands.parameters(args.file)
+            commands.parameters(args.file, args.check, args.only)
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from None
     except KeyboardInterrupt:

@@ -12,8 +12,10 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `carafe_on_cpu` | mmcv's CARAFE without a GPU |
 | `maskformer_memory` | subclasses of `PixelDecoder` in MaskFormer's head |
 | `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
+| `dropped_paths` | `type='FusionFPN'` in the place of a PAFPN, refused with the twin's name |
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
+| `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
 | `sharded_checkpoints` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
@@ -26,8 +28,10 @@ def apply() -> None:
         carafe_on_cpu,
         coco_classes,
         config_prefix,
+        dropped_paths,
         empty_dataset,
         flop_table,
+        label_maps,
         maskformer_memory,
         mmseg_prefix,
         sharded_checkpoints,
@@ -41,8 +45,10 @@ def apply() -> None:
         carafe_on_cpu,
         maskformer_memory,
         stock_fpn_hint,
+        dropped_paths,
         coco_classes,
         empty_dataset,
+        label_maps,
         sharded_checkpoints,
     )
     for patch in patches:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from torch import nn
 
-from ..layers import UPSAMPLERS, option_names
+from ..layers import UNPOOLS, UPSAMPLERS, Deconv, option_names, read_upsample_cfg
 
 T = TypeVar('T', bound=type[nn.Module])
 
@@ -53,7 +53,7 @@ upsample_cfg=dict(type='FreqFusion', compressed_channels=8)
 
 def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], upsample_cfg: Any) -> str:
     chosen = upsample_cfg.get('type', 'FreqFusion') if isinstance(upsample_cfg, dict) else upsample_cfg
-    for kind in (chosen, *UPSAMPLERS):
+    for kind in UPSAMPLERS if chosen in UNPOOLS else (chosen, *UPSAMPLERS):
         if name in option_names(kind):
             kind = kind if isinstance(kind, str) else kind.__name__
             return (
@@ -62,6 +62,21 @@ def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], ups
             )
     near = get_close_matches(name, known, n=1)
     return f'{owner} has no option {name}{f" (did you mean {near[0]}?)" if near else ""}: it takes {", ".join(known)}'
+
+
+def keeps_deconv(owner: str, upsample_cfg: str | type | dict[str, Any]) -> bool:
+    """Whether a module whose stock upsampling is a transposed convolution keeps it, as `dict(type='deconv')` says.
+
+    Raises:
+        TypeError: options, which would be dropped: the stock module's own arguments say them.
+    """
+    kind, options = read_upsample_cfg(upsample_cfg)
+    if kind is Deconv and options:
+        raise TypeError(
+            f"{owner} keeps its stock transposed convolutions with upsample_cfg=dict(type='deconv'), which has no "
+            f'options here, got {options}: leave them out'
+        )
+    return kind is Deconv
 
 
 class DeepToShallow:
@@ -95,17 +110,24 @@ class DeepToShallow:
 class KeptInit:
     """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
 
-    Attributes:
-        fusions_in: the attribute that holds the fusions.
+    A module whose fusions sit inside its stock sub-modules has a property `fusions` that lists them.
     """
-
-    fusions_in: ClassVar[str] = 'fusions'
 
     def init_weights(self) -> None:
         """Initialise the stock layers, and no fusion."""
-        kept = getattr(self, self.fusions_in)
-        setattr(self, self.fusions_in, nn.ModuleList())
+        if not hasattr(super(), 'init_weights'):
+            return
+        held = set(self.fusions.children())
+        places = [
+            (parent, name, child)
+            for parent in self.modules()
+            for name, child in parent.named_children()
+            if child in held
+        ]
+        for parent, name, _ in places:
+            setattr(parent, name, nn.Identity())
         try:
             super().init_weights()
         finally:
-            setattr(self, self.fusions_in, kept)
+            for parent, name, child in places:
+                setattr(parent, name, child)

@@ -1,9 +1,10 @@
-"""An upsampling for a single map, where no finer one exists."""
+"""Upsamplings of a single map, where no finer one exists."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import Fusion
+from .fusions import KeptInit
 
 
 class SelfGuided(nn.Module):
@@ -31,3 +32,11 @@ class SelfGuided(nn.Module):
         else:
             guide = feat.new_empty(feat.shape[0], 1, *size)
         return self.fusion(feat, guide)[0]
+
+
+class SelfGuidedInside(KeptInit):
+    """Mixin, to be named first: `SelfGuided` upsamplings in the places of a stock module's own."""
+
+    @property
+    def fusions(self) -> nn.ModuleList:
+        return nn.ModuleList(module for module in self.modules() if isinstance(module, SelfGuided))

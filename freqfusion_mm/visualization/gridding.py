@@ -5,14 +5,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from .figure import save_figure
+
 Rows = dict[str, list[tuple[int, Tensor, float]]]
 
 
 def draw_receptive_fields(results: Rows, out: str | Path) -> None:
     """`receptive_fields_figure` as a file; its folder is made."""
-    figure = receptive_fields_figure(results)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
+    save_figure(receptive_fields_figure(results), out, dpi=100)
 
 
 def receptive_fields_figure(results: Rows) -> Figure:

@@ -70,7 +70,7 @@ def draw_prediction(
     Returns:
         A picture [H, W, 3], RGB.
     """
-    add = getattr(visualizer, 'add_datasample', None) or visualizer.visualize_cls
+    add = getattr(visualizer, 'visualize_cls', None) or visualizer.add_datasample  # mmengine's own draws no sample
     known = signature(add).parameters
     options = dict(draw_gt=truth, draw_pred=prediction, pred_score_thr=score_thr, with_labels=labels)
     options = {option: value for option, value in options.items() if option in known}

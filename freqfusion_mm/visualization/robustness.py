@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import pyplot
+from .figure import pyplot, save_figure
 
 if TYPE_CHECKING:
     from ..evaluation.analysis.robustness_report import Results
@@ -41,7 +41,7 @@ def plot(results: Results, out: Path) -> None:
             axis.set_ylabel('equal predictions (%)')
             axis.set_title('shifted', fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc='outside lower center')
-    figure.savefig(out, dpi=120)
+    save_figure(figure, out, dpi=120)
     pyplot().close(figure)
 
 
@@ -58,5 +58,5 @@ def draw_corruptions(image: np.ndarray, corrupted: Mapping[str, np.ndarray], out
     for axis, (name, picture) in zip(axes.flat, pictures.items()):
         axis.imshow(picture, interpolation='nearest')
         axis.set_title(name.replace('_', ' '), fontsize=8)
-    figure.savefig(out, dpi=120)
+    save_figure(figure, out, dpi=120)
     pyplot().close(figure)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .figure import pyplot
+from .figure import pyplot, save_figure
 
 INCHES = 2.4  # of a column
 
@@ -37,6 +37,5 @@ def save_columns(columns: Sequence[tuple[str, Sequence[np.ndarray]]], out: str |
         for cell, picture in zip(axis, pictures):
             cell.imshow(picture, interpolation='nearest')
             cell.axis('off')
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    save_figure(figure, out, dpi=120)
     pyplot().close(figure)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from .figure import save_figure
+
 
 def draw_trimap_curve(curves: Sequence[tuple[str, dict[int, float]]], path: str | Path) -> None:
     """`trimap_figure` into a PNG; its folder is made."""
-    figure = trimap_figure(curves)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format='png', dpi=150)
+    save_figure(trimap_figure(curves), path, dpi=150)
 
 
 def trimap_figure(curves: Sequence[tuple[str, dict[int, float]]]) -> Figure:

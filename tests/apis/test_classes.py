@@ -8,7 +8,9 @@ from torch import nn
 pytest.importorskip('mmseg')
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.registry import METRICS  # noqa: E402
 
+import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import class_meta, complete_meta, ignore_label, outputs_of  # noqa: E402
 
 OFFICIAL = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
@@ -91,3 +93,58 @@ def test_the_metrics_label_is_left_out_and_others_are_named(monkeypatch):
     assert ignore_label([SimpleNamespace(), metric], concatenated, model) == 254
     assert len(said) == 1 and 'ignores 0' in said[0] and '254 is left out' in said[0]
     assert ignore_label([], dataset) == 254 and ignore_label([]) == 255
+    inside = METRICS.build(
+        dict(type='SubsetMetric', metric=dict(type='BoundaryIoU', ignore_index=11), subsets=dict(a='a*'))
+    )
+    assert ignore_label([inside]) == 11  # a metric of ours that holds another one answers for it
+
+
+def test_a_detector_with_more_outputs_than_names():
+    detector = nn.Module()
+    detector.backbone, detector.bbox_head = nn.Module(), nn.Module()
+    detector.backbone.num_classes, detector.bbox_head.num_classes = 1000, 4
+    assert outputs_of(detector) == 4
+    pytest.importorskip('mmdet')
+    dogs = dict(type='CocoDataset', ann_file='gone.json', metainfo=dict(classes=('dog', 'person')))
+    meta = class_meta(Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=dogs))), detector)
+    assert meta['classes'] == ['dog', 'person', 'class 2', 'class 3'] and len(meta['palette']) == 4
+
+
+def test_an_ignored_label_that_is_a_class_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr('freqfusion_mm.apis.classes.print_log', lambda text, **_: said.append(text))
+    dataset = SimpleNamespace(metainfo=dict(classes=[f'kind {i}' for i in range(300)]), ignore_index=255)
+    assert ignore_label([SimpleNamespace(ignore_index=255)], dataset) == 255
+    assert len(said) == 1 and 'label 255 is left out' in said[0] and "'kind 255'" in said[0]
+    dataset.ignore_index = 65535
+    assert ignore_label([SimpleNamespace(ignore_index=65535)], dataset) == 65535 and len(said) == 1
+
+
+def test_a_subset_of_real_annotations(shared, tmp_path):
+    """LoveDA's roads and water alone: their own colours, and the numbers 0 and 1 in the labels that are read."""
+    import numpy as np
+    from PIL import Image
+
+    from freqfusion_mm.apis.data import build_dataset
+
+    for folder, kind in (('img', 'img'), ('ann', 'ann')):
+        (tmp_path / folder).mkdir()
+        for file in shared('data/loveda').glob(f'{kind}_*.png'):
+            (tmp_path / folder / file.name.split('_')[1]).symlink_to(file)
+    cfg = config(
+        type='LoveDADataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        metainfo=dict(classes=('water', 'road')),
+    )
+    cfg.test_dataloader.dataset.pipeline = [
+        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')
+    ]  # fmt: skip
+    meta = class_meta(cfg)
+    assert meta['palette'] == [[0, 0, 255], [255, 255, 0]] and meta['reduce_zero_label']
+    dataset = build_dataset(cfg)
+    for index in range(3):
+        sample = dataset[index]['data_samples']
+        labels = np.asarray(Image.open(tmp_path / 'ann' / sample.img_path.rpartition('/')[2]))
+        wanted = np.where(labels == 4, 0, np.where(labels == 3, 1, 255))  # the files count water as 4, road as 3
+        np.testing.assert_array_equal(sample.gt_sem_seg.data[0].numpy(), wanted)

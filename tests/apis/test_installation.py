@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from freqfusion_mm.apis import installation as doctor
+from freqfusion_mm.apis.installation import frameworks
 
 ONEDL = {
     'onedl-mmengine': '0.10.12',
@@ -100,7 +101,7 @@ def test_another_package_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / 'shadowed_framework.py').write_text('')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(
-        doctor,
+        frameworks,
         'distribution',
         lambda name: SimpleNamespace(locate_file=lambda path: '/somewhere/else', read_text=lambda name: None),
     )

@@ -38,6 +38,32 @@ def test_suffixes_stay_where_they_alone_differ(tmp_path):
     assert sorted(map(str, output_names(find_images([tmp_path])).values())) == ['a.b', 'a.jpg', 'a.png', 'b']
 
 
+def test_a_suffix_that_stays_takes_no_other_name(tmp_path):
+    files = touch(*(tmp_path / name for name in ('a.png', 'a.jpg', 'a.png.png', 'a.png.jpg', 'ü b.png')))
+    names = output_names(find_images([tmp_path]))
+    assert len(set(names.values())) == 5 and str(names[str(files[4])]) == 'ü b'
+
+
+def test_a_file_by_several_paths_is_one(tmp_path, monkeypatch):
+    (tmp_path / 'd').mkdir()
+    touch(tmp_path / 'd/a.png')
+    (tmp_path / 'd/a.npy').write_bytes(b'')
+    monkeypatch.chdir(tmp_path)
+    assert len(find_images(['d', 'd/../d', tmp_path / 'd', 'd/a.png'])) == 1
+    assert [file.name for file in find_images(['d'], ['.npy'])] == ['a.npy', 'a.png']
+
+
+def test_figures_are_known_again(tmp_path):
+    pytest.importorskip('matplotlib')
+    from matplotlib.figure import Figure
+
+    from freqfusion_mm.visualization.figure import save_figure
+
+    for name in ('deep/a.png', 'a.pdf', 'a.jpg'):
+        save_figure(Figure(), tmp_path / name, dpi=20)
+    assert is_ours(tmp_path / 'deep/a.png') and (tmp_path / 'a.pdf').is_file()
+
+
 def test_photographs_of_one_name(shared, tmp_path):
     photos = sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:3]
     for place, photo in zip(('monday', 'tuesday', 'tuesday/night'), photos):

@@ -56,6 +56,39 @@ def test_a_turned_photograph_is_shown_turned(tmp_path):
     assert shown(tmp_path / 'a.jpg', color_type='unchanged').shape == (20, 40, 3)  # as the network then sees it
 
 
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_a_photograph_in_every_orientation(orientation, shared, tmp_path):
+    """As Pillow turns it; the decoders of a JPEG differ by a little."""
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(next(shared('data/coco_subset/images').rglob('*.jpg'))) as photo:
+        photo.convert('RGB').reduce(3).save(tmp_path / 'a.jpg', exif=exif, quality=95)
+    with Image.open(tmp_path / 'a.jpg') as saved:
+        upright = np.asarray(ImageOps.exif_transpose(saved))
+    found = shown(tmp_path / 'a.jpg')
+    assert found.shape == upright.shape and np.abs(found.astype(int) - upright).mean() < 2
+
+
+def test_palettes_and_inks(tmp_path):
+    """A palette is shown in its colours; of inks (CMYK) comes a picture of three channels."""
+    colours = NUMBERS.integers(0, 256, (9, 7, 3), np.uint8)
+    indexed = Image.fromarray(colours).quantize(63)
+    indexed.save(tmp_path / 'palette.png')
+    np.testing.assert_array_equal(shown(tmp_path / 'palette.png'), np.asarray(indexed.convert('RGB')))
+    inks = Image.fromarray(np.full((16, 16, 4), (0, 255, 255, 0), np.uint8), 'CMYK')
+    inks.save(tmp_path / 'inks.jpg')
+    found = shown(tmp_path / 'inks.jpg')
+    assert found.shape == (16, 16, 3) and found[..., 0].min() > 150 and found[..., 1:].max() < 100  # red
+
+
+def test_pixels_that_a_data_set_keeps_itself():
+    image = NUMBERS.integers(0, 256, (9, 7, 3), np.uint8)
+    gathered, rest = ImagePipeline([step := lambda results: results]).read_info(dict(img=image))
+    assert gathered['img'] is image and rest == [step]
+
+
 def test_many_channels_and_any_numbers():
     image = np.zeros((2, 2, 7), np.float32)
     image[..., 0], image[0, 0, 1] = 0.5, -1.5

@@ -24,27 +24,46 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = {
     'mmdet': [
         'carafe/mask-rcnn_r50_fpn-carafe_1x_coco.py',
+        'centernet/centernet_r18_8xb16-crop512-140e_coco.py',
+        'clrnet/clrnet.py',
+        'cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py',
         'crowddet/crowddet-rcnn_r50_fpn_8xb2-30e_crowdhuman.py',
         'detectors/cascade-rcnn_r50-rfp_1x_coco.py',
+        'dyhead/atss_r50_fpn_dyhead_1x_coco.py',
+        'fpg/faster-rcnn_r50_fpg-chn128_crop640-50e_coco.py',
+        'glip/glip_atss_swin-t_a_fpn_dyhead_16xb2_ms-2x_funtune_coco.py',
+        'grid_rcnn/grid-rcnn_r50_fpn_gn-head_2x_coco.py',
         'hrnet/faster-rcnn_hrnetv2p-w18-1x_coco.py',
         'htc/htc_r50_fpn_1x_coco.py',
         'libra_rcnn/libra-faster-rcnn_r50_fpn_1x_coco.py',
         'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py',
         'maskformer/maskformer_r50_ms-16xb1-75e_coco.py',
+        'maskformer/maskformer_swin-l-p4-w12_64xb1-ms-300e_coco.py',
+        'nas_fcos/nas-fcos_r50-caffe_fpn_fcoshead-gn-head_4xb4-1x_coco.py',
+        'nas_fpn/retinanet_r50_nasfpn_crop640-50e_coco.py',
         'pafpn/faster-rcnn_r50_pafpn_1x_coco.py',
+        'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py',
         'queryinst/queryinst_r50_fpn_1x_coco.py',
         'resnet_strikes_back/mask-rcnn_r50-rsb-pre_fpn_1x_coco.py',
+        'rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py',
         'rtmdet/rtmdet_s_8xb32-300e_coco.py',
         'scnet/scnet_r50_fpn_1x_coco.py',
+        'solo/decoupled-solo-light_r50_fpn_3x_coco.py',
+        'solo/decoupled-solo_r50_fpn_1x_coco.py',
+        'solo/solo_r50_fpn_1x_coco.py',
+        'solov2/solov2-light_r18_fpn_ms-3x_coco.py',
         'yolact/yolact_r50_1xb8-55e_coco.py',
         'yolo/yolov3_d53_8xb8-320-273e_coco.py',
         'yolox/yolox_s_8xb8-300e_coco.py',
     ],
     'mmseg': [
+        'beit/beit-base_upernet_8xb2-160k_ade20k-640x640.py',
         'bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024.py',
         'bisenetv2/bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py',
         'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py',
         'deeplabv3plus/deeplabv3plus_r50-d8_4xb4-80k_ade20k-512x512.py',
+        'dpt/dpt_vit-b16_8xb2-160k_ade20k-512x512.py',
+        'erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024.py',
         'fastfcn/fastfcn_r50-d32_jpu_aspp_4xb2-80k_cityscapes-512x1024.py',
         'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
         'icnet/icnet_r50-d8_4xb2-80k_cityscapes-832x832.py',
@@ -52,6 +71,8 @@ SAMPLE = {
         'ocrnet/ocrnet_hr18_4xb2-160k_cityscapes-512x1024.py',
         'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
         'point_rend/pointrend_r50_4xb2-80k_cityscapes-512x1024.py',
+        'psanet/psanet_r50-d8_4xb4-80k_ade20k-512x512.py',
+        'san/san-vit-b16_coco-stuff164k-640x640.py',
         'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
         'segnext/segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512.py',
         'setr/setr_vit-l-mla_8xb1-160k_ade20k-512x512.py',
@@ -59,6 +80,7 @@ SAMPLE = {
         'stdc/stdc1_4xb12-80k_cityscapes-512x1024.py',
         'unet/unet-s5-d16_fcn_4xb4-160k_cityscapes-512x1024.py',
         'upernet/upernet_r50_4xb4-80k_ade20k-512x512.py',
+        'vit/vit_deit-b16_mln_upernet_8xb2-160k_ade20k-512x512.py',
     ],
 }
 
@@ -73,10 +95,27 @@ def model(scope, name):
 @pytest.mark.slow
 @pytest.mark.parametrize('scope, name', [(scope, name) for scope, names in SAMPLE.items() for name in names])
 def test_the_line_reaches_it_and_equals_stock(scope, name):
-    found = {place.key: place for place in places(model(scope, name))}
+    found = {place.key: place for place in places(model(scope, name), scope) if place.twin}
     assert found
     for place in found.values():
         assert check(place, scope) == ('yes', 'yes'), place
+
+
+@pytest.mark.slow
+def test_the_sample_has_every_twin():
+    found = {
+        place.twin.name
+        for scope, names in SAMPLE.items()
+        for name in names
+        for place in places(model(scope, name), scope)
+        if place.twin
+    }
+    assert found == {twin.name for twin in TWINS.values()}
+
+
+def test_hrnet_has_a_twin_in_each_framework():
+    (theirs,), (ours,) = (places(dict(backbone=dict(type='HRNet')), scope) for scope in ('mmdet', 'mmseg'))
+    assert (theirs.twin.name, ours.twin.name) == ('FusionDetHRNet', 'FusionHRNet')
 
 
 def test_twins_are_registered_and_no_module_is_said_twice():
@@ -93,7 +132,12 @@ def test_places_have_the_path_of_cfg_options_and_the_key_of_their_architecture()
         panoptic_head=dict(in_channels=[8], feat_channels=4, pixel_decoder=dict(type='PixelDecoder')),
     )
     found = {place.path: place for place in places(cfg)}
-    assert list(found) == ['model.neck.0', 'model.auxiliary_head.0', 'model.panoptic_head.pixel_decoder']
+    assert list(found) == [
+        'model.neck.0',
+        'model.neck.1',
+        'model.auxiliary_head.0',
+        'model.panoptic_head.pixel_decoder',
+    ]
     assert found['model.panoptic_head.pixel_decoder'].cfg['in_channels'] == [8]
     (plain,) = places(dict(neck=dict(neck, type='FPN')))
     (wider,) = places(dict(neck=dict(neck, out_channels=16)))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from freqfusion_mm import layers
 from tools.benchmark import __main__ as benchmark
 from tools.benchmark import entries, measure, report, ways
 
@@ -128,8 +129,25 @@ def test_checkpointing_is_of_every_fusion_of_the_neck(with_cp):
 
 
 def test_curves_have_names_of_their_own():
-    named = entries.ENTRIES + [entry for steps in (entries.SCALING | entries.TRADES).values() for _, entry in steps]
+    named = entries.entries() + [entry for steps in (entries.SCALING | entries.TRADES).values() for _, entry in steps]
     assert len({entry.name for entry in named}) == len(named)
+
+
+def test_every_registered_upsampler_is_measured(monkeypatch):
+    class Mine(layers.Nearest):
+        """As a user registers one."""
+
+    assert {kind.__name__ for kind in layers.UPSAMPLERS.values()} <= {entry.name for entry in entries.entries()}
+    monkeypatch.setitem(layers.UPSAMPLERS, 'mine', Mine)
+    (entry,) = entries.entries(['mine'])
+    assert entry.name == 'Mine' and 'Mine' in [each.name for each in entries.entries()]
+    out = entry.make(CPU, torch.float32).run('ours')
+    assert out[0].shape == (1, 256, 128, 128)
+    path = 'freqfusion_mm.layers.ExternalUpsampler'
+    assert [entry.name for entry in entries.entries(['carafe x1', path])] == ['carafe x1 k3', path]
+    assert entries.entry_of(path).name == path and entries.entry_of('SAPA').name == 'SAPA'
+    with pytest.raises(ValueError, match='unknown upsampler'):
+        entries.entries(['no_such_entry'])
 
 
 def test_table_and_plots(tmp_path):

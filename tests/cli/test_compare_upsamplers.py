@@ -76,8 +76,48 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps():
 
 @pytest.mark.parametrize(
     'arguments, message',
-    [(['--ratios', '3'], 'powers of 2'), (['--size', '40'], 'that divide --size'), ([], 'no picture')],
+    [(['--ratios', '3'], 'powers of 2'), (['--size', '40'], 'that divide --size'), ([], 'none.png cannot be read')],
 )
 def test_bad_arguments(arguments, message, tmp_path):
     with pytest.raises(SystemExit, match=message):
         main(['compare', str(tmp_path / 'none.png'), *arguments])
+
+
+PICTURES = {
+    'grey': np.zeros((40, 50), np.uint8),
+    '16 bits': np.zeros((40, 50), np.uint16),
+    'alpha': np.zeros((40, 50, 4), np.uint8),
+    'one pixel': np.zeros((1, 1, 3), np.uint8),
+}
+
+
+@pytest.mark.parametrize('kind', PICTURES)
+def test_every_kind_of_picture(kind, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 200, PICTURES[kind].shape)
+    cv2.imwrite(str(tmp_path / 'ü in.png'), (PICTURES[kind] + noise).astype(PICTURES[kind].dtype))
+    arguments = ['--size', '16', '--steps', '0', '--ratios', '2', '--only', 'nearest', '--out', str(tmp_path / 'o.png')]
+    assert main(['compare', str(tmp_path / 'ü in.png'), *arguments]) == 0
+    assert cv2.imread(str(tmp_path / 'o.png')).shape[0] == TITLE + 2 * (16 + TITLE + GAP)
+
+
+def test_photographs_whole_turned_and_cut_off(shared, tmp_path):
+    """A turned photograph is the upright one; one that is cut off is refused by name, and nothing is written."""
+    from PIL import Image
+
+    photo = next(shared('data/coco_subset/images').rglob('*.jpg'))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(photo) as upright:
+        upright = upright.convert('RGB').reduce(4)
+    upright.save(tmp_path / 'upright.png')
+    upright.transpose(Image.Transpose.ROTATE_180).save(tmp_path / 'turned.png', exif=exif)
+    for name in ('upright', 'turned'):
+        arguments = ['--size', '32', '--steps', '0', '--ratios', '2', '--only', 'bilinear']
+        assert (
+            main(['compare', str(tmp_path / f'{name}.png'), *arguments, '--out', str(tmp_path / f'{name}_o.png')]) == 0
+        )
+    np.testing.assert_array_equal(*(cv2.imread(str(tmp_path / f'{name}_o.png')) for name in ('upright', 'turned')))
+    (tmp_path / 'cut.jpg').write_bytes(photo.read_bytes()[:-2000])
+    with pytest.raises(SystemExit, match=r'cut\.jpg cannot be read'):
+        main(['compare', str(tmp_path / 'cut.jpg'), '--out', str(tmp_path / 'cut_o.png')])
+    assert not (tmp_path / 'cut_o.png').exists()

@@ -9,7 +9,7 @@ pytest.importorskip('mmengine', reason='the commands run on mmengine')
 
 from freqfusion_mm.apis.checkpoint import CheckpointError  # noqa: E402
 from freqfusion_mm.apis.pixels import UnreadableImage  # noqa: E402
-from freqfusion_mm.cli.arguments import add_run  # noqa: E402
+from freqfusion_mm.cli.arguments import add_run, names_of  # noqa: E402
 from freqfusion_mm.cli.errors import building, one_line  # noqa: E402
 from freqfusion_mm.cli.main import COMMANDS, main  # noqa: E402
 
@@ -79,6 +79,14 @@ def test_the_same_words_everywhere() -> None:
         assert ('--device' in words) == (name not in ('train', 'test', 'convert')), name
     for name in ('side-by-side', 'similarity', 'robustness'):
         assert {'--model', '--title'} <= options[name].keys()
+
+
+def test_titles_keep_the_points_of_a_name() -> None:
+    configs = ['a/espnetv2_s2.0_hff.py', 'espnetv2_s2.0_strided', 'b/c.py']
+    assert names_of(configs, []) == ['espnetv2_s2.0_hff', 'espnetv2_s2.0_strided', 'c']
+    assert names_of(configs, ['first'])[0] == 'first'
+    with pytest.raises(ValueError, match='each model needs a name of its own'):
+        names_of(['a/c.py', 'b/c.py'], [])
 
 
 def test_every_command_has_a_line_and_a_module(capsys: pytest.CaptureFixture) -> None:

@@ -67,14 +67,30 @@ def test_fusions(name, check):
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset=16)
 
 
-@pytest.mark.parametrize('opset', [17, 18, 19, 20])  # 16: above
-@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def sometimes(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    'name, opset',  # 16: above
+    [
+        ('FreqFusion', 17),
+        sometimes('FreqFusion', 18),
+        sometimes('FreqFusion', 19),
+        ('FreqFusion', 20),
+        ('ReSFU', 17),
+        sometimes('ReSFU', 18),
+        sometimes('ReSFU', 19),
+        ('ReSFU', 20),
+    ],
+)
 def test_opsets(name, opset, check):
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*SIZES[0], batch=2)], opset)
 
 
-def test_high_ratios_pool_the_guide(check):
-    check(build_fusion(CFGS['FreqFusion'], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
+@pytest.mark.parametrize('name', ['SAPA', sometimes('FreqFusion')])
+def test_high_ratios_pool_the_guide(name, check):
+    check(build_fusion(CFGS[name], 8, 12), maps((3, 4), (13, 15)), [maps((4, 5), (17, 19))])
 
 
 @pytest.mark.slow
@@ -194,7 +210,7 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
 
     import freqfusion_mm.registration  # noqa: F401
     from freqfusion_mm import config_path
-    from freqfusion_mm.apis.export import exportable, input_channels
+    from freqfusion_mm.apis.export import exportable, image_channels
 
     cfg = Config.fromfile(config_path(f'_base_/models/{name}.py')).model
     cfg.neck.upsample_cfg = dict(CFGS['FreqFusion'])
@@ -208,7 +224,7 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
         change(cfg)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = exportable(MODELS.build(cfg).eval())
-    assert input_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
+    assert image_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
     check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, 128, 64),)])
     with pytest.raises(ValueError, match='leave --labels out'):
         exportable(model.model, labels=True)

@@ -63,7 +63,7 @@ def test_a_stale_table_is_named_and_written(tmp_path, monkeypatch, capsys):
 MODEL = {
     'Name': 'a',
     'Config': 'configs/x/a.py',
-    'Metadata': {'Parameters (M)': 1.5},
+    'Metadata': {'Parameters (M)': 1.5, 'Multiply-adds (G)': 0.25, 'Input Size': '64x96'},
     'Results': [
         {
             'Task': 'T',
@@ -74,7 +74,7 @@ MODEL = {
         }
     ],
 }
-ROW = '| [a](configs/x/a.py) | 1.5 | 43.5 | unknown | not run | 2 ± 0.5 (2) |'
+ROW = '| [a](configs/x/a.py) | 1.5 | 0.25 | 43.5 | unknown | not run | 2 ± 0.5 (2) |'
 
 
 def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
@@ -82,7 +82,20 @@ def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
     metafile.write_text(yaml.safe_dump({'Models': [MODEL]}, sort_keys=False))
     head, _, row = metafiles.metafile_tables(metafile, ROOT).splitlines()[-3:]
     assert row == ROW
-    assert head == '| config | parameters (M) | mIoU, published | PQ, published | mIoU, ours | PQ, ours |'
+    columns = 'parameters (M) | multiply-adds (G) at 64x96 | mIoU, published | PQ, published | mIoU, ours | PQ, ours'
+    assert head == f'| config | {columns} |'
+    metafile.write_text(yaml.safe_dump({'Models': [{**MODEL, 'Metadata': {}}]}, sort_keys=False))
+    row = metafiles.metafile_tables(metafile, ROOT).splitlines()[-1]
+    assert row.startswith('| [a](configs/x/a.py) | not run | not counted | 43.5 |')
+    result = {**MODEL['Results'][0], 'Metrics': {'mIoU': None}, 'Runs': {}}
+    models = [
+        {**MODEL, 'Results': [result], 'Metadata': {**MODEL['Metadata'], 'Input Size': s}} for s in ('8x8', '9x9')
+    ]
+    metafile.write_text(yaml.safe_dump({'Models': models}, sort_keys=False))
+    title, _, head, _, *rows = metafiles.metafile_tables(metafile, ROOT).splitlines()
+    assert title == '**T, D** (ours: not run)'
+    assert head == '| config | parameters (M) | multiply-adds (G) | mIoU, published |'
+    assert [row.split(' | ')[2:] for row in rows] == [['0.25 at 8x8', '43.5 |'], ['0.25 at 9x9', '43.5 |']]
 
 
 def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):

@@ -212,21 +212,6 @@ def test_mistakes_of_the_command_are_one_line(toys):
     assert caught.value.code == 2
 
 
-def test_parameters_are_counted_into_a_metafile(tmp_path, capsys):
-    metafile = tmp_path / 'metafile.yml'
-    names = [
-        'resnet18-slim_max_1xb32-30e_shapes-classification-48x48',
-        'resnet18-slim_lift_1xb32-30e_shapes-classification-48x48',
-    ]
-    pytest.importorskip('mmpretrain', reason='classifiers are those of mmpretrain')
-    models = [{'Name': name, 'Config': f'configs/shapes/{name}.py', 'Metadata': {'x': 1}} for name in names]
-    metafile.write_text(yaml.safe_dump({'Models': models}))
-    main(['parameters', str(metafile)])
-    counted = [model['Metadata'] for model in yaml.safe_load(metafile.read_text())['Models']]
-    assert counted == [{'x': 1, 'Parameters (M)': 0.703}, {'x': 1, 'Parameters (M)': 0.705}]
-    assert capsys.readouterr().out.splitlines()[-2:] == [f'     0.703  {names[0]}', f'     0.705  {names[1]}']
-
-
 @pytest.mark.parametrize('scope', ['mmseg', 'mmdet', 'mmpretrain'])
 def test_what_a_model_costs(scope):
     """A model of each framework at the size of its test images."""

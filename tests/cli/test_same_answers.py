@@ -136,6 +136,28 @@ def test_several_metrics_and_their_labels(world, command):
     assert '254 is left out here' in (done.out + done.err + log_of('work'))
 
 
+@pytest.mark.slow
+def test_explain_leaves_out_what_the_metric_ignores(world, command):
+    pytest.importorskip('jinja2')
+    photo = world.image('one.png')
+    label = world.folder / 'data/sem/one.png'
+    numbers = np.asarray(Image.open(label)).copy()
+    numbers[:9] = 254
+    Image.fromarray(numbers).save(label)
+    fused = (
+        "model.update(decode_head=dict(type='FusionSegformerHead', upsample_cfg=dict(type='DySample', groups=4),"
+        ' in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], channels=8, num_classes=2))\n'
+    )
+    explain = ('--labels', label, '--out', 'page.html')
+    config = world.config(fused)
+    weights = world.weights(config)
+    refused = command('explain', config, weights, photo, *explain)
+    assert refused.status == 1 and 'numbers from 0 to 254' in refused.err
+    config = world.config(fused + "test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=254)")
+    done = command('explain', config, weights, photo, *explain)
+    assert done.status == 0 and Path('page.html').is_file(), done.err
+
+
 def log_of(work_dir):
     return ''.join(file.read_text() for file in Path(work_dir).rglob('*.log'))
 

@@ -8,11 +8,15 @@ import pytest
 from PIL import Image
 
 NUMBERS = np.random.default_rng(0)
+FUSED = """
+model.update(decode_head=dict(
+    type='FusionSegformerHead', upsample_cfg=dict(type='FreqFusion', compressed_channels=4), channels=8,
+    in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], num_classes=2, norm_cfg=dict(type='BN')))
+"""
 CASCADE = """
-head = dict(model['decode_head'], in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat')
 second = dict(type='OCRHead', in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat',
               channels=8, ocr_channels=4, num_classes=2, norm_cfg=dict(type='BN'))
-model.update(type='CascadeEncoderDecoder', num_stages=2, decode_head=[head, second])
+model.update(type='CascadeEncoderDecoder', num_stages=2, decode_head=[model['decode_head'], second])
 """
 LAZY = """
 from mmcv.transforms import LoadImageFromFile
@@ -23,8 +27,10 @@ from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from mmseg.evaluation import IoUMetric
-from mmseg.models import EncoderDecoder, FCNHead, ResNet, SegDataPreProcessor
+from mmseg.models import EncoderDecoder, ResNet, SegDataPreProcessor
 from torch.optim import SGD
+
+from freqfusion_mm.models.decode_heads import FusionSegformerHead
 
 default_scope = 'mmseg'
 pipeline = [dict(type=LoadImageFromFile), dict(type=LoadAnnotations), dict(type=PackSegInputs)]
@@ -44,7 +50,9 @@ model = dict(
     type=EncoderDecoder,
     data_preprocessor=dict(type=SegDataPreProcessor, size=(64, 64), bgr_to_rgb=True, mean=[120.] * 3, std=[60.] * 3),
     backbone=dict(type=ResNet, depth=18, base_channels=4, norm_cfg=dict(type='BN')),
-    decode_head=dict(type=FCNHead, in_channels=32, channels=8, num_convs=1, num_classes=2, norm_cfg=dict(type='BN')),
+    decode_head=dict(
+        type=FusionSegformerHead, upsample_cfg=dict(type='FreqFusion', compressed_channels=4), channels=8,
+        in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], num_classes=2, norm_cfg=dict(type='BN')),
     test_cfg=dict(mode='whole'))
 """
 CONCATENATED = """
@@ -68,14 +76,14 @@ def photos(world, shared):
     for file in sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:2]:
         with Image.open(file) as photo:
             world.image(file.name, np.asarray(photo.convert('RGB').resize((photo.width // 4, photo.height // 4))))
-    return world.config('train_dataloader.update(batch_size=1)', suffix='.jpg')
+    return world.config(FUSED + 'train_dataloader.update(batch_size=1)', suffix='.jpg')
 
 
 def kind_of_image(pixels, suffix='.png', **options):
     def prepare(world, shared):
         for name in ('one', 'two'):
             world.image(f'{name}{suffix}', pixels, **options)
-        return world.config(suffix=suffix)
+        return world.config(FUSED, suffix=suffix)
 
     return prepare
 
@@ -85,7 +93,7 @@ def turned(world, shared):
     exif[0x0112] = 6
     for name in ('one', 'two'):
         world.image(f'{name}.jpg', NUMBERS.integers(0, 256, (48, 72, 3), np.uint8), exif=exif)
-    return world.config(suffix='.jpg')
+    return world.config(FUSED, suffix='.jpg')
 
 
 def truncated(world, shared):
@@ -93,14 +101,14 @@ def truncated(world, shared):
         world.image(f'{name}.jpg')
     bad = world.folder / 'data/img/bad.jpg'
     bad.write_bytes(bad.read_bytes()[:900])
-    return world.config(suffix='.jpg')
+    return world.config(FUSED, suffix='.jpg')
 
 
 def changed(changes):
     def prepare(world, shared):
         for name in ('one', 'two'):
             world.image(f'{name}.png')
-        return world.config(changes)
+        return world.config(FUSED + changes)
 
     return prepare
 
@@ -120,7 +128,7 @@ def concatenated(world, shared):
         (world.folder / 'data/more' / folder).mkdir()
         for file in (world.folder / 'data' / folder).glob('*.png'):
             (world.folder / 'data/more' / folder / file.name).write_bytes(file.read_bytes())
-    return world.config(CONCATENATED)
+    return world.config(FUSED + CONCATENATED)
 
 
 SITUATIONS = {
@@ -182,6 +190,16 @@ def test_every_command(situation, world, shared, command):
     def succeed(*arguments):  # these two read no image
         done = command(*arguments)
         assert done.status == 0, (arguments, done.err)
+
+    good = sorted(file for file in images.iterdir() if file.stem != 'bad')[0]
+    label = world.folder / 'data/sem' / f'{good.stem}.png'
+    pytest.importorskip('jinja2')
+    succeed('explain', config, weights, good, '--labels', label, '--out', 'page.html', '--figures', 'figures')
+    page = Path('page.html').read_text()
+    assert 'FreqFusion' in page and 'consistency' in page and list(Path('figures').glob('*.png'))
+    if bad:
+        refused = command('explain', config, weights, images / 'bad.jpg', '--out', 'no.html')
+        assert refused.status == 1 and 'bad.jpg cannot be read' in refused.err and not Path('no.html').exists()
 
     succeed('convert', config, weights, '--out', 'converted.pth')
     assert Path('converted.pth').is_file()

@@ -102,3 +102,40 @@ def test_fpn_carafe_runs_on_the_cpu(carafe_pack):
     outs = neck(maps)
     assert [out.shape[-1] for out in outs] == [16, 8, 4]
     sum(out.sum() for out in outs).backward()
+
+
+@pytest.mark.parametrize(
+    'stock, twin',
+    [
+        ('PAFPN', 'FusionPAFPN'),
+        ('mmdet.PAFPN', 'FusionPAFPN'),
+        ('NASFCOS_FPN', 'FusionNASFCOSFPN'),
+        ('FPN_DropBlock', 'FusionFPNDropBlock'),
+        ('HRFPN', 'FusionHRFPN'),
+        ('RFP', 'FusionRFP'),
+    ],
+)
+def test_a_neck_that_would_drop_paths_is_refused_with_the_twin(tmp_path, stock, twin):
+    compat.apply()
+    (tmp_path / 'base.py').write_text(f"model = dict(neck=dict(type='{stock}', in_channels=[8], num_outs=1))\n")
+    child = "_base_ = './base.py'\nmodel = dict(neck=dict({}type='{}', upsample_cfg=dict(type='FreqFusion')))\n"
+    (tmp_path / 'child.py').write_text(child.format('', 'FusionFPN'))
+    with pytest.raises(TypeError, match=f"its twin is '{twin}'"):
+        Config.fromfile(tmp_path / 'child.py')
+    base = Config.fromfile(tmp_path / 'base.py')
+    for line in ({'model.neck.type': 'FusionFPN'}, {'model.neck.type': 'freqfusion_mm.models.necks.FusionFPN'}):
+        with pytest.raises(TypeError, match=f"its twin is '{twin}'"):
+            base.merge_from_dict(line)
+    (tmp_path / 'twin.py').write_text(child.format('', twin))
+    assert Config.fromfile(tmp_path / 'twin.py').model.neck.in_channels == [8]
+    (tmp_path / 'new.py').write_text(child.format('_delete_=True, ', 'FusionFPN'))
+    assert 'in_channels' not in Config.fromfile(tmp_path / 'new.py').model.neck
+
+
+def test_a_neck_in_a_list_that_would_drop_paths_is_refused():
+    compat.apply()
+    config = Config(dict(model=dict(neck=[dict(type='PAFPN'), dict(type='BFP')])))
+    with pytest.raises(TypeError, match="its twin is 'FusionPAFPN'"):
+        config.merge_from_dict({'model.neck.0.type': 'FusionFPN'})
+    config.merge_from_dict({'model.neck.0.type': 'FusionPAFPN', 'model.neck.1.type': 'FusionBFP'})
+    assert [neck.type for neck in config.model.neck] == ['FusionPAFPN', 'FusionBFP']

@@ -77,3 +77,51 @@ def test_a_list_without_entries(tmp_path):
 def test_no_index_chosen(folder):
     with pytest.raises(DatasetError, match=r'2 samples were found.*indices=0'):
         semantic(folder, img_suffix='.png', indices=0)
+
+
+REAL = {
+    'a suffix that no photograph has': (
+        dict(type='BaseSegDataset', data_prefix=dict(img_path='images/val2017'), img_suffix='.png'),
+        r"no sample was found with img_suffix='\.png'.*images/val2017 holds \d+ entries, the first '\d+\.jpg'",
+    ),
+    'classes that no annotation has': (
+        dict(
+            type='CocoDataset',
+            ann_file='annotations/instances_val2017.json',
+            data_prefix=dict(img='images/val2017/'),
+            metainfo=dict(classes=('unicorn',)),
+            filter_cfg=dict(filter_empty_gt=True),
+        ),
+        r'CocoDataset is empty: \d+ samples were found, and the filter leaves none .*filter_empty_gt',
+    ),
+    'a size that no photograph reaches': (
+        dict(
+            type='CocoPanopticDataset',
+            ann_file='annotations/panoptic_val2017.json',
+            data_prefix=dict(img='images/val2017/', seg='panoptic_val2017/'),
+            filter_cfg=dict(min_size=10000),
+        ),
+        r'CocoPanopticDataset is empty: 60 samples were found, and the filter leaves none .*min_size',
+    ),
+    'cells of no image set': (
+        dict(type='mmdet.XMLDataset', ann_file='none.txt', data_prefix=dict(sub_data_root='')),
+        r'XMLDataset is empty: no sample was found with ann_file=.*none\.txt',
+    ),
+}
+
+
+@pytest.mark.parametrize('what', REAL)
+def test_real_folders(what, shared, tmp_path):
+    pytest.importorskip('mmdet')
+    pytest.importorskip('mmseg')
+    from mmengine.registry import DATASETS, DefaultScope
+
+    settings, said = REAL[what]
+    settings = dict(settings, pipeline=[], data_root=str(shared('data/coco_subset')))
+    if 'XML' in settings['type']:
+        (tmp_path / 'none.txt').write_text('')
+        root = str(shared('data/bccd'))
+        settings.update(data_root=root, ann_file=str(tmp_path / 'none.txt'), metainfo=dict(classes=('RBC',)))
+    with DefaultScope.overwrite_default_scope('mmseg' if 'Seg' in settings['type'] else 'mmdet'):
+        with pytest.raises(DatasetError, match=said):
+            DATASETS.build(settings)

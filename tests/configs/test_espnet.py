@@ -1,5 +1,6 @@
 """The ESPNet and ESPNetv2 configs: they parse, name known parts, build, take a step; the metafiles agree with them."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import class_meta  # noqa: E402
@@ -28,7 +30,8 @@ FILES = {
 
 @pytest.fixture
 def cfg(request):
-    cfg = Config.fromfile(FILES[request.param])
+    cfg = row(FILES[request.param])
+    pytest.importorskip(cfg.default_scope)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         if DefaultScope.get_current_instance() is None:
             DefaultScope.get_instance(request.param, scope_name=cfg.default_scope)
@@ -60,10 +63,10 @@ def test_every_part_is_known(cfg):
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = loader.dataset
         assert known(DATASETS, dataset.type, scope)
-        dataset = dataset.get('dataset', dataset)
-        assert known(DATASETS, dataset.type, scope)
-        for step in dataset.pipeline:
-            assert known(TRANSFORMS, step.type, scope), step.type
+        for each in dataset.get('datasets', [dataset.get('dataset', dataset)]):
+            assert known(DATASETS, each.type, scope)
+            for step in each.pipeline:
+                assert known(TRANSFORMS, step.type, scope), step.type
     for schedule in cfg.param_scheduler:
         assert known(PARAM_SCHEDULERS, schedule.type, scope)
     for hook in [*cfg.get('custom_hooks', []), *cfg.default_hooks.values()]:
@@ -83,7 +86,7 @@ def test_the_text_of_a_run_s_config_reads_as_the_config(cfg):
 SMALL = [
     name
     for name in FILES
-    if not any(s in name for s in ('faster-rcnn', 'imagenet'))
+    if not any(s in name for s in ('faster-rcnn', 'ssd', 'imagenet'))
     and any(s in name for s in ('q3', 's0.5', 'shapes', 'cam'))
 ]
 
@@ -128,10 +131,116 @@ def test_detectors_build_and_see(cfg):
     assert [out.shape[1] for out in outs] == [cfg.model.neck.out_channels] * cfg.model.neck.num_outs
 
 
+#: Parameters (M) and multiply-adds (G) of the zoo's README, to their digits.
+SSD = {
+    'ssd300_espnetv2-s2.0_hff_1xb32-240e_coco': 5.81,
+    'ssd512_espnetv2-s2.0_hff_1xb32-240e_coco': 5.81,
+    'ssd300_espnetv2-s2.0_hff_1xb32-240e_voc0712': 4.75,
+    'ssd512_espnetv2-s2.0_hff_1xb32-240e_voc0712': 4.75,
+}
+
+
+@every(SSD)
+def test_ssd_has_the_published_parameters_and_anchors(cfg):
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert round(count / 1e6, 2) == SSD[Path(cfg.filename).stem]
+    side = int(Path(cfg.filename).stem[3:6])
+    sizes = [-(-side // stride) for stride in (8, 16, 32, 64)] + [3 if side == 300 else 4, 1]
+    anchors = model.bbox_head.prior_generator
+    assert anchors.num_base_priors == [6] * 6
+    smallest, largest = -(-side // 10), -(-side * 21 // 20)
+    steps = [int(smallest + i * (largest - smallest) / 6) for i in range(7)]
+    assert list(anchors.base_sizes) == steps[:-1] == list(cfg.model.bbox_head.anchor_generator.min_sizes)
+    assert list(cfg.model.bbox_head.anchor_generator.max_sizes) == steps[1:]
+    for size, (stride, _) in zip(sizes, anchors.strides):
+        assert size == -(-side // stride)  # the last pixel's anchor still lies in the image
+
+
+@every([name for name in SSD if 'voc' in name])
+def test_ssd_trains_and_finds(cfg):
+    from mmdet.testing import demo_mm_inputs
+
+    side = int(Path(cfg.filename).stem[3:6])
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    batch = demo_mm_inputs(2, [[3, side, side]] * 2, num_items=[2, 3], num_classes=20)
+    data = model.data_preprocessor(copy.deepcopy(batch), training=True)
+    total, _ = model.parse_losses(model.train()(**data, mode='loss'))
+    total.backward()
+    assert total.isfinite()
+    idle = [key for key, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert idle == []
+    with torch.no_grad():
+        results = model.eval().test_step(batch)
+    assert all(len(result.pred_instances) <= cfg.model.test_cfg.max_per_img for result in results)
+    assert all((result.pred_instances.labels < 20).all() for result in results)
+
+
+def test_ssd_s_levels_have_the_sizes_of_its_strides():
+    from freqfusion_mm.models.necks import ESPNetV2SSDNeck
+
+    neck = ESPNetV2SSDNeck([8, 16, 24], (16, 12, 8)).eval()
+    maps = [torch.rand(1, c, size, size + 1) for c, size in ((8, 37), (16, 19), (24, 10))]
+    with torch.no_grad():
+        outs = neck(maps)
+    assert [tuple(out.shape[1:]) for out in outs] == [
+        *((8, 37, 38), (16, 19, 20), (24, 10, 11), (16, 5, 6), (12, 3, 3), (8, 1, 1))
+    ]
+    torch.testing.assert_close(outs[5], neck.whole(outs[4].mean((2, 3), keepdim=True)).relu())
+    with pytest.raises(ValueError, match='want three numbers each'):
+        ESPNetV2SSDNeck([8, 16], (16, 12, 8))
+    with pytest.raises(ValueError, match='ESPNetV2SSDNeck'):
+        neck(maps[:2])
+
+
+def test_the_pointwise_head_has_one_convolution_a_level():
+    from freqfusion_mm.models.dense_heads import PointwiseSSDHead
+
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        anchors = Config.fromfile(FILES[next(iter(SSD))]).model.bbox_head.anchor_generator
+        head = PointwiseSSDHead(num_classes=3, in_channels=[4, 5, 6, 7, 8, 9], anchor_generator=anchors)
+        assert [conv.kernel_size for conv in [*head.cls_convs, *head.reg_convs]] == [(1, 1)] * 12
+        assert [conv.out_channels for conv in head.cls_convs] == [n * 4 for n in head.num_base_priors]
+        with pytest.raises(ValueError, match='take SSDHead'):
+            PointwiseSSDHead(num_classes=3, in_channels=[4] * 6, anchor_generator=anchors, use_depthwise=True)
+
+
+def test_the_units_differ_from_esp_by_the_unit_alone():
+    names = [name for name in FILES if name.startswith('espnet-c_p2-q3_') and 'cityscapes' in name]
+    esp = Config.fromfile(FILES['espnet-c_p2-q3_hff_1xb12-300e_cityscapes-512x1024']).to_dict()
+    found = {}
+    for name in names:
+        other = Config.fromfile(FILES[name]).to_dict()
+        found[name] = other['model']['backbone'].pop('unit', 'esp')
+        assert other == esp
+    assert sorted(found.values()) == ['esp', 'inception', 'mobilenet', 'resnet', 'resnext', 'shufflenet']
+
+
+#: Printed on the poster (M), and how far ours is from it: where the print fixes the unit, its last digit.
+POSTER = {
+    'mobilenet': (0.233, 5e-4),
+    'shufflenet': (0.181, 5e-4),
+    'hff': (0.187, 6e-4),
+    'resnet': (1.200, 4e-3),
+    'resnext': (0.424, 2e-3),
+    'inception': (0.328, 3e-3),
+}
+
+
+@pytest.mark.parametrize('unit', POSTER)
+def test_units_have_about_the_poster_s_parameters(unit):
+    meta = yaml.safe_load((ROOT / 'espnet' / 'metafile.yml').read_text())
+    [model] = [m for m in meta['Models'] if m['Name'].startswith(f'espnet-c_p2-q3_{unit}_')]
+    printed, tolerance = POSTER[unit]
+    assert model['Metadata']['Parameters (M)'] == pytest.approx(printed, abs=tolerance)
+
+
 def test_the_ablation_changes_the_fusion_alone():
     for name in FILES:
         if '_concat_' in name:
-            off, on = (Config.fromfile(FILES[other]).to_dict() for other in (name, name.replace('_concat_', '_hff_')))
+            off, on = (row(FILES[other]).to_dict() for other in (name, name.replace('_concat_', '_hff_')))
             chains = [part for part in walk(off['model']) if 'chain' in part]
             assert chains and all(part.pop('chain') == 'none' for part in chains)
             for part in walk(on['model']):

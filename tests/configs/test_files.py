@@ -2,11 +2,10 @@
 that the metafile states; and the presets of upsamplers go into every place."""
 
 import ast
-import copy
 import importlib.util
 import inspect
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,6 +17,7 @@ pytest.importorskip('mmengine', reason='configs are read with mmengine')
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
+from rows import row, shared_row  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 BASE = ROOT / '_base_'
@@ -29,6 +29,8 @@ NAME = re.compile(
     r'_(1x|(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)(?P<unit>[kie]))'
     r'_(?P<data>[a-z0-9-]+?)(-(?P<height>\d+)x(?P<width>\d+))?'
 )
+#: Of `ESPNet(unit=...)`.
+UNITS = ('resnet', 'resnext', 'inception', 'mobilenet', 'shufflenet')
 #: mmengine accepts these of the 0.x and 2.x series silently, and does nothing with them.
 DEAD_KEYS = {
     *('samples_per_gpu', 'workers_per_gpu', 'data', 'img_norm_cfg', 'img_scale', 'img_dir', 'ann_dir', 'flip_ratio'),
@@ -41,13 +43,7 @@ DEAD_TYPES = {
 }
 
 
-@lru_cache
-def read(path):
-    """The config; do not change it."""
-    return Config.fromfile(path, import_custom_modules=False)
-
-
-@lru_cache
+@cache
 def bases(path):
     """The files that a config names in `_base_`."""
     for statement in ast.parse(path.read_text()).body:
@@ -57,13 +53,13 @@ def bases(path):
     return []
 
 
-@lru_cache
+@cache
 def depth(path):
     """Steps of inheritance above a config."""
     return 1 + max(map(depth, bases(path))) if bases(path) else 0
 
 
-@lru_cache
+@cache
 def ancestors(path):
     return {base for named in bases(path) for base in ({named} | ancestors(named))}
 
@@ -97,7 +93,7 @@ def test_names_are_unique():
 
 @every_row
 def test_the_name_says_what_is_trained(name):
-    part, cfg = NAME.fullmatch(name), read(ROWS[name])
+    part, cfg = NAME.fullmatch(name), shared_row(ROWS[name])
     assert part, f'{name} does not follow the pattern of configs/README.md'
     batch, loop = cfg.train_dataloader.batch_size, cfg.train_cfg
     if part['unit'] is None:
@@ -117,7 +113,7 @@ def test_the_name_says_what_is_trained(name):
 
 @pytest.mark.parametrize('name', [name for name in ROWS if NAME.fullmatch(name)['height']])
 def test_the_size_in_the_name_is_height_by_width_of_the_crop(name):
-    part, cfg = NAME.fullmatch(name), read(ROWS[name])
+    part, cfg = NAME.fullmatch(name), shared_row(ROWS[name])
     size = (int(part['height']), int(part['width']))
     crops = [
         step['crop_size'] if step['type'] == 'RandomCrop' else step['scale']
@@ -134,13 +130,15 @@ def test_the_size_in_the_name_is_height_by_width_of_the_crop(name):
 
 @every_row
 def test_the_method_in_the_name_is_the_model_s(name):
-    method, cfg = NAME.fullmatch(name)['method'], read(ROWS[name])
+    method, cfg = NAME.fullmatch(name)['method'], shared_row(ROWS[name])
     presets = [base.stem.split('_')[0] for base in ancestors(ROWS[name]) if base in PRESETS.values()]
     if presets:
         assert len(presets) == 1 and (method == presets[0] or method.startswith(f'{presets[0]}-')), presets
         assert cfg.upsample_cfg.type in [value.type for value in values(cfg, 'upsample_cfg')]
     elif method in ('max', 'blur', 'lift'):
         assert (values(cfg, 'pool_cfg') or [dict(type='max')])[0]['type'] == method
+    elif method in UNITS:
+        assert values(cfg, 'unit') == [method]
     elif method in ('hff', 'concat'):
         assert {chain == 'none' for chain in values(cfg, 'chain')} == {method == 'concat'}
     else:
@@ -181,13 +179,14 @@ def test_a_row_is_short(name):
 def test_every_base_says_what_it_is_and_is_used():
     projects = ROOT.parent.glob('projects/*/configs/*.py')
     used = set().union(*map(ancestors, [*ROWS.values(), *projects]))
-    assert [path.stem for path in BASE.rglob('*.py') if path not in used] == []
+    pages = ' '.join(page.read_text() for page in ROOT.parent.glob('projects/*/README.md'))  # what a user may add
+    assert [path.stem for path in BASE.rglob('*.py') if path not in used and path.name not in pages] == []
     assert [path.stem for path in BASE.rglob('*.py') if not path.read_text().startswith('# ')] == []
 
 
 @every_row
 def test_no_key_is_dead(name):
-    for part in walk(read(ROWS[name])._cfg_dict):
+    for part in walk(shared_row(ROWS[name])._cfg_dict):
         assert not DEAD_KEYS & set(part), DEAD_KEYS & set(part)
         assert part.get('type') not in DEAD_TYPES
 
@@ -195,7 +194,7 @@ def test_no_key_is_dead(name):
 # ---------------------------------------------------------------- models
 
 
-@lru_cache
+@cache
 def metadata(folder):
     path = ROOT / folder / 'metafile.yml'
     models = yaml.safe_load(path.read_text())['Models'] if path.exists() else []
@@ -205,7 +204,7 @@ def metadata(folder):
 @every_row
 def test_the_model_builds_and_has_the_parameters_of_the_metafile(name):
     """On the meta device: modules and options fit together, whatever their size."""
-    cfg = copy.deepcopy(read(ROWS[name]))
+    cfg = row(ROWS[name])
     scope = cfg.default_scope
     if importlib.util.find_spec(scope) is None:
         pytest.skip(f'{scope} is not installed')
@@ -235,8 +234,8 @@ def test_the_model_builds_and_has_the_parameters_of_the_metafile(name):
 def test_a_preset_builds_and_repeats_no_default(name):
     from freqfusion_mm.layers.registry import build_fusion
 
-    assert set(Config.fromfile(PRESETS[name])._cfg_dict) == {'upsample_cfg'}
-    cfg = Config.fromfile(PRESETS[name]).upsample_cfg.to_dict()
+    assert set(shared_row(PRESETS[name])._cfg_dict) == {'upsample_cfg'}
+    cfg = row(PRESETS[name]).upsample_cfg.to_dict()
     fusion = build_fusion(cfg, 32, 32)
     lr_up, hr = fusion(torch.randn(1, 32, 4, 5), torch.randn(1, 32, 8, 10))
     assert lr_up.shape[-2:] == hr.shape[-2:] == (8, 10)
@@ -275,8 +274,8 @@ def child(tmp_path):
 @pytest.mark.parametrize('place', PLACES)
 def test_every_preset_goes_into_every_place(place, child):
     for preset, path in PRESETS.items():
-        ours, plain = (part_of(cfg.model, place) for cfg in (child(place, preset), read(ROWS[PLACES[place]])))
-        assert ours.upsample_cfg == read(path).upsample_cfg
+        ours, plain = (part_of(cfg.model, place) for cfg in (child(place, preset), shared_row(ROWS[PLACES[place]])))
+        assert ours.upsample_cfg == shared_row(path).upsample_cfg
         assert {**ours, 'upsample_cfg': None} == {**plain, 'upsample_cfg': None}
 
 
@@ -286,6 +285,20 @@ def test_a_row_survives_being_dumped_and_read_again(place, child, tmp_path):
     cfg = child(place, 'dysample-s-plus')
     cfg.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py', import_custom_modules=False)._cfg_dict == cfg._cfg_dict
+
+
+def test_the_lazy_config_of_the_page_builds_and_survives_being_dumped(tmp_path):
+    pytest.importorskip('mmdet')
+    (block,) = re.findall(
+        r'```python\n(from mmdet.*?)```', (ROOT.parent / 'freqfusion_mm/README.md').read_text(), re.DOTALL
+    )
+    (tmp_path / 'lazy.py').write_text(block)
+    lazy = Config.fromfile(tmp_path / 'lazy.py')
+    lazy.dump(tmp_path / 'dumped.py')
+    for cfg in (lazy, Config.fromfile(tmp_path / 'dumped.py')):
+        neck = MODELS.build(cfg.model.neck)
+        assert type(neck).__name__ == 'FusionFPN'
+        assert {type(fusion).__name__ for fusion in neck.fusions} == {'FreqFusion'}
 
 
 def test_presets_of_two_upsamplers_do_not_mix(tmp_path):
@@ -298,7 +311,7 @@ def test_presets_of_two_upsamplers_do_not_mix(tmp_path):
 
 @every_row
 def test_a_row_takes_its_upsampler_from_a_preset(name):
-    """Settings stand once: no row but a baseline spells an upsampler out."""
-    assert 'upsample_cfg=dict(type=' not in ROWS[name].read_text()
-    for cfg in values(read(ROWS[name]), 'upsample_cfg'):
-        assert 'upsample_cfg' in read(ROWS[name]) or cfg.type in ('bilinear', 'nearest')
+    """Settings stand once: no row but a baseline spells an upsampler out; the inverse of a pooling has no settings."""
+    assert 'upsample_cfg=dict(type=' not in ROWS[name].read_text().replace("upsample_cfg=dict(type='lift')", '')
+    for cfg in values(shared_row(ROWS[name]), 'upsample_cfg'):
+        assert 'upsample_cfg' in shared_row(ROWS[name]) or cfg.type in ('bilinear', 'nearest', 'lift')

@@ -7,11 +7,11 @@ import torch
 
 pytest.importorskip('mmseg')
 
-from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 
@@ -59,13 +59,13 @@ def trained_step(cfg):
 
 @pytest.mark.parametrize('name', FILES)
 def test_all_but_the_backbone_trains(name):
-    got, head = trained_step(Config.fromfile(FILES[name]))
+    got, head = trained_step(row(FILES[name]))
     assert got == head and any('fusion' in key for key in head) != ('_bilinear_' in name)
 
 
 @pytest.mark.parametrize('frozen', [False, True])
 def test_somebody_else_s_upsampler_is_guided_by_the_image(frozen):
-    cfg = Config.fromfile(FILES['frozen_vit-s14_bilinear_4xb4-40k_ade20k-512x512'])
+    cfg = row(FILES['frozen_vit-s14_bilinear_4xb4-40k_ade20k-512x512'])
     upsample_cfg = dict(type='ExternalUpsampler', module=GuidedGate, options=dict(width=32), frozen=frozen)
     cfg.model.decode_head.update(raw_guide=True, upsample_cfg=upsample_cfg)
     got, head = trained_step(cfg)

@@ -11,10 +11,10 @@ import torch
 
 pytest.importorskip('mmengine', reason='configs are read with mmengine')
 
-from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.registry import HOOKS, METRICS, MODELS, TRANSFORMS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 
@@ -54,25 +54,20 @@ ALL = params_of(FILES)
 
 @pytest.fixture(autouse=True)
 def scope(request):
-    name = request.getfixturevalue('name') if 'name' in request.fixturenames else None
-    if name is None:
-        yield
+    if 'name' not in request.fixturenames:
         return
+    name = request.getfixturevalue('name')
     if scope_of(name) == 'mmseg':
         from mmseg.utils import register_all_modules
 
         register_all_modules(init_default_scope=False)
     else:
         import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
-    before = DefaultScope._instance_dict.copy()  # other tests have a scope of their own, or none
     DefaultScope.get_instance('test_configs_liftpool', scope_name=scope_of(name))
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 def load(name):
-    cfg = Config.fromfile(FILES[name])
+    cfg = row(FILES[name])
     cfg.model.backbone.init_cfg = None  # no downloads
     return cfg
 
@@ -112,8 +107,8 @@ def test_only_the_pooling_differs_from_the_baseline(name):
         elif first != second:
             found.add(where)
 
-    compare(*(Config.fromfile(FILES[each]).to_dict() for each in (name, other)), ())
-    allowed = {'pool_cfg', 'unpool_cfg', 'return_memory', 'memory_channels', 'custom_hooks'}
+    compare(*(row(FILES[each]).to_dict() for each in (name, other)), ())
+    allowed = {'pool_cfg', 'unpool_cfg', 'upsample_cfg', 'return_memory', 'memory_channels', 'custom_hooks'}
     assert found and all(set(where) & allowed for where in found), found
 
 
@@ -173,6 +168,7 @@ def test_prediction_has_the_size_of_the_image(name):
 
 
 @pytest.mark.skipif(importlib.util.find_spec('mmpretrain') is None, reason='mmpretrain is not installed')
+@pytest.mark.slow
 def test_mmpretrain_comes_without_torchvision():
     """Python takes None for a module that cannot be imported."""
     code = (

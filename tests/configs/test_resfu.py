@@ -8,7 +8,6 @@ import torch
 
 pytest.importorskip('mmseg')
 
-from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
@@ -17,6 +16,7 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import DATASETS, METRICS, MODELS, TRANSFORMS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 
@@ -56,7 +56,7 @@ def upsampling_part(model):
 
 def load(name):
     """The config without downloads."""
-    cfg = Config.fromfile(FILES[name])
+    cfg = row(FILES[name])
     cfg.model.backbone.init_cfg = None
     return cfg
 
@@ -73,7 +73,7 @@ def test_there_are_configs():
 
 @pytest.mark.parametrize('name', RESFU)
 def test_one_line_from_the_baseline(name):
-    ours, baseline = (Config.fromfile(FILES[n]).to_dict() for n in (name, partner(name)))
+    ours, baseline = (row(FILES[n]).to_dict() for n in (name, partner(name)))
     assert upsampling_part(ours['model']).pop('upsample_cfg')['type'] == 'ReSFU'
     assert ours.pop('upsample_cfg')['type'] == 'ReSFU'  # the preset's, read by the model
     assert upsampling_part(baseline['model']).pop('upsample_cfg')['type'] in ('bilinear', 'nearest')
@@ -109,7 +109,7 @@ def test_one_loss_step(name):
 
 @pytest.mark.parametrize('name', SEMANTIC)
 def test_file(name):
-    cfg = Config.fromfile(FILES[name])
+    cfg = row(FILES[name])
     assert FILES[name].read_text().startswith('# ') and cfg.default_scope == 'mmseg'
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     for loader in (cfg.train_dataloader, cfg.val_dataloader):

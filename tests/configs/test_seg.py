@@ -12,7 +12,6 @@ import torch
 pytest.importorskip('mmseg')
 
 from mmengine.analysis import get_model_complexity_info  # noqa: E402
-from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import MODELS as ROOT_MODELS  # noqa: E402
@@ -21,6 +20,7 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
+from rows import row  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.ops.library import CAN_REGISTER  # noqa: E402
@@ -51,7 +51,7 @@ def mmseg_scope():
 
 def load(name):
     """The config, without downloads and without norms that want several GPUs."""
-    cfg = Config.fromfile(FILES[name])
+    cfg = row(FILES[name])
     for part in walk(cfg._cfg_dict.model):
         if isinstance(part.get('init_cfg'), dict) and part['init_cfg'].get('type') == 'Pretrained':
             part['init_cfg'] = None
@@ -96,7 +96,7 @@ def test_there_are_configs():
 
 @pytest.mark.parametrize('name', FILES)
 def test_file(name):
-    cfg = Config.fromfile(FILES[name])
+    cfg = row(FILES[name])
     assert cfg.default_scope == 'mmseg'
     assert cfg.custom_imports.imports == ['freqfusion_mm.registration']
     assert cfg.train_cfg.type == 'IterBasedTrainLoop'
@@ -124,7 +124,7 @@ def test_every_part_is_known(name):
 
 @pytest.mark.parametrize('name', FREQFUSION)
 def test_one_line_from_the_baseline(name):
-    ours, baseline = (Config.fromfile(FILES[n]).to_dict() for n in (name, partner(name)))
+    ours, baseline = (row(FILES[n]).to_dict() for n in (name, partner(name)))
     found = []
 
     def compare(first, second, where):

@@ -149,15 +149,6 @@ def test_says_what_is_wrong(tmp_path):
         train(Toy(dict(type='wavelet')), tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def scopes():
-    """Leave no scope behind: the runner makes one, and other tests have their own, or none."""
-    before = DefaultScope._instance_dict.copy()
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
-
-
 def build(cfg, scope):
     DefaultScope.get_instance('test_lift_regularization', scope_name=scope)
     return MODELS.build(cfg)

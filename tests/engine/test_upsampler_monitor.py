@@ -13,6 +13,7 @@ from mmengine.model import BaseModel  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.apis.studies.worker import monitored  # noqa: E402
 from freqfusion_mm.engine.hooks.upsampler_monitor import UpsamplerMonitor  # noqa: E402
 from freqfusion_mm.evaluation.analysis.fusion_calls import find_fusions  # noqa: E402
 from freqfusion_mm.evaluation.analysis.inside_numbers import numbers  # noqa: E402
@@ -70,7 +71,7 @@ def train(model, work_dir, interval=2, iterations=5, rate=0.0):
 
 def test_logs_every_so_often_and_costs_nothing_between(tmp_path):
     model = Toy('FreqFusion', 'DySample', 'nearest', 'IndexNet')
-    _, scalars = train(model, tmp_path)
+    runner, scalars = train(model, tmp_path)
     assert sorted(scalars) == [2, 4]
     assert model.hooked == [0, 4, 0, 4, 0]
     names = {key.partition('/')[2] for key in scalars[2] if key.startswith('upsampler/')}
@@ -86,6 +87,13 @@ def test_logs_every_so_often_and_costs_nothing_between(tmp_path):
         expected = numbers(model.fusions[0].inside(model.coarse(image), model.fine(image)))
     for name, value in expected.items():
         assert scalars[2][f'upsampler/fusions.0/{name}'] == pytest.approx(value, rel=1e-4), name
+    # A study keeps of every look the layer that is worst off.
+    looks = monitored(runner)
+    for step, worst in looks:
+        for number, choose in (('kernel_entropy', min), ('offset_max', max), ('high_frequency', max)):
+            layers = [value for key, value in scalars[step].items() if key.endswith(f'/{number}')]
+            assert worst[f'train/upsampler/{number}'] == pytest.approx(choose(layers), rel=1e-4), number
+    assert [step for step, _ in looks] == [2, 4]
 
 
 def test_training_is_the_same_with_it(tmp_path):

@@ -1,13 +1,15 @@
-"""Every upsampler in every neck, decode head and pixel decoder: it builds, takes odd sizes, and every weight learns.
+"""Every upsampler in every module that takes one: it builds, takes odd sizes, and every weight learns.
 
 A weight without a gradient stops DistributedDataParallel at its second step, so that is asked of each pair.
 """
 
+import copy
 import inspect
 import os
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -19,12 +21,16 @@ pytest.importorskip('mmdet')
 pytest.importorskip('mmcv.ops')
 
 from mmengine.config import ConfigDict  # noqa: E402
+from mmengine.registry import MODELS as REGISTRY  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
+from small_twins import TWINS, call, flat  # noqa: E402
 
 import freqfusion_mm.models.decode_heads as heads  # noqa: E402
+import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.apis.zoo.twins import TWINS as IN_THE_ZOOS  # noqa: E402
 from freqfusion_mm.models.backbones.fusion_unet import FusionUNet  # noqa: E402
 from freqfusion_mm.models.mask_heads import FusionFCNMaskHead  # noqa: E402
-from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
+from freqfusion_mm.models.necks import ESPNetV2SSDNeck, FusionFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_fpn_variants import FusionPAFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_hrfpn import FusionHRFPN  # noqa: E402
 from freqfusion_mm.models.necks.fusion_ic_neck import FusionICNeck  # noqa: E402
@@ -106,6 +112,31 @@ class WithMetas(nn.Module):
         return self.decoder(levels, METAS)
 
 
+class OfTwin(nn.Module):
+    """A module of `small_twins`, of what it takes at an odd size, whatever the levels."""
+
+    def __init__(self, name, upsample_cfg):
+        super().__init__()
+        self.inputs, self.odd = TWINS[name].inputs, TWINS[name].odd
+        self.module = REGISTRY.build(dict(copy.deepcopy(TWINS[name].options), type=name, upsample_cfg=upsample_cfg))
+        for weight in self.module.parameters():  # no branch starts at zero
+            nn.init.normal_(weight, std=0.1)
+
+    def forward(self, levels):
+        return call(self.module, self.inputs(self.odd))
+
+
+class OfBTS(nn.Module):
+    """BTS, of five levels; `test_bts.py` has it with every upsampler."""
+
+    def __init__(self, upsample_cfg):
+        super().__init__()
+        self.head = heads.FusionBTSHead(in_channels=[8, *CHANNELS], channels=256, upsample_cfg=upsample_cfg)
+
+    def forward(self, levels):
+        return self.head([torch.randn(2, 8, *(2 * side for side in SIZES[0])), *levels])
+
+
 #: name -> a function of `upsample_cfg` that makes the module.
 MODELS = {
     'FusionFPN': lambda cfg: FusionFPN(**NECK, upsample_cfg=cfg),
@@ -140,6 +171,7 @@ MODELS = {
     'FusionICNeck': lambda cfg: OfLevels(
         FusionICNeck(in_channels=CHANNELS[:3], out_channels=16, upsample_cfg=cfg), slice(3), finest=-1
     ),
+    'ESPNetV2SSDNeck': lambda cfg: OfLevels(ESPNetV2SSDNeck(CHANNELS[:3], (16, 16, 8), upsample_cfg=cfg), slice(3)),
     'FusionUNet': lambda cfg: OfImage(
         FusionUNet(
             base_channels=8,
@@ -200,10 +232,6 @@ def pyramid():
     return [torch.randn(2, channels, *size) for channels, size in zip(CHANNELS, SIZES)]
 
 
-def flat(outs):
-    return [outs] if isinstance(outs, torch.Tensor) else [out for part in outs for out in flat(part)]
-
-
 @pytest.mark.parametrize('fusion', ALL)
 @pytest.mark.parametrize('name', MODELS)
 def test_every_weight_learns(name, fusion):
@@ -213,6 +241,33 @@ def test_every_weight_learns(name, fusion):
     sum(out.square().sum() for out in outs).backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fusion', ALL)
+@pytest.mark.parametrize('name', TWINS)
+def test_every_weight_of_a_twin_learns(name, fusion):
+    module = OfTwin(name, ALL[fusion]).train()
+    sum(out.square().mean() for out in module(None)).backward()
+    for key, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+
+
+def test_no_module_that_takes_an_upsampler_is_left_out():
+    ours = {
+        name: cls for name, cls in REGISTRY.module_dict.items() if cls.__module__.startswith('freqfusion_mm.models')
+    }
+    takes = {
+        name
+        for name, cls in ours.items()
+        for base in cls.__mro__
+        if base.__module__.startswith('freqfusion_mm.models')
+        and 'upsample_cfg' in inspect.signature(base.__init__).parameters
+    }
+    tested = {'FusionBTSHead', *TWINS, *(name.split(',')[0] for name in MODELS)}
+    assert takes and takes <= tested
+    assert {twin.name for twin in IN_THE_ZOOS.values()} <= tested
 
 
 @pytest.mark.parametrize(
@@ -230,6 +285,13 @@ def test_the_default_is_freqfusion(cls):
     assert next(names['upsample_cfg'].default for names in signatures if 'upsample_cfg' in names) == 'FreqFusion'
 
 
+def pairs():
+    """What two processes train: every upsampler in our own table's modules, FreqFusion in every twin."""
+    made = {(name, fusion): partial(make, cfg) for name, make in MODELS.items() for fusion, cfg in ALL.items()}
+    made[('FusionBTSHead', 'FreqFusion')] = partial(OfBTS, ALL['FreqFusion'])
+    return {**made, **{(name, 'FreqFusion'): partial(OfTwin, name, ALL['FreqFusion']) for name in TWINS}}
+
+
 def train_all(rank, port):
     """Two steps of every pair in one of two processes; those that fail."""
     torch.set_num_threads(1)
@@ -237,21 +299,20 @@ def train_all(rank, port):
     method = f'tcp://127.0.0.1:{port}'
     distributed.init_process_group('gloo', init_method=method, rank=rank, world_size=2)
     DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
-    for name, make in MODELS.items():
-        for fusion, cfg in ALL.items():
-            torch.manual_seed(0)
-            model = nn.parallel.DistributedDataParallel(make(cfg).train())  # find_unused_parameters=False
-            torch.manual_seed(rank)
-            try:
-                for _ in range(2):
-                    sum(out.square().sum() for out in flat(model(pyramid()))).backward()
-            except RuntimeError as error:
-                failures.append(f'{name}, {fusion}: {str(error)[:200]}')
-            total = sum((p.grad.double().sum() for p in model.parameters() if p.grad is not None), torch.zeros(()))
-            totals = [torch.zeros_like(total) for _ in range(2)]
-            distributed.all_gather(totals, total)
-            if not torch.equal(*totals):
-                failures.append(f'{name}, {fusion}: the processes have other gradients')
+    for (name, fusion), make in pairs().items():
+        torch.manual_seed(0)
+        model = nn.parallel.DistributedDataParallel(make().train())  # find_unused_parameters=False
+        torch.manual_seed(rank)
+        try:
+            for _ in range(2):
+                sum(out.square().mean() for out in flat(model(pyramid()))).backward()
+        except RuntimeError as error:
+            failures.append(f'{name}, {fusion}: {str(error)[:200]}')
+        total = sum((p.grad.double().sum() for p in model.parameters() if p.grad is not None), torch.zeros(()))
+        totals = [torch.zeros_like(total) for _ in range(2)]
+        distributed.all_gather(totals, total)
+        if not torch.equal(*totals):
+            failures.append(f'{name}, {fusion}: the processes have other gradients')
     distributed.barrier()
     return failures
 

@@ -53,7 +53,7 @@ def test_one_compilation_serves_all_sizes(assert_same):
     assert counter.frame_count == 1
 
 
-@pytest.mark.parametrize('name', ['carafe', 'FreqFusion', 'ReSFU'])
+@pytest.mark.parametrize('name', ['carafe', 'FreqFusion', pytest.param('ReSFU', marks=pytest.mark.slow)])
 def test_exports_with_free_sizes(name, assert_same):
     fusion = build_fusion(CFGS[name], 16, 12).eval()
     free = torch.export.Dim.AUTO

@@ -75,6 +75,7 @@ def test_scores_are_those_of_their_definition():
     assert denoise.score(clean, clean)['ssim'] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_numbers_and_a_picture(data, tmp_path, capsys):
     arguments = ['--data', str(data), '--iterations', '2', '--seeds', '0', '1', '--out', str(tmp_path)]
     assert denoise.main(arguments) == 0

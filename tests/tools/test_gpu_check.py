@@ -27,6 +27,8 @@ def check(name, **options):
 @pytest.mark.parametrize('name', ['carafe', 'box_mean', 'layer DySample', 'layer FreqFusion'])
 @pytest.mark.parametrize('dtype', checks.DTYPES)
 def test_what_is_right_passes(name, dtype, monkeypatch):
+    if dtype == torch.float16 and name != 'carafe' and not hasattr(torch.amp, 'is_autocast_available'):
+        pytest.skip('this torch has no float16 convolutions on the CPU')
     monkeypatch.setattr(checks, '_runs_kernels', lambda check: False)
     found = checks.run(check(name, dtype=dtype, layout='not contiguous'), hardware.Cpu())
     assert found['status'] == 'passed', found['why']

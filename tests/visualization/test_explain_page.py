@@ -20,9 +20,13 @@ from freqfusion_mm.visualization.explain.figures import draw_features, draw_figu
 from freqfusion_mm.visualization.explain.maps import show_maps  # noqa: E402
 from freqfusion_mm.visualization.explain.page import write_page  # noqa: E402
 
-needs_browser = pytest.mark.skipif(why_no_browser() is not None, reason=str(why_no_browser()))
 COARSE, FINE, SIZE = (6, 8), (12, 16), (48, 64)
 METHODS = ['FreqFusion', 'ReSFU', 'DySample', 'nearest']
+
+
+def needs_browser(test):
+    """It starts one, and draws every figure before."""
+    return pytest.mark.slow(pytest.mark.skipif(why_no_browser() is not None, reason=str(why_no_browser()))(test))
 
 
 class Net(nn.Module):
@@ -212,6 +216,7 @@ def test_models_without_the_fusion(views, tmp_path):
     assert 'neck.fusions.1' in (tmp_path / 'page.html').read_text()
 
 
+@pytest.mark.slow
 def test_figures(views, tmp_path):
     both = [replace(each, fusions={'fusions.1': each.fusions['fusions.1']}) for each in views[:2]]
     both[1].title = 'a/b c'

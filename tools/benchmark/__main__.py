@@ -17,7 +17,7 @@ from textwrap import shorten
 import torch
 
 from . import measure, model_report, models, report
-from .entries import ENTRIES, GOALS, SCALING, TRADES, Case, Entry
+from .entries import GOALS, SCALING, TRADES, Case, Entry, entries
 from .ways import why_not
 
 
@@ -27,7 +27,12 @@ def parser() -> ArgumentParser:
         description='Measure ours against the unfold formulation, mmcv, and a copy of the bytes.',
     )
     parser.add_argument('--goals', action='store_true', help='only the two layers and sizes of the goals')
-    parser.add_argument('--only', nargs='+', metavar='NAME', help='entries whose names hold one of these')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='NAME',
+        help='entries whose names hold one of these, or upsamplers of your own by their import paths',
+    )
     parser.add_argument(
         '--compile',
         action='store_true',
@@ -171,19 +176,18 @@ def main() -> None:
         report.plot_scaling(rows, list(TRADES), name, path.with_suffix('.png'))
         print(f'wrote {path.parent}/{path.stem}.csv and .png')
         return
-    entries = GOALS if args.goals else ENTRIES
-    if args.only:
-        entries = [entry for entry in entries if any(part.lower() in entry.name.lower() for part in args.only)]
-    if not entries:
-        raise SystemExit(f'--only {args.only}: no such entry; there are {[entry.name for entry in ENTRIES]}')
+    try:
+        chosen = GOALS if args.goals else entries(args.only)
+    except ValueError as error:
+        raise SystemExit(f'--only: {error}; entries are {[entry.name for entry in entries()]}') from None
     if args.compile:
-        entries = [
-            replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry for entry in entries
+        chosen = [
+            replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry for entry in chosen
         ]
-    order = [entry.name for entry in ENTRIES]
+    order = list(dict.fromkeys(entry.name for entry in (*entries(), *chosen)))
     with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache  # nothing compiled in it; the processes for memory share it
-        for entry in entries:
+        for entry in chosen:
             rows = measured(entry, device, dtype, args.threads, args.rounds, args.seconds)
             report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
             print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)

@@ -1,6 +1,6 @@
 """What is measured: one entry for every op, layer, neck and model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from freqfusion_mm import ops
-from freqfusion_mm.layers import UPSAMPLERS
+from freqfusion_mm.layers import UPSAMPLERS, find_upsampler
 from freqfusion_mm.ops.reassembly import matmul as reassembly_matmul
 
 from .ways import FUNCTIONS
@@ -133,7 +133,9 @@ def resfu(lr: tuple[int, ...], hr: tuple[int, ...], **options) -> Entry:
 
 
 def upsampler(name: str, lr: tuple[int, ...], hr: tuple[int, ...]) -> Entry:
-    return _module(UPSAMPLERS[name].__name__, 'layer', lambda: UPSAMPLERS[name](lr[1], hr[1]), [lr, hr])
+    """A layer with its defaults, by a name that `upsample_cfg` takes."""
+    layer = find_upsampler(name)
+    return _module(layer.__name__, 'layer', lambda: layer(lr[1], hr[1]), [lr, hr])
 
 
 PYRAMID = [(1, 256, 64, 64), (1, 512, 32, 32), (1, 1024, 16, 16), (1, 2048, 8, 8)]
@@ -163,8 +165,8 @@ GOALS = [
     resfu((1, 256, 32, 32), (1, 256, 128, 128)),
 ]
 
-ENTRIES = [
-    *GOALS,
+#: Beside the layers.
+OPERATORS = [
     operator('carafe', [(1, 256, 64, 64), (1, 25, 128, 128)], 'x2 k5', 5, normalised=1),
     operator('carafe', [(1, 256, 128, 128), (1, 9, 128, 128)], 'x1 k3', 3, normalised=1),
     operator('carafe', [(1, 256, 8, 8), (1, 25, 16, 16)], 'x2 k5 small', 5, normalised=1),
@@ -173,12 +175,33 @@ ENTRIES = [
     operator('window_similarity', [(1, 32, 128, 128), (1, 32, 64, 64)], 'x2 k5', 5),
     operator('normalize_kernels', [(1, 25, 128, 128)], 'hamming k5', 5, ops.hamming_window(5)),
     operator('neighbour_similarity', [(1, 64, 128, 128)], ''),
-    *(upsampler(name, (1, 256, 64, 64), (1, 256, 128, 128)) for name in ('carafe', 'FADE', 'SAPA')),
-    fpn('FreqFusion'),
-    fpn('ReSFU'),
-    segformer('FreqFusion'),
-    segformer('ReSFU'),
 ]
+NETWORKS = [fpn('FreqFusion'), fpn('ReSFU'), segformer('FreqFusion'), segformer('ReSFU')]
+
+
+def entries(only: Iterable[str] | None = None) -> list[Entry]:
+    """What is measured, every registered upsampler in it.
+
+    Args:
+        only: words; entries whose names hold one of them, and the upsamplers that they name, also by an import path.
+
+    Raises:
+        ValueError: a word that is in no name, and names no upsampler.
+    """
+    goals = {entry.name for entry in GOALS}
+    layers = [_at_x2(name) for name, kind in UPSAMPLERS.items() if kind.__name__ not in goals]
+    everything = [*GOALS, *OPERATORS, *layers, *NETWORKS]
+    if only is None:
+        return everything
+    chosen = []
+    for word in only:
+        named = [entry for entry in everything if word.lower() in entry.name.lower()]
+        chosen += named or [replace(_at_x2(word), name=word)]
+    return list({entry.name: entry for entry in chosen}.values())
+
+
+def _at_x2(name: str) -> Entry:
+    return upsampler(name, (1, 256, 64, 64), (1, 256, 128, 128))
 
 
 #: What grows, and FreqFusion at every step of it; the rest stays at 64 channels, 32x32 to 64x64, batch 1, k=5.
@@ -218,3 +241,10 @@ TRADES = {
 for curves in (SCALING, TRADES):
     for what, steps in curves.items():
         curves[what] = [(value, replace(entry, name=f'{entry.name} {what}={value}')) for value, entry in steps]
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a name, also of a curve."""
+    on_curves = [entry for steps in (SCALING | TRADES).values() for _, entry in steps]
+    named = {entry.name: entry for entry in (*on_curves, *entries())}
+    return named.get(name) or entries([name])[0]

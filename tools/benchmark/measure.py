@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .entries import ENTRIES, SCALING, TRADES, Case, Entry
+from .entries import Case, Entry, entry_of
 
 PASSES = ('forward', 'forward+backward')
 #: Of the largest value: float32 sums of another order, and what half precision holds.
@@ -198,5 +198,4 @@ def _extra_on_cpu(entry: Entry, way: str, dtype: torch.dtype) -> list[float]:
 if __name__ == '__main__':
     name, way, dtype, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
-    entries = ENTRIES + [entry for steps in (SCALING | TRADES).values() for _, entry in steps]
-    print(*_extra_on_cpu(next(entry for entry in entries if entry.name == name), way, getattr(torch, dtype)))
+    print(*_extra_on_cpu(entry_of(name), way, getattr(torch, dtype)))

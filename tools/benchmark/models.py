@@ -220,7 +220,8 @@ def peak_mib(built: Built, device: torch.device) -> float:
         built.step()
     events = [event for event in profile.profiler.kineto_results.events() if event.name() == '[memory]']
     held = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
+    start = 'start_ns' if hasattr(torch._C._autograd._KinetoEvent, 'start_ns') else 'start_us'  # torch before 2.4
+    for event in sorted(events, key=lambda event: getattr(event, start)()):
         held += event.nbytes()
         peak = max(peak, held)
     return peak / 2**20

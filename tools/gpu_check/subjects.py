@@ -82,7 +82,7 @@ def subjects(channels: int) -> list[Subject]:
             'mirrored, in groups',
             plain=False,
             kernel_size=3,
-            group_size=2,
+            groups=2,
             padding='reflect',
         ),
         _op(

@@ -18,8 +18,8 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
     ),
     decode_head=dict(
-        type='UnpoolASPPHead',
-        unpool_cfg=dict(type='interpolate'),
+        type='FusionSepASPPHead',
+        upsample_cfg=dict(type='bilinear'),
         in_channels=2048,
         in_index=3,
         channels=512,

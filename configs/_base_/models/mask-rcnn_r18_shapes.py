@@ -8,6 +8,7 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         pad_mask=True,
+        pad_size_divisor=32,  # of a photograph; images of Shapes divide
     ),
     backbone=dict(
         type='ResNet',

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .coverage import counts
 from .coverage import coverage as find_coverage
-from .metafile import count_parameters, metafile_jobs, record
+from .metafile import MULTIPLY_ADDS, PARAMETERS, SIZE, count_costs, metafile_jobs, record
 from .pages import readmes, rendered
 from .raw_values import RawValues, curve_values
 from .study import ROOT, is_metafile, read_study
@@ -86,10 +86,19 @@ def plots(file: Path) -> None:
         print(f'written: {picture}')
 
 
-def parameters(metafile: Path) -> None:
-    """Counts the parameters of every model of a metafile and writes them into it."""
-    for name, millions in count_parameters(metafile).items():
-        print(f'{millions:10.3f}  {name}')
+def parameters(metafile: Path, check: bool = False, only: Iterable[str] | None = None) -> None:
+    """Counts parameters and multiply-adds of the models of a metafile and writes them into it.
+
+    Args:
+        metafile: a metafile.yml.
+        check: write nothing.
+        only: names of models.
+
+    Raises:
+        ValueError: see `metafile.count_costs`; with `check`, the metafile states other costs.
+    """
+    for name, found in count_costs(metafile, check, only).items():
+        print(f'{found[PARAMETERS]:10.3f} M {found[MULTIPLY_ADDS]:10.3f} G at {found[SIZE]:9s}  {name}')
 
 
 def coverage(folder: Path) -> None:

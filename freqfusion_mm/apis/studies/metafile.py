@@ -1,4 +1,4 @@
-"""A metafile of `configs/`: its models as jobs, what was measured back into it, its parameters, its tables."""
+"""A metafile of `configs/`: its models as jobs, what was measured back into it, its costs, its tables."""
 
 import statistics
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ METRICS = {
     'mIoU': ('test/mIoU', 1),
     'mAcc': ('test/mAcc', 1),
     'box AP': ('test/coco/bbox_mAP', 100),
+    'mAP': ('test/pascal_voc/mAP', 100),
     'mask AP': ('test/coco/segm_mAP', 100),
     'PQ': ('test/panoptic/PQ', 1),
     'SQ': ('test/panoptic/SQ', 1),
@@ -21,8 +22,14 @@ METRICS = {
     'top-1': ('test/accuracy/top1', 1),
     'corrupted mIoU': ('robustness/corrupted mIoU', 1),
     'corrupted top-1': ('robustness/corrupted top-1', 1),
+    'd1': ('test/d1', 1),
+    'abs_rel': ('test/abs_rel', 1),
+    'rmse': ('test/rmse', 1),
     'shift consistency': ('robustness/shift consistency', 1),
 }
+
+#: What `results parameters` counts, as it is called in a model's metadata.
+PARAMETERS, MULTIPLY_ADDS, SIZE = 'Parameters (M)', 'Multiply-adds (G)', 'Input Size'
 
 
 def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]:
@@ -94,23 +101,47 @@ def record(metafile: Path, line: dict[str, str]) -> None:
     _write(metafile, meta)
 
 
-def count_parameters(metafile: Path) -> dict[str, float]:
-    """Builds every model of a metafile and writes its parameters, in millions, into it; returns them by name."""
-    from mmengine.config import Config
-    from mmengine.registry import MODELS, DefaultScope, init_default_scope
+def count_costs(metafile: Path, check: bool = False, only: Iterable[str] | None = None) -> dict[str, dict]:
+    """Builds models of a metafile, counts parameters and multiply-adds, and writes them into it, model by model.
 
-    import freqfusion_mm.registration  # noqa: F401  (the configs name our classes)
+    Args:
+        metafile: its models are counted at the input size that stands there, or at that of `costs.input_size`.
+        check: write nothing.
+        only: names of models; all by default.
 
-    read_models(metafile)
-    meta = yaml.safe_load(metafile.read_text())
-    for model in meta['Models']:
-        cfg = Config.fromfile(ROOT / model['Config'])
-        DefaultScope._instance_dict.clear()
-        init_default_scope(cfg.default_scope)
-        parameters = sum(parameter.numel() for parameter in MODELS.build(cfg.model).parameters())
-        model['Metadata']['Parameters (M)'] = round(parameters / 1e6, 3)
-    _write(metafile, meta)
-    return {model['Name']: model['Metadata']['Parameters (M)'] for model in meta['Models']}
+    Returns:
+        The entries by the model's name.
+
+    Raises:
+        ValueError: the file is no metafile, has no model of a name, or, with `check`, states other costs.
+    """
+    from .costs import costs
+
+    counted, wrong = {}, []
+    for name in [model['Name'] for model in read_models(metafile, only)]:
+        meta = yaml.safe_load(metafile.read_text())  # anew: others may write while this goes on
+        model = next(model for model in meta['Models'] if model['Name'] == name)
+        stated = model['Metadata']
+        size = stated.get(SIZE)
+        found = costs(ROOT / model['Config'], size and tuple(map(int, size.split('x'))))
+        counted[name] = {
+            PARAMETERS: _rounded(found.parameters / 1e6, stated.get(PARAMETERS)),
+            MULTIPLY_ADDS: float(f'{found.multiply_adds / 1e9:.5g}'),
+            SIZE: 'x'.join(map(str, found.size)),
+        }
+        differing = [key for key, value in counted[name].items() if stated.get(key) != value]
+        wrong += [f'{name}: {key} {stated.get(key)}, counted {counted[name][key]}' for key in differing]
+        if differing and not check:
+            stated.update(counted[name])
+            _write(metafile, meta)
+    if check and wrong:
+        raise ValueError(f'{metafile} states other costs; run results parameters {metafile}:\n' + '\n'.join(wrong))
+    return counted
+
+
+def _rounded(value: float, stated: float | None) -> float:
+    """To three decimals, or to those that stand there: some published counts are exact."""
+    return round(value, max(3, len(f'{stated or 0:.9f}'.rstrip('0').partition('.')[2])))
 
 
 def _write(metafile: Path, meta: dict) -> None:
@@ -120,7 +151,8 @@ def _write(metafile: Path, meta: dict) -> None:
 def metafile_tables(metafile: Path, folder: Path) -> str:
     """One table for every task and data set of a metafile; links are relative to `folder`.
 
-    A number that nobody has measured is null in the metafile and "not run" in the table. Several seeds stand there as
+    A number that nobody has measured is null in the metafile and "not run" in the table, in the head of one where
+    nothing was. Several seeds stand there as
     `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are. Published
     numbers have columns of their own.
     """
@@ -134,18 +166,29 @@ def metafile_tables(metafile: Path, folder: Path) -> str:
 def _table(task: str, dataset: str, rows: list[tuple[dict, dict]], folder: Path) -> str:
     names = list(dict.fromkeys(name for _, result in rows for name in result['Metrics']))
     published = any(result.get('Published') for _, result in rows)
-    head = ['config', 'parameters (M)', *(f'{name}, published' for name in names if published), *names]
-    if published:
-        head[-len(names) :] = [f'{name}, ours' for name in names]
-    lines = [f'**{task}, {dataset}**', '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
+    measured = not published or any(value is not None for _, result in rows for value in result['Metrics'].values())
+    sizes = {model['Metadata'].get(SIZE) for model, _ in rows}
+    size = sizes.pop() if len(sizes) == 1 else None
+    head = ['config', 'parameters (M)', f'multiply-adds (G){f" at {size}" if size else ""}']
+    head += [f'{name}, published' for name in names if published]
+    head += [f'{name}, ours' if published else name for name in names if measured]
+    title = f'**{task}, {dataset}**' + ('' if measured else ' (ours: not run)')
+    lines = [title, '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
     for model, result in rows:
-        cells = [link(model['Name'], model['Config'], folder), number(model['Metadata'].get('Parameters (M)'))]
+        cells = [link(model['Name'], model['Config'], folder), *_costs(model['Metadata'], named=size is None)]
         if published:
             values = result.get('Published') or {}
             cells += [f'{values[name]:g}' if values.get(name) is not None else 'unknown' for name in names]
-        cells += [_measured(name, result) for name in names]
+        cells += [_measured(name, result) for name in names if measured]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
+
+
+def _costs(metadata: dict, named: bool) -> list[str]:
+    """Parameters, and multiply-adds, with their size where the head of the table does not name it."""
+    products = metadata.get(MULTIPLY_ADDS)
+    cell = 'not counted' if products is None else f'{products:g}' + (f' at {metadata[SIZE]}' if named else '')
+    return [number(metadata.get(PARAMETERS)), cell]
 
 
 def _measured(name: str, result: dict) -> str:
@@ -160,5 +203,7 @@ def number(value: float | None) -> str:
 
 
 def link(name: str, config: str, folder: Path) -> str:
-    """A link from a page in `folder` to a config."""
+    """A link from a page in `folder` to a config; one that lies beside the page is named alone."""
+    if (ROOT / config).parent == folder:
+        return f'`{name}`'
     return f'[{name}]({Path(*[".."] * len(folder.relative_to(ROOT).parts), config).as_posix()})'

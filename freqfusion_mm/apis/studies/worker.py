@@ -21,6 +21,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
+from ...engine.hooks.upsampler_monitor import UpsamplerMonitor
 from ..data import check_data
 from ..runner import build_runner
 from .jobs import Job
@@ -86,6 +87,8 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         'train_cpu_seconds': round(record.cpu_seconds, 1),
         'train/loss': fmean(losses[-LAST_ITERATIONS:]),
     }
+    looks = monitored(runner)
+    values |= {metric: value for _, numbers_of_look in looks[-1:] for metric, value in numbers_of_look.items()}
     if record.validations:
         values |= {f'val/{name}': value for name, value in record.validations[-1][1].items()}
     if job.test:
@@ -93,6 +96,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     if job.robustness:
         values |= {f'robustness/{name}': value for name, value in robustness(cfg, folder).items()}
     curves = [('train/loss', *point) for point in thinned(losses)]
+    curves += [(metric, step, value) for step, numbers_of_look in looks for metric, value in numbers_of_look.items()]
     curves += [
         (f'val/{name}', step, metrics[name])
         for step, metrics in record.validations
@@ -140,6 +144,25 @@ def robustness(cfg: Config, folder: Path) -> dict[str, float]:
 def numbers(metrics: dict[str, Any]) -> dict[str, float]:
     """The metrics that are numbers; frameworks also return texts."""
     return {name: float(value) for name, value in metrics.items() if not isinstance(value, (str, list, dict))}
+
+
+def monitored(runner: Runner) -> list[tuple[int, dict[str, float]]]:
+    """(step, numbers) of every look of the run's `UpsamplerMonitor`, if it has one: `train/upsampler/<number>`.
+
+    Of each number the layer that is worst off: the lowest entropy, the highest of all else.
+    """
+    looks = []
+    for monitor in [hook for hook in runner.hooks if isinstance(hook, UpsamplerMonitor)]:
+        for step, scalars in monitor.history:
+            by_number: dict[str, list[float]] = {}
+            for key, value in scalars.items():
+                by_number.setdefault(key.rsplit('/', 1)[1], []).append(value)
+            worst = {
+                f'train/upsampler/{number}': min(layers) if number == 'kernel_entropy' else max(layers)
+                for number, layers in by_number.items()
+            }
+            looks.append((step, worst))
+    return looks
 
 
 def thinned(losses: list[float]) -> list[tuple[int, float]]:

@@ -1,5 +1,6 @@
 """One module of the zoos against our twin: swapped by the line, equal for its own interpolation, and trained a step."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def swap(place: Place, upsample_cfg: str) -> dict[str, Any]:
     """The module's config after the line."""
     from mmengine.config import Config
 
-    here = Place('module', place.stock, place.cfg)
+    here = replace(place, path='module')
     config = Config(dict(module=buildable(place.cfg)))
     config.merge_from_dict(here.line(upsample_cfg))
     return config.module
@@ -85,8 +86,7 @@ def _train(place: Place, upsample_cfg: str) -> str:
     torch.manual_seed(0)
     outs = _flat(module(*_inputs(place, _ODD)))
     sum(out.float().square().mean() for out in outs if out.is_floating_point()).backward()
-    fusions = [module.upsample] if place.twin.takes == 'regions' else [module.fusions]
-    idle = [name for part in fusions for name, weight in part.named_parameters() if weight.grad is None]
+    idle = [name for name, weight in module.fusions.named_parameters() if weight.grad is None]
     return f'no gradient: {", ".join(idle[:3])}' if idle else ''
 
 
@@ -100,14 +100,25 @@ def _stock_upsampling(place: Place) -> str:
 def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     cfg, takes = place.cfg, place.twin.takes
     if takes == 'image':
-        factor = 2 if place.stock == 'UNet' else 6
+        factor = {'UNet': 2, 'HRNet': 4}.get(place.stock, 6)
         return (torch.randn(2, cfg.get('in_channels', 3), factor * size[0], factor * size[1]),)
+    if takes == 'vectors':
+        return (torch.randn(3, cfg['in_channels']),)
     if takes == 'regions':
         channels = cfg.get('in_channels', 256)
         regions = torch.randn(3, channels, 14, 14)
         return (regions, torch.randn(3, channels)) if place.stock == 'DynamicMaskHead' else (regions,)
+    if takes == 'levels':
+        return _levels(place, size)
+    if takes == 'plain':
+        channels = cfg.get('in_channels') or [cfg['embed_dim']] * len(cfg.get('rescales', range(4)))
+        return ([torch.randn(2, width, *size) for width in channels],)
+    if takes == 'tokens':
+        return _tokens(place, size)
     if takes == 'pyramid':
-        channels = list(cfg['in_channels'])
+        channels = [cfg['in_channels']] if isinstance(cfg['in_channels'], int) else list(cfg['in_channels'])
+        factor = {'FPG': 2 ** (1 + cfg.get('start_level', 0)), 'NASFPN': 4}.get(place.stock, 1)  # their extra levels
+        size = (factor * size[0], factor * size[1])
         return (_pyramid(channels[::-1] if place.stock == 'YOLOV3Neck' else channels, size),)
     if takes == 'pyramid and image':
         size = (2 * size[0] - size[0] % 2, 2 * size[1] - size[1] % 2)  # its second backbone reflects two pixels
@@ -119,7 +130,8 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     indices, channels = cfg['in_index'], cfg['in_channels']
     if isinstance(indices, int):
         indices, channels = [0, indices if indices >= 0 else indices + 4], [cfg.get('c1_in_channels', 8), channels]
-    factor = 14 if place.stock == 'LRASPPHead' else 1  # its pooling wants 49 pixels of the coarsest
+    # the pooling of the first wants 49 pixels of the coarsest, the convolution of the second pads by one
+    factor = {'LRASPPHead': 14, 'PSAHead': 4}.get(place.stock, 1)
     maps = _pyramid([8] * (max(indices) + 1), (factor * size[0], factor * size[1]))
     for index, width in zip(indices, channels):
         plain = place.stock == 'SETRMLAHead'  # a plain transformer's levels have one size
@@ -129,6 +141,35 @@ def _inputs(place: Place, size: tuple[int, int]) -> tuple:
     return (maps,)
 
 
+#: What says how many levels a head reads.
+_COUNTED_BY = ('num_ins', 'num_levels', 'end_level', 'num_grids', 'anchor_generator')
+
+
+def _levels(place: Place, size: tuple[int, int]) -> tuple:
+    """The maps of a pyramid neck; YOLACT's coefficients beside them."""
+    from mmengine.structures import InstanceData
+
+    cfg = place.cfg
+    said = next((cfg[name] for name in _COUNTED_BY if name in cfg), 4)
+    count = said if isinstance(said, int) else len(said['strides'] if isinstance(said, dict) else said)
+    maps = _pyramid([cfg.get('in_channels', 256)] * count, size)
+    if place.stock == 'YOLACTProtonet':
+        return maps, [InstanceData(coeffs=torch.randn(3, cfg.get('num_protos', 32))) for _ in maps[0]]
+    return (maps,)
+
+
+def _tokens(place: Place, size: tuple[int, int]) -> tuple:
+    """A plain transformer's maps with their class tokens; SAN's image and classes around them."""
+    if place.stock == 'DPTHead':
+        width = place.cfg['embed_dims']
+        return ([(torch.randn(2, width, *size), torch.randn(2, width)) for _ in place.cfg['in_channels']],)
+    adapter, masks = place.cfg['san_cfg'], place.cfg['maskgen_cfg']
+    width, coarse = adapter['clip_channels'], [-(-side // 2) for side in size]
+    maps = [(torch.randn(2, width, *coarse), torch.randn(2, width)) for _ in adapter['fusion_index']]
+    image = torch.randn(2, 3, *(adapter['patch_size'] * side for side in size))
+    return (image, maps, torch.randn(place.cfg['num_classes'], masks['out_dims'])), []
+
+
 def _pyramid(channels: list[int], size: tuple[int, int]) -> list[Tensor]:
     return [torch.randn(2, width, *(-(-side // 2**i) for side in size)) for i, width in enumerate(channels)]
 
@@ -136,4 +177,5 @@ def _pyramid(channels: list[int], size: tuple[int, int]) -> list[Tensor]:
 def _flat(outs: Any) -> list[Tensor]:
     if isinstance(outs, Tensor):
         return [outs]
-    return [out for part in outs for out in _flat(part)] if isinstance(outs, (list, tuple)) else []
+    parts = outs.values() if isinstance(outs, dict) else outs
+    return [out for part in parts for out in _flat(part)] if isinstance(outs, (dict, list, tuple)) else []

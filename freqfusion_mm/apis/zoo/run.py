@@ -72,6 +72,7 @@ def _prepare(answers: dict[tuple[str, str], tuple[str, str]]) -> None:
     import torch
 
     from ... import registration  # noqa: F401
+    from ...compat import mmpretrain_imports  # noqa: F401  # for the configs that want its backbones
 
     _ANSWERS.update(answers)
     torch.set_num_threads(1)
@@ -88,7 +89,7 @@ def _check_config(task: Task) -> list[Row]:
     except Exception as error:  # whatever a config of another package raises
         said = re.sub(r'/\S*/', '', ' '.join(str(error).split()))  # a table has no paths of this machine
         return [dict(empty, equal=f'does not parse: {type(error).__name__}: {said[:120]}')]
-    found = places(model.to_dict()) if model else []
+    found = places(model.to_dict(), scope) if model else []
     return [dict(empty, **_row(place, scope, upsampler)) for place in found] or [empty]
 
 

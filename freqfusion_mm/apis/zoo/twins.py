@@ -8,7 +8,8 @@ class Twin(NamedTuple):
 
     Attributes:
         name: our type.
-        takes: what its `forward` takes: 'pyramid', 'pyramid and image', 'head', 'regions', 'image' or 'decoder'.
+        takes: what its `forward` takes: 'pyramid', 'pyramid and image', 'head', 'levels', 'plain', 'regions',
+            'vectors', 'image', 'tokens' or 'decoder'.
         interpolation: type of the stock upsampling where the stock config does not say it.
         also: what the line has to say beside the two types.
     """
@@ -19,7 +20,7 @@ class Twin(NamedTuple):
     also: tuple[tuple[str, object], ...] = ()
 
 
-#: stock type -> our twin.
+#: stock type, with its scope where both frameworks have one -> our twin.
 TWINS = {
     'FPN': Twin('FusionFPN', 'pyramid', 'nearest'),
     'FPN_CARAFE': Twin('FusionFPN', 'pyramid', 'carafe', (('add_extra_convs', 'fused'),)),
@@ -30,6 +31,25 @@ TWINS = {
     'CSPNeXtPAFPN': Twin('FusionCSPNeXtPAFPN', 'pyramid', 'nearest'),
     'YOLOV3Neck': Twin('FusionYOLOV3Neck', 'pyramid', 'nearest'),
     'RFP': Twin('FusionRFP', 'pyramid and image', 'nearest'),
+    'CLRFPN': Twin('FusionCLRFPN', 'pyramid', 'nearest'),
+    'FPG': Twin('FusionFPG', 'pyramid', 'nearest'),
+    'NASFPN': Twin('FusionNASFPN', 'pyramid', 'nearest'),
+    'NASFCOS_FPN': Twin('FusionNASFCOSFPN', 'pyramid', 'nearest'),
+    'CTResNetNeck': Twin('FusionCTResNetNeck', 'pyramid', 'deconv'),
+    'BFP': Twin('FusionBFP', 'levels', 'nearest'),
+    'DyHead': Twin('FusionDyHead', 'levels', 'bilinear'),
+    'FusedSemanticHead': Twin('FusionFusedSemanticHead', 'levels', 'bilinear'),
+    'SCNetSemanticHead': Twin('FusionSCNetSemanticHead', 'levels', 'bilinear'),
+    'PanopticFPNHead': Twin('FusionPanopticFPNHead', 'levels', 'bilinear'),
+    'SOLOHead': Twin('FusionSOLOHead', 'levels', 'bilinear'),
+    'DecoupledSOLOHead': Twin('FusionDecoupledSOLOHead', 'levels', 'bilinear'),
+    'DecoupledSOLOLightHead': Twin('FusionDecoupledSOLOLightHead', 'levels', 'bilinear'),
+    'SOLOV2Head': Twin('FusionSOLOV2Head', 'levels', 'bilinear'),
+    'RTMDetInsSepBNHead': Twin('FusionRTMDetInsSepBNHead', 'levels', 'bilinear'),
+    'YOLACTProtonet': Twin('FusionYOLACTProtonet', 'levels', 'bilinear'),
+    'GridHead': Twin('FusionGridHead', 'regions', 'deconv'),
+    'FeatureRelayHead': Twin('FusionFeatureRelayHead', 'vectors', 'bilinear'),
+    'mmdet.HRNet': Twin('FusionDetHRNet', 'image', 'nearest'),
     'HourglassNet': Twin('FusionHourglassNet', 'image', 'nearest'),
     'PixelDecoder': Twin('FusionPixelDecoder', 'decoder', 'nearest'),
     'TransformerEncoderPixelDecoder': Twin('FusionTransformerEncoderPixelDecoder', 'decoder', 'nearest'),
@@ -45,6 +65,7 @@ TWINS = {
     'FCNHead': Twin('FusionFCNHead', 'head', 'bilinear'),
     'OCRHead': Twin('FusionOCRHead', 'head', 'bilinear'),
     'DepthwiseSeparableASPPHead': Twin('FusionSepASPPHead', 'head', 'bilinear'),
+    'PSAHead': Twin('FusionPSAHead', 'head', 'bilinear'),
     'LRASPPHead': Twin('FusionLRASPPHead', 'head', 'bilinear'),
     'UNet': Twin('FusionUNet', 'image', 'bilinear'),
     'JPU': Twin('FusionJPU', 'pyramid', 'bilinear'),
@@ -56,20 +77,21 @@ TWINS = {
     'FastSCNN': Twin('FusionFastSCNN', 'image', 'bilinear'),
     'SETRUPHead': Twin('FusionSETRUPHead', 'head', 'bilinear'),
     'SETRMLAHead': Twin('FusionSETRMLAHead', 'head', 'bilinear'),
+    'MultiLevelNeck': Twin('FusionMultiLevelNeck', 'plain', 'bilinear'),
+    'Feature2Pyramid': Twin('FusionFeature2Pyramid', 'plain', 'deconv'),
+    'mmseg.HRNet': Twin('FusionHRNet', 'image', 'bilinear'),
+    'ERFNet': Twin('FusionERFNet', 'image', 'deconv'),
+    'DPTHead': Twin('FusionDPTHead', 'tokens', 'bilinear'),
+    'SideAdapterCLIPHead': Twin('FusionSideAdapterCLIPHead', 'tokens', 'bilinear'),
     'STDCContextPathNet': Twin('FusionSTDCContextPathNet', 'image', 'nearest'),
 }
 #: stock type -> why our line does not reach it.
 UNREACHED = {
-    'FPG': 'a grid of paths: its steps up are convolutions and interpolations inside generic transitions',
-    'NASFCOS_FPN': 'its cells resize either way, by the sizes that they meet; no twin',
-    'NASFPN': 'its cells resize either way, by the sizes that they meet; no twin',
-    'CTResNetNeck': 'transposed convolutions that change the channels, without a finer map',
-    'CLRFPN': "one config, in a project of mmdet's; no twin",
-    'ERFNet': 'transposed convolutions that change the channels, without a finer map',
-    'SegmenterMaskTransformerHead': 'upsamples the masks, which are logits',
-    'SideAdapterCLIPHead': "resizes CLIP's tokens to the adapter's grid; no twin",
-    'DPTHead': 'no twin',
-    'VPDDepthHead': 'transposed convolutions that change the channels, without a finer map',
+    'ATSSVLFusionHead': 'its constructor needs the package transformers, whose BERT is a part of it; no twin',
+    'BoxInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
+    'CondInstMaskHead': 'adds its levels by an `aligned_bilinear` of its own, in whole ratios; no twin',
+    'VPD': 'its diffusion network is that of the package ldm, which builds its own upsampling',
+    'VPDDepthHead': 'three kinds of upsampling, behind a backbone that needs the package ldm; no twin',
 }
 #: stock types that upsample features only with one of these options.
 ONLY_WITH = {

@@ -39,6 +39,9 @@ class UpsamplerMonitor(Hook):
     Args:
         interval: iterations from one look to the next; the first is after so many.
 
+    Attributes:
+        history: of every look the iteration and, by `<name of the layer>/<number>`, what was logged.
+
     Raises:
         ValueError: an interval below 1; at the start of training, a model without a fusion.
     """
@@ -49,6 +52,7 @@ class UpsamplerMonitor(Hook):
         if interval < 1:
             raise ValueError(f'interval must be a number of iterations of 1 or more, got {interval}')
         self.interval = interval
+        self.history: list[tuple[int, dict[str, float]]] = []
         self._recording = ExitStack()
         self._calls: list[FusionCall] = []
         self._warned: set[tuple[str, str]] = set()
@@ -75,12 +79,15 @@ class UpsamplerMonitor(Hook):
         scalars = {}
         for name, call in latest.items():
             values = self._look(call)
-            scalars.update({f'upsampler/{name}/{number}': value for number, value in values.items()})
+            scalars.update({f'{name}/{number}': value for number, value in values.items()})
             for kind, words in troubles(values).items():
                 if (name, kind) not in self._warned:
                     self._warned.add((name, kind))
                     self._warn(name, call.method, words, runner.iter + 1)
-        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+        self.history.append((runner.iter + 1, scalars))
+        runner.visualizer.add_scalars(
+            {f'upsampler/{key}': value for key, value in scalars.items()}, step=runner.iter + 1
+        )
 
     @staticmethod
     @torch.no_grad()

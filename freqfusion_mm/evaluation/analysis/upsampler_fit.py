@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import UPSAMPLERS, build_fusion
+from ...layers import build_fusion, find_upsampler
 
 CLUSTERS = 16
 
@@ -44,7 +44,8 @@ class Way(nn.Module):
     def __init__(self, name: str, channels: int, ratio: int, direct: bool) -> None:
         super().__init__()
         options = {}
-        if direct and 'scale_factor' in signature(UPSAMPLERS[name]).parameters and not UPSAMPLERS[name].direct:
+        kind = find_upsampler(name)
+        if direct and 'scale_factor' in signature(kind).parameters and not kind.direct:
             options = dict(scale_factor=ratio)
             if name == 'deconv':
                 options['kernel_size'] = 2 * ratio
@@ -61,7 +62,8 @@ class Way(nn.Module):
 
 def reaches_directly(name: str) -> bool:
     """Whether it takes any ratio in one step."""
-    return UPSAMPLERS[name].direct or 'scale_factor' in signature(UPSAMPLERS[name]).parameters
+    kind = find_upsampler(name)
+    return kind.direct or 'scale_factor' in signature(kind).parameters
 
 
 def fit(way: Way, fine: Tensor, image: Tensor, ratio: int, steps: int) -> None:

@@ -52,6 +52,11 @@ class SubsetMetric(BaseMetric):
         """Pass the data set's meta information to the metric."""
         self._dataset_meta = self.metric.dataset_meta = dataset_meta
 
+    @property
+    def ignore_index(self) -> int:
+        """The label that the metric leaves out, for tools that ask; as the metric, it may have none."""
+        return self.metric.ignore_index
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the metric's result of each image together with the image's name."""
         for sample in data_samples:

@@ -11,15 +11,13 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ... import ops
 from ...ops import resize_nearest
-from ...ops.kernels import normalize_kernels
-from ...ops.reassembly import carafe
 from ..inside import Inside, by_taps
 from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples, step_guides, with_sample
 from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from .adaptive_filter import AdaptiveFilter
 from .offset_generator import OffsetGenerator
 
 
@@ -75,6 +73,7 @@ class FreqFusion(ReferenceNames, Fusion):
             same.
 
     Example:
+        >>> import torch
         >>> fusion = FreqFusion(lr_channels=32, hr_channels=16)
         >>> lr_up, hr_feat = fusion(torch.rand(1, 32, 14, 7), torch.rand(1, 16, 27, 13))
         >>> lr_up.shape, hr_feat.shape
@@ -133,11 +132,8 @@ class FreqFusion(ReferenceNames, Fusion):
         keep_hr: bool = True,
     ) -> None:
         super().__init__()
-        for name, kernel in (
-            ('lowpass_kernel', lowpass_kernel),
-            ('highpass_kernel', highpass_kernel),
-            ('encoder_kernel', encoder_kernel),
-        ):
+        windows = dict(lowpass_kernel=lowpass_kernel, highpass_kernel=highpass_kernel, encoder_kernel=encoder_kernel)
+        for name, kernel in windows.items():
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
         if lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
@@ -196,32 +192,18 @@ class FreqFusion(ReferenceNames, Fusion):
         compresses = predicts or resample
         self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1) if compresses else None
         self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1) if compresses else None
-        encoder = dict(
-            kernel_size=encoder_kernel, dilation=encoder_dilation, padding=(encoder_kernel - 1) * encoder_dilation // 2
-        )
-        self.lowpass_encoder = (
-            nn.Conv2d(compressed_channels, groups * lowpass_kernel**2, **encoder)
-            if lowpass or self.initial_lowpass
-            else None
-        )
-        self.highpass_encoder = (
-            nn.Conv2d(compressed_channels, groups * highpass_kernel**2, **encoder)
-            if self.highpass or self.initial_highpass
-            else None
-        )
-        self.offset_generator = (
-            OffsetGenerator(
-                compressed_channels,
-                self.resample_groups,
-                resample_kernel or encoder_kernel,
-                resample_norm,
-                resample_direction,
+        self.lowpass_filter = AdaptiveFilter(lowpass_kernel, groups, hamming_window, padding)
+        self.highpass_filter = AdaptiveFilter(highpass_kernel, groups, hamming_window, padding)
+        encoder = dict(channels=compressed_channels, encoder_kernel=encoder_kernel, encoder_dilation=encoder_dilation)
+        encodes_lowpass, encodes_highpass = lowpass or self.initial_lowpass, self.highpass or self.initial_highpass
+        self.lowpass_encoder = self.lowpass_filter.build_encoder(**encoder) if encodes_lowpass else None
+        self.highpass_encoder = self.highpass_filter.build_encoder(**encoder) if encodes_highpass else None
+        self.offset_generator = None
+        if resample:
+            options = dict(
+                kernel_size=resample_kernel or encoder_kernel, norm=resample_norm, direction=resample_direction
             )
-            if resample
-            else None
-        )
-        for name, kernel in (('lowpass_window', lowpass_kernel), ('highpass_window', highpass_kernel)):
-            self.register_buffer(name, ops.hamming_window(kernel) if hamming_window else None, persistent=False)
+            self.offset_generator = OffsetGenerator(compressed_channels, self.resample_groups, **options)
         self.init_weights(init)
 
     @classmethod
@@ -249,7 +231,7 @@ class FreqFusion(ReferenceNames, Fusion):
     def _load_from_state_dict(self, state_dict, prefix, *args):
         # The authors store the window, or a single 1 for none: the only trace of the option in their checkpoints.
         window = state_dict.get(prefix + 'hamming_lowpass')
-        if window is not None and (window.numel() > 1) != (self.lowpass_window is not None):
+        if window is not None and (window.numel() > 1) != (self.lowpass_filter.window is not None):
             raise RuntimeError(
                 f'{prefix}hamming_lowpass: the checkpoint was trained with hamming_window='
                 f'{window.numel() > 1}, this layer has hamming_window={window.numel() <= 1}: '
@@ -293,14 +275,14 @@ class FreqFusion(ReferenceNames, Fusion):
         if self.lr_compressor is None:
             return self._interpolate(lr_feat, hr_feat), hr_feat, None
         lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
-        kernels = self._lowpass_kernels(lowpass) if self.lowpass else None
+        kernels = self.lowpass_filter.kernels(lowpass) if self.lowpass else None
         lr_up = lr_feat if self.semi_conv and self.lowpass else self._interpolate(lr_feat, hr)
         if self.lowpass:
-            lr_up = self._reassemble(lr_up, kernels, self.lowpass_kernel)
+            lr_up = self.lowpass_filter.smooth(lr_up, kernels)
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
         if self.highpass:
-            hr_feat = self._sharpen(hr_feat, highpass, self.highpass_residual)
+            hr_feat = self.highpass_filter.sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
     def _interpolate(self, lr_feat: Tensor, fine: Tensor) -> Tensor:
@@ -314,12 +296,10 @@ class FreqFusion(ReferenceNames, Fusion):
         for each in earlier:
             lr_feat = self.fuse_step(lr_feat, each)[0]
         lr, hr, lowpass, highpass = self._predict(lr_feat, guide)
-        kernels = by_taps(self._lowpass_kernels(lowpass), self.lowpass_kernel)
+        kernels = by_taps(self.lowpass_filter.kernels(lowpass), self.lowpass_kernel)
         inside = Inside(tuple(lr_feat.shape[-2:]), kernels, by_taps(lowpass, self.lowpass_kernel))
         if self.highpass:
-            smoothing = normalize_kernels(highpass, self.highpass_kernel, self.highpass_window)
-            inside.highpass = -by_taps(smoothing, self.highpass_kernel)
-            inside.highpass[:, :, self.highpass_kernel // 2, self.highpass_kernel // 2] += 1
+            inside.highpass = self.highpass_filter.details(highpass)
         if self.offset_generator is not None:
             inside.offsets = self.offset_generator.predict(lr, hr)
         if not self.semi_conv:  # the windows are of the map that was resized before
@@ -353,7 +333,7 @@ class FreqFusion(ReferenceNames, Fusion):
         if self.highpass_encoder is not None:
             highpass = self.highpass_encoder(hr)
         if self.initial_highpass:
-            hr = self._sharpen(hr, highpass, residual=True)
+            hr = self.highpass_filter.sharpen(hr, highpass, residual=True)
         if self.lowpass_encoder is not None:
             lowpass = self.lowpass_encoder(hr)
             lowpass = lowpass + self._upsample_logits(self.lowpass_encoder(lr), lowpass, hr)
@@ -364,17 +344,4 @@ class FreqFusion(ReferenceNames, Fusion):
     def _upsample_logits(self, logits: Tensor, lowpass: Tensor | None, hr: Tensor) -> Tensor:
         if not self.initial_lowpass:
             return resize_nearest(logits, hr.shape[-2:])
-        return self._reassemble(logits, self._lowpass_kernels(lowpass), self.lowpass_kernel)
-
-    def _sharpen(self, features: Tensor, logits: Tensor, residual: bool) -> Tensor:
-        """Details, `features` minus its low-pass, with `residual` added to `features`."""
-        kernels = normalize_kernels(logits, self.highpass_kernel, self.highpass_window)
-        # Negated are the kernels, not the wider maps of the forward and the backward pass.
-        smooth = self._reassemble(features, -kernels, self.highpass_kernel)
-        return smooth.add_(features, alpha=2 if residual else 1)
-
-    def _lowpass_kernels(self, logits: Tensor) -> Tensor:
-        return normalize_kernels(logits, self.lowpass_kernel, self.lowpass_window)
-
-    def _reassemble(self, features: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
-        return carafe(features, kernels.to(features.dtype), kernel_size, self.groups, padding=self.padding)
+        return self.lowpass_filter.smooth(logits, self.lowpass_filter.kernels(lowpass))

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...ops.functorch import transforming
 from ...ops.library import compiling
 
 
@@ -33,18 +34,25 @@ def sample_with_offsets(features: Tensor, offset: Tensor, coarse: tuple[int, int
     return sample(features.to(dtype), grid).to(features.dtype)
 
 
+def samples(features: Tensor, grid: Tensor, border: str = 'border') -> Tensor:
+    """`grid_sample(align_corners=False)`, bilinear, also under the transforms of torch.func."""
+    if transforming():  # torch 2.1 maps its gradients over samples by both of its arguments alone: tie one to the other
+        features = features + (0 * grid.flatten()[0]).nan_to_num()
+    return F.grid_sample(features, grid, mode='bilinear', padding_mode=border, align_corners=False)
+
+
 def _sample_groups(features: Tensor, grid: Tensor) -> Tensor:
     """All groups at once, folded into the batch."""
     groups = grid.shape[1]
     folded = features.reshape(-1, features.shape[1] // groups, *features.shape[2:])
-    moved = F.grid_sample(folded, grid.flatten(0, 1), mode='bilinear', padding_mode='border', align_corners=False)
+    moved = samples(folded, grid.flatten(0, 1))
     return moved.reshape(grid.shape[0], -1, *grid.shape[2:4])
 
 
 def _sample_each_group(features: Tensor, grid: Tensor) -> Tensor:
     """The same one by one: folded into the batch, free sizes do not compile (torch 2.13)."""
     parts = zip(features.chunk(grid.shape[1], dim=1), grid.unbind(1))
-    moved = [F.grid_sample(*part, mode='bilinear', padding_mode='border', align_corners=False) for part in parts]
+    moved = [samples(*part) for part in parts]
     return torch.cat(moved, dim=1)
 
 

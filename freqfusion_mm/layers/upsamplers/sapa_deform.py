@@ -14,6 +14,7 @@ from ..norms import group_norm
 from ..protocol import GuidedUpsampler, step_guides
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from .point_sampling import samples
 
 
 @register_upsampler('SAPA-D')
@@ -135,5 +136,5 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
 
     def _read(self, feat: Tensor, grid: Tensor) -> Tensor:
         """[B, C, h, w] at [B, P, H, W, 2]: [B, C, P, H, W]."""
-        read = F.grid_sample(feat, grid.flatten(1, 2), mode='bilinear', padding_mode='zeros', align_corners=False)
+        read = samples(feat, grid.flatten(1, 2), 'zeros')
         return read.reshape(*read.shape[:2], *grid.shape[1:4])

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from freqfusion_mm.layers import ESP, ConvNormAct, NormAct, ReferenceNames
+from freqfusion_mm.layers.hierarchical.units import UNITS
 
 EPS = 1e-3
 
@@ -24,12 +25,14 @@ class ESPNet(ReferenceNames, BaseModule):
         16 (or 19), 131 and 256.
 
     Args:
-        depths: ESP blocks at strides 4 and 8 (the authors' p and q; p=2 and q=3, 5, 8 are released).
+        depths: units at strides 4 and 8 (the authors' p and q; p=2 and q=3, 5, 8 are released).
         widths: channels of the three stages; for `chain='all'` the last two must be multiples of 5.
         fine_map: what is handed out at stride 2. 'stem': the first convolution (16 channels), as the released
             Cityscapes decoders read it; 'reinforced': with the image beside it (19), as the CamVid decoder does.
         image_reinforcement: concatenate the shrunken image; off is the poster's row "Encoder".
         chain: of the hierarchical fusion, see `layers.ESP`: 'dilated' (released), 'all', 'none'.
+        unit: 'esp', or what the poster compares it with: 'resnet', 'resnext', 'inception', 'mobilenet' or 'shufflenet',
+            see `layers.hierarchical.units`; a 3x3 convolution then halves the map.
         out_indices: of the stages to hand out.
         in_channels: of the image.
         norm_eval: keep the BatchNorm statistics fixed during training.
@@ -61,6 +64,7 @@ class ESPNet(ReferenceNames, BaseModule):
         fine_map: str = 'stem',
         image_reinforcement: bool = True,
         chain: str = 'dilated',
+        unit: str = 'esp',
         out_indices: Sequence[int] = (0, 1, 2),
         in_channels: int = 3,
         norm_eval: bool = False,
@@ -73,6 +77,18 @@ class ESPNet(ReferenceNames, BaseModule):
             raise ValueError(f'out_indices must be some of 0, 1, 2, got {tuple(out_indices)}')
         if len(depths) != 2 or min(depths) < 1:
             raise ValueError(f'depths must be two positive numbers of ESP blocks, got {depths}')
+        if unit not in ('esp', *UNITS):
+            raise ValueError(f'unit must be one of {("esp", *UNITS)}, got {unit!r}')
+
+        def down(before: int, after: int) -> nn.Module:
+            if unit == 'esp':
+                return ESP(before, after, stride=2, chain=chain)
+            return ConvNormAct(before, after, 3, stride=2, eps=EPS)
+
+        def units(channels: int, number: int) -> nn.ModuleList:
+            make = UNITS.get(unit) or (lambda channels: ESP(channels, channels, chain=chain))
+            return nn.ModuleList(make(channels) for _ in range(number))
+
         stem, middle, last = widths
         image = in_channels if image_reinforcement else 0
         joined = stem + image, 2 * middle + image, 2 * last
@@ -84,11 +100,11 @@ class ESPNet(ReferenceNames, BaseModule):
 
         self.stem = ConvNormAct(in_channels, stem, 3, stride=2, eps=EPS)
         self.norm_act1 = NormAct(joined[0], EPS)
-        self.down2 = ESP(joined[0], middle, stride=2, chain=chain)
-        self.stage2 = nn.ModuleList(ESP(middle, middle, chain=chain) for _ in range(depths[0]))
+        self.down2 = down(joined[0], middle)
+        self.stage2 = units(middle, depths[0])
         self.norm_act2 = NormAct(joined[1], EPS)
-        self.down3 = ESP(joined[1], last, stride=2, chain=chain)
-        self.stage3 = nn.ModuleList(ESP(last, last, chain=chain) for _ in range(depths[1]))
+        self.down3 = down(joined[1], last)
+        self.stage3 = units(last, depths[1])
         self.norm_act3 = NormAct(joined[2], EPS)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:

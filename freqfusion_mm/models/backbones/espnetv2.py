@@ -143,3 +143,18 @@ class ESPNetV2(ReferenceNames, BaseModule):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+
+class ESPNetV2WithImage(ESPNetV2):
+    """`ESPNetV2` whose last output is the (normalised) input image, for a head that is guided by it.
+
+    Example:
+        >>> import torch
+        >>> backbone = ESPNetV2WithImage(0.5, out_indices=(3,))
+        >>> [tuple(out.shape) for out in backbone(torch.zeros(1, 3, 64, 48))]
+        [(1, 128, 4, 3), (1, 3, 64, 48)]
+    """
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """[B, in_channels, H, W] -> the maps of `out_indices`, and the image."""
+        return (*super().forward(image), image)

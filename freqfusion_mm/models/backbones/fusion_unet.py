@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmseg.models.backbones import UNet
+from mmseg.models.backbones.unet import InterpConv
 from torch import Tensor, nn
 
 from ...layers import build_fusion
@@ -35,7 +36,7 @@ class FusionUNet(KeptInit, UNet):
     """
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
-        super().__init__(*args, upsample_cfg=dict(type='InterpConv'), **kwargs)
+        super().__init__(*args, upsample_cfg=dict(type=InterpConv), **kwargs)
         norm_cfg = kwargs.get('norm_cfg')
         self.fusions = nn.ModuleList()
         for i in reversed(range(len(self.decoder))):

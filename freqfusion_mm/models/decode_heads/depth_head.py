@@ -18,7 +18,20 @@ from torch import Tensor
 from .segformer_head import FusionSegformerHead
 
 
-class FusionDepthHead(FusionSegformerHead):
+class DepthLosses:
+    """Loss and resizing of a head of depth, for mmsegmentation's decode heads."""
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Losses of the depth `seg_logits` against `gt_depth_map` of the samples, at the latter's size."""
+        target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
+        depth = resize(seg_logits, target.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        losses = {}
+        for loss in self.loss_decode if isinstance(self.loss_decode, torch.nn.ModuleList) else [self.loss_decode]:
+            losses[loss.loss_name] = losses.get(loss.loss_name, 0) + loss(depth, target)
+        return losses
+
+
+class FusionDepthHead(DepthLosses, FusionSegformerHead):
     """SegFormer head that predicts `max_depth * sigmoid(.)`, for mmsegmentation's DepthEstimator.
 
     Args:
@@ -51,12 +64,3 @@ class FusionDepthHead(FusionSegformerHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         return self.max_depth * super().forward(inputs).sigmoid()  # [B, 1, H, W]
-
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Losses of the depth `seg_logits` against `gt_depth_map` of the samples, at the latter's size."""
-        target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
-        depth = resize(seg_logits, target.shape[2:], mode='bilinear', align_corners=self.align_corners)
-        losses = {}
-        for loss in self.loss_decode if isinstance(self.loss_decode, torch.nn.ModuleList) else [self.loss_decode]:
-            losses[loss.loss_name] = losses.get(loss.loss_name, 0) + loss(depth, target)
-        return losses

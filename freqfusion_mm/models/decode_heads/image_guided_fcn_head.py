@@ -1,4 +1,4 @@
-"""FCN head behind a plain vision transformer: one direct upsampling, guided by the image, before the classifier.
+"""FCN head on one coarse map: one direct upsampling of it, guided by the image, before the classifier.
 
 Paper: A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling, arXiv 2407.02283 (Segmenter).
 Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, written anew on mmsegmentation's FCNHead.
@@ -22,10 +22,10 @@ class ImageGuidedFCNHead(FCNHead):
     """FCN head whose features are upsampled to `1 / (product of guide_strides)` of the image and then classified.
 
     Convention:
-        The backbone's last output is the image (`VisionTransformerWithImage`). The guide is `ShallowImageGuide` of it;
-        an upsampler that is not guided goes to the same size without one. The ratio is what the strides leave: 16 to 4
-        is one step of x4 with ReSFU and every other direct upsampler, and two steps of x2 with the others, which get
-        the guide averaged down in between.
+        The backbone's last output is the image (`VisionTransformerWithImage`, `ESPNetV2WithImage`). The guide is
+        `ShallowImageGuide` of it; an upsampler that is not guided goes to the same size without one. The ratio is what
+        the strides leave: 16 to 4 is one step of x4 with ReSFU and every other direct upsampler, and two steps of x2
+        with the others, which get the guide averaged down in between.
 
     Args:
         in_index: the map to upsample; by default the last one before the image.

@@ -11,40 +11,40 @@ from typing import Any
 
 from mmdet.models.roi_heads.mask_heads import DynamicMaskHead, FCNMaskHead, HTCMaskHead, SCNetMaskHead
 
-from ...layers import Deconv, build_fusion, read_upsample_cfg
-from ..fusions import KeptInit, takes_fusion
-from ..self_guided import SelfGuided
+from ...layers import build_fusion, read_upsample_cfg
+from ..fusions import keeps_deconv, takes_fusion
+from ..self_guided import SelfGuided, SelfGuidedInside
 
 
-class _FusionMask(KeptInit):
+class _FusionMask(SelfGuidedInside):
     """Mixin, to be named before the stock head: `upsample` becomes a chosen one.
 
     Convention:
         See `SelfGuided` for what guides. With `nearest`, `bilinear`, `carafe` or `deconv` it is the stock head, whose
-        weights load; a deconv has the kernel size of its ratio, and a ReLU after it, as there.
+        weights load; `dict(type='deconv')` leaves its layer in its place, with the ReLU after it.
     """
-
-    fusions_in = 'upsample'
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         options = dict(upsample_cfg) if isinstance(upsample_cfg, dict) else dict(type=upsample_cfg)
         scale_factor = options.pop('scale_factor', None) or 2
-        kind, _ = read_upsample_cfg(options)
-        super().__init__(*args, upsample_cfg=dict(type='nearest', scale_factor=scale_factor), **kwargs)
-        self.upsample_method = 'deconv' if kind is Deconv else kind.__name__  # the stock head asks for the first
-        if kind is Deconv:
-            options = dict(kernel_size=scale_factor, scale_factor=scale_factor, **options)
-        channels = self.conv_logits.in_channels
-        fusion = build_fusion(options, channels, channels, keep_hr=False, norm_cfg=self.norm_cfg)
-        self.upsample = SelfGuided(fusion, scale_factor)
+        kept = keeps_deconv(type(self).__name__, options)
+        stock = dict(type='deconv' if kept else 'nearest', scale_factor=scale_factor)
+        super().__init__(*args, upsample_cfg=stock, **kwargs)
+        if not kept:
+            self.upsample_method = read_upsample_cfg(options)[0].__name__
+            channels = self.conv_logits.in_channels
+            fusion = build_fusion(options, channels, channels, keep_hr=False, norm_cfg=self.norm_cfg)
+            self.upsample = SelfGuided(fusion, scale_factor)
 
     def _load_from_state_dict(self, state_dict: MutableMapping[str, Any], prefix: str, *args) -> None:
-        start = f'{prefix}upsample.'
+        start, ours = f'{prefix}upsample.', 'fusion.upsampler.'
         for key in [key for key in state_dict if key.startswith(start)]:
             name = key[len(start) :]
-            if not name.startswith('fusion.'):  # the stock head's
-                name = f'deconv.{name}' if name in ('weight', 'bias') else name
-                state_dict[f'{start}fusion.upsampler.{name}'] = state_dict.pop(key)
+            if not isinstance(self.upsample, SelfGuided):  # weights that were saved when a deconv was ours
+                name = name.removeprefix(f'{ours}deconv.')
+            elif not name.startswith('fusion.'):  # the stock head's
+                name = f'{ours}{name}'
+            state_dict[f'{start}{name}'] = state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

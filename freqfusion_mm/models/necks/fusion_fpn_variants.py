@@ -1,11 +1,12 @@
 """The relatives of FPN in mmdet, their top-down path upsampled by a chosen fusion.
 
 Paper: Path Aggregation Network for Instance Segmentation (CVPR 2018); DropBlock (NeurIPS 2018) in a pyramid, as
-    GLIP's configs use it; DetectoRS (CVPR 2021).
-Source: results and weight names of mmdet's PAFPN and FPN_DropBlock, written anew on `FusionFPN`; mmdet's RFP,
-    subclassed.
+    GLIP's configs use it; DetectoRS (CVPR 2021); CLRNet (CVPR 2022).
+Source: results and weight names of mmdet's PAFPN, FPN_DropBlock and CLRFPN, written anew on `FusionFPN`; mmdet's
+    RFP, subclassed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmcv.cnn import ConvModule
@@ -79,6 +80,45 @@ class FusionPAFPN(FusionFPN):
         for i, conv in enumerate(self.downsample_convs):
             outs[i + 1] = outs[i + 1] + conv(outs[i])
         return [outs[0], *(conv(out) for conv, out in zip(self.pafpn_convs, outs[1:]))]
+
+
+@takes_fusion
+class FusionCLRFPN(FusionFPN):
+    """CLRNet's pyramid, an FPN with an exclusive `end_level`, which may get more maps than it reads.
+
+    With `dict(type='nearest')` it is mmdet's `CLRFPN`, same keys and numbers.
+
+    Args:
+        in_channels: of the maps that it reads, the first of those that it gets, fine to coarse.
+        end_level: the first map that is not read; -1: none.
+        attention: nothing, as in `CLRFPN`.
+        args, kwargs: the others of `FusionFPN`, `upsample_cfg` among them.
+
+    Example:
+        >>> import torch
+        >>> neck = FusionCLRFPN([8, 16], 8, num_outs=2)
+        >>> maps = [torch.rand(1, c, s, s) for c, s in ((8, 13), (16, 7), (32, 4))]
+        >>> [tuple(out.shape[2:]) for out in neck(maps)]
+        [(13, 13), (7, 7)]
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        num_outs: int,
+        start_level: int = 0,
+        end_level: int = -1,
+        *args,
+        attention: bool = False,
+        **kwargs,
+    ) -> None:
+        end_level = end_level if end_level == -1 else end_level - 1
+        super().__init__(in_channels, out_channels, num_outs, start_level, end_level, *args, **kwargs)
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """As `FusionFPN`, of the first maps."""
+        return super().forward(inputs[: len(self.in_channels)])
 
 
 class _FPNOfFusions(KeptInit, FPN):

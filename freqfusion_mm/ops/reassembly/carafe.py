@@ -18,7 +18,7 @@ def carafe(
     features: Tensor,
     masks: Tensor,
     kernel_size: int,
-    group_size: int = 1,
+    groups: int = 1,
     scale_factor: int | None = None,
     *,
     padding: str = 'zeros',
@@ -28,7 +28,7 @@ def carafe(
 
     Convention:
         `out[n,c,Y,X] = sum_ij masks[n, g*k*k + i*k + j, Y, X] * features[n, c, y + i - r, x + j - r]` with
-        `r = (k-1)/2`, `g = c // (C / group_size)`, `y = floor(Y*h/H)`, `x = floor(X*w/W)` (`Y // s` where the ratio s
+        `r = (k-1)/2`, `g = c // (C / groups)`, `y = floor(Y*h/H)`, `x = floor(X*w/W)` (`Y // s` where the ratio s
         is whole). Neighbours outside the map count as zero (`padding='zeros'`, mmcv's CUDA kernel) or are mirrored
         without repeating the edge (`padding='reflect'`, FreqFusion's own fallback), over and over where the map is
         smaller than the window, or repeat the edge (`padding='replicate'`). The masks are used as they are: normalise
@@ -36,9 +36,9 @@ def carafe(
 
     Args:
         features: [N, C, h, w], any float dtype.
-        masks: [N, group_size * kernel_size**2, H, W], dtype and device of `features`.
+        masks: [N, groups * kernel_size**2, H, W], dtype and device of `features`.
         kernel_size: odd window width k.
-        group_size: number of channel groups that have a kernel of their own (mmcv's name); divides C.
+        groups: channel groups that have a kernel of their own (mmcv: group_size); divides C.
         scale_factor: the ratio H/h = W/w, checked. None: the sizes alone decide, and need no whole ratio.
         padding: 'zeros', 'reflect' or 'replicate'.
         impl: 'triton' is a kernel for NVIDIA GPUs, 'matmul' multiplies tiles of windows with banded matrices, 'shifted'
@@ -59,11 +59,11 @@ def carafe(
         >>> import torch
         >>> x = torch.rand(1, 8, 5, 7)
         >>> kernels = torch.rand(1, 25, 10, 14).softmax(dim=1)
-        >>> carafe(x, kernels, kernel_size=5, group_size=1, scale_factor=2).shape
+        >>> carafe(x, kernels, kernel_size=5, groups=1, scale_factor=2).shape
         torch.Size([1, 8, 10, 14])
     """
-    _check(features, masks, kernel_size, group_size, scale_factor, padding)
-    return _carafe(features, masks, kernel_size, group_size, padding, impl=impl)
+    _check(features, masks, kernel_size, groups, scale_factor, padding)
+    return _carafe(features, masks, kernel_size, groups, padding, impl=impl)
 
 
 def preferred(coarse: Tensor, fine: Tensor) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _check(
     features: Tensor,
     masks: Tensor,
     kernel_size: int,
-    group_size: int,
+    groups: int,
     scale_factor: int | None,
     padding: str,
 ) -> None:
@@ -114,12 +114,10 @@ def _check(
         raise ValueError(f'empty map: features {tuple(features.shape)}, masks {tuple(masks.shape)}')
     if n != n_masks:
         raise ValueError(f'features and masks must have one batch size, got {n} and {n_masks}')
-    if group_size < 1 or c % group_size:
-        raise ValueError(f'group_size must divide the {c} feature channels, got {group_size}')
-    if c_masks != group_size * kernel_size**2:
-        raise ValueError(
-            f'masks must have group_size * kernel_size**2 = {group_size * kernel_size**2} channels, got {c_masks}'
-        )
+    if groups < 1 or c % groups:
+        raise ValueError(f'groups must divide the {c} feature channels, got {groups}')
+    if c_masks != groups * kernel_size**2:
+        raise ValueError(f'masks must have groups * kernel_size**2 = {groups * kernel_size**2} channels, got {c_masks}')
     if scale_factor is not None and (height, width) != (h * scale_factor, w * scale_factor):
         raise ValueError(
             f'masks must be {scale_factor} times the {h}x{w} features, i.e. {h * scale_factor}x'

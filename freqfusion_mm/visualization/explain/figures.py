@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...evaluation.analysis.fusion_views import FusionView, ModelView, band_energies
+from ..figure import save_figure
 from ..gridding import receptive_fields_figure
 from ..trimap_curve import trimap_figure
 from .maps import TITLES, fusion_names, show_maps
@@ -50,7 +51,7 @@ def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> None:
     for name, figure in figures.items():
         stem = re.sub(r'[^\w.-]+', '_', name)
         for ending in ('png', 'pdf'):
-            figure.savefig(folder / f'{stem}.{ending}', dpi=150)
+            save_figure(figure, folder / f'{stem}.{ending}', dpi=150)
 
 
 def prediction_figure(models: Sequence[ModelView]) -> Figure:

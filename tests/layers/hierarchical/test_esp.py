@@ -19,6 +19,7 @@ from freqfusion_mm.layers import (
     shrink_image,
 )
 from freqfusion_mm.layers.hierarchical.hierarchical_fusion import hierarchical_fusion
+from freqfusion_mm.layers.hierarchical.units import UNITS
 
 LAYERS = {
     'esp': (lambda: ESP(20, 20), 20),
@@ -29,6 +30,7 @@ LAYERS = {
     'efficient-pool': (lambda: EfficientPyramidPool(12, 6, width=4), 12),
     'depthwise-pool': (lambda: DepthwisePyramidPool(6, 8), 6),
     'gated-skip': (lambda: GatedSkip(12, 8), 12),
+    **{name: (lambda unit=unit: unit(32), 32) for name, unit in UNITS.items()},
 }
 
 
@@ -187,3 +189,35 @@ def test_receptive_energy_is_the_gradient_of_the_middle_pixel():
             torch.autograd.grad(out[0, c, 4, 4], x, retain_graph=True)[0].square().sum(dim=(0, 1)) for c in range(4)
         )
         torch.testing.assert_close(total.flip(0, 1), energy)
+
+
+#: Convolutions of a unit of 64 channels: weights alone, by hand from the definitions.
+UNIT_WEIGHTS = {
+    'resnet': 2 * 9 * 64 * 64,
+    'resnext': 2 * 64 * 192 + 9 * 192 * 6,
+    'inception': 64 * 16 + 64 * 24 + 9 * 24 * 32 + 64 * 4 + 25 * 4 * 8 + 64 * 8,
+    'mobilenet': 9 * 64 + 64 * 64,
+    'shufflenet': 64 * 32 // 8 + 9 * 32 + 32 * 64 // 8,
+}
+
+
+@pytest.mark.parametrize('name', UNITS)
+def test_units_have_the_weights_of_their_definitions(name):
+    unit = UNITS[name](64)
+    convs = [module for module in unit.modules() if isinstance(module, nn.Conv2d)]
+    assert sum(conv.weight.numel() for conv in convs) == UNIT_WEIGHTS[name]
+    assert all(conv.bias is None for conv in convs)
+
+
+@pytest.mark.parametrize('name', ['resnet', 'resnext', 'shufflenet'])
+def test_units_with_a_shortcut_start_from_their_input(name):
+    unit = UNITS[name](32).eval()
+    last = [module for module in unit.modules() if isinstance(module, nn.BatchNorm2d)][-1]
+    nn.init.zeros_(last.weight)
+    x = torch.randn(1, 32, 5, 6)
+    torch.testing.assert_close(unit(x), x.relu())
+
+
+def test_inception_wants_whole_parts():
+    with pytest.raises(ValueError, match='a multiple of 16, got 20'):
+        UNITS['inception'](20)

@@ -1,13 +1,10 @@
 """LiftPool: it inverts, it equals the wavelets it can stand for, it differentiates, and it takes any size."""
 
-import itertools
-
 import pytest
 import torch
 from torch.autograd import gradcheck
 
 from freqfusion_mm.layers import (
-    POOLS,
     BlurPool,
     LiftDownPool,
     Lifting,
@@ -15,32 +12,10 @@ from freqfusion_mm.layers import (
     SubBands,
     build_pool,
     build_unpool,
-    split,
 )
-from freqfusion_mm.layers.pooling.pools import MaxIndices
 
 SIZES = [(8, 8), (7, 10), (33, 2), (1, 5), (1, 1)]
 VARIANTS = ['depthwise', 'separable', 'dense', 'linear']
-
-
-@pytest.mark.parametrize('size', [(4, 6), (5, 7), (1, 2)])
-def test_carafe_pool_by_its_definition(size, assert_same):
-    pool = build_pool(dict(type='carafe', kernel_size=3, groups=2, compressed_channels=4), channels=4).double()
-    for parameter in pool.parameters():
-        torch.nn.init.normal_(parameter)
-    feat = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
-    kernels = pool.content_encoder(pool.channel_compressor(feat)).unflatten(1, (2, 9)).softmax(2)
-    coarse = [-(-side // 2) for side in size]
-    expected = torch.zeros(2, 4, *coarse, dtype=torch.float64)
-    for y, x, i, j in itertools.product(range(coarse[0]), range(coarse[1]), range(3), range(3)):
-        row, col = 2 * y + i - 1, 2 * x + j - 1
-        if 0 <= row < size[0] and 0 <= col < size[1]:
-            weights = kernels[:, :, 3 * i + j, y, x].repeat_interleave(2, 1)
-            expected[:, :, y, x] = expected[:, :, y, x] + weights * feat[:, :, row, col]
-    out = pool(feat)
-    assert_same(out, expected)
-    out.sum().backward()
-    assert torch.isfinite(feat.grad).all() and all(parameter.grad is not None for parameter in pool.parameters())
 
 
 def lift_loop(signal, predict, update):
@@ -268,43 +243,6 @@ def test_penalties_are_those_of_the_three_lifts():
     torch.testing.assert_close(pool.penalties, (update, predict))
 
 
-@pytest.mark.parametrize('name', POOLS)
-@pytest.mark.parametrize('size', SIZES)
-def test_every_pooling_halves_any_size_and_remembers_it(name, size):
-    pool = build_pool(dict(type=name), channels=4)
-    feat = torch.randn(2, 4, *size, requires_grad=True)
-    pooled, memory = split(pool, feat)
-    half = tuple(-(-side // 2) for side in size)
-    assert pooled.shape == (2, 4, *half) and memory.size == size
-    torch.testing.assert_close(pool(feat), pooled)
-    pooled.sum().backward()
-    assert feat.grad.isfinite().all()
-    restored = build_unpool(dict(type='interpolate'), 4, 4, pool)(pooled, memory)
-    assert restored.shape == feat.shape
-
-
-def test_max_unpool_is_torchs():
-    feat = torch.randn(2, 3, 8, 6)
-    pooled, memory = split(build_pool(dict(type='max'), 3), feat)
-    expected = torch.nn.functional.max_unpool2d(pooled, memory.indices, 2)
-    torch.testing.assert_close(build_unpool(dict(type='max_unpool'), 3, 3)(pooled, memory), expected)
-
-
-def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
-    feat = torch.randn(1, 2, 7, 8, dtype=torch.float64)
-    out = BlurPool(2, kernel_size=3, maximum=False).double()(feat)
-    taps = [0.25, 0.5, 0.25]
-    for y in range(4):
-        for x in range(4):
-            total = 0
-            for i in range(3):
-                for j in range(3):
-                    row, col = abs(2 * y + i - 1), abs(2 * x + j - 1)
-                    row, col = min(row, 12 - row), min(col, 14 - col)
-                    total = total + taps[i] * taps[j] * feat[0, :, row, col]
-            torch.testing.assert_close(out[0, :, y, x], total)
-
-
 @pytest.mark.parametrize(
     'make, error, words',
     [
@@ -351,7 +289,3 @@ def test_compiles_without_a_graph_break():
 
     feat = torch.randn(1, 4, 7, 10)
     torch.testing.assert_close(torch.compile(both, backend='eager', fullgraph=True)(feat), both(feat))
-
-
-def test_max_indices_are_a_tuple_with_the_size():
-    assert MaxIndices(torch.zeros(1), (3, 4)).size == (3, 4)

@@ -8,6 +8,7 @@ pytest.importorskip('mmseg')
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 
+from freqfusion_mm.layers.hierarchical.units import UNITS  # noqa: E402
 from freqfusion_mm.models.backbones import ESPNet, ESPNetV2  # noqa: E402
 from freqfusion_mm.models.decode_heads import EESPNetSegHead, ESPNetCHead, ESPNetHead, ESPNetV2Head  # noqa: E402
 from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
@@ -45,6 +46,7 @@ def test_espnet_hands_out_its_stages(size):
         dict(image_reinforcement=False),
         dict(widths=(16, 60, 125), chain='all'),
         dict(chain='none', out_indices=(1, 2)),
+        *(dict(unit=unit) for unit in UNITS),
     ):
         backbone = ESPNet((1, 1), **options)
         outs = backbone(torch.rand(2, 3, *size))

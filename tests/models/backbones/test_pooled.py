@@ -252,7 +252,7 @@ def head_class(name):
         pytest.importorskip(
             'freqfusion_mm.models.decode_heads', reason='heads are those of mmseg', exc_type=ImportError
         )
-        if name == 'UnpoolASPPHead'
+        if name == 'FusionSepASPPHead'
         else pytest.importorskip('mmseg.models.decode_heads'),
         name,
     )
@@ -260,7 +260,7 @@ def head_class(name):
 
 def test_interpolation_is_the_stock_head(assert_same):
     stock = head_class('DepthwiseSeparableASPPHead')(**HEAD).eval()
-    ours = head_class('UnpoolASPPHead')(**HEAD, unpool_cfg=dict(type='interpolate')).eval()
+    ours = head_class('FusionSepASPPHead')(**HEAD, upsample_cfg=dict(type='bilinear')).eval()
     ours.load_state_dict(stock.state_dict())
     maps = PooledResNet(18, dilated_stages=1, base_channels=8).eval()(torch.rand(2, 3, 67, 90))
     assert_same(ours(maps), stock(maps))
@@ -272,7 +272,7 @@ def test_interpolation_is_the_stock_head(assert_same):
 @pytest.mark.parametrize('dilated, steps', [(1, 3), (2, 2), (0, 4)])
 def test_head_climbs_the_poolings(size, dilated, steps):
     net = PooledResNet(18, LIFT, dilated_stages=dilated, base_channels=8, return_memory=True)
-    head = head_class('UnpoolASPPHead')(**HEAD, memory_channels=net.memory_channels)
+    head = head_class('FusionSepASPPHead')(**HEAD, upsample_cfg=LIFT, memory_channels=net.memory_channels)
     assert len(head.unpools) == steps
     logits = head(net(torch.rand(2, 3, *size)))
     assert logits.shape == (2, 5, *(-(-length // 2) for length in size))
@@ -281,13 +281,13 @@ def test_head_climbs_the_poolings(size, dilated, steps):
 
 
 def test_head_says_what_is_wrong():
-    head = head_class('UnpoolASPPHead')
+    head = head_class('FusionSepASPPHead')
     with pytest.raises(ValueError, match='memory_channels'):
-        head(**HEAD)
+        head(**HEAD, upsample_cfg=LIFT)
     with pytest.raises(ValueError, match='low-level map'):
-        head(**{**HEAD, 'c1_in_channels': 0}, memory_channels=[8, 8, 16])
+        head(**{**HEAD, 'c1_in_channels': 0}, upsample_cfg=LIFT, memory_channels=[8, 8, 16])
     with pytest.raises(ValueError, match='tied=True needs'):
-        head(**HEAD, unpool_cfg=dict(type='lift', tied=True), memory_channels=[8, 8, 16])
+        head(**HEAD, upsample_cfg=dict(type='lift', tied=True), memory_channels=[8, 8, 16])
     maps = PooledResNet(18, LIFT, dilated_stages=1, base_channels=8)(torch.rand(2, 3, 64, 64))
     with pytest.raises(ValueError, match='return_memory=True'):
-        head(**HEAD, memory_channels=[8, 8, 16])(maps)
+        head(**HEAD, upsample_cfg=LIFT, memory_channels=[8, 8, 16])(maps)

@@ -70,7 +70,6 @@ def test_with_the_stock_upsampling_it_is_the_stock_head(name, upsample):
         dict(type='SAPA'),
         dict(type='DySample'),
         dict(type='carafe', compressed_channels=8),
-        'deconv',
     ],
     ids=str,
 )
@@ -86,6 +85,36 @@ def test_every_gradient_and_its_own_initialisation(name, upsample_cfg):
     assert outs[0].shape == (5, 3, 14, 14)
     sum(out.square().sum() for out in outs).backward()
     assert not [key for key, weight in head.named_parameters() if weight.grad is None]
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_a_kept_deconv_is_initialised_as_in_stock_and_learns(name):
+    cls, options, inputs = HEADS[name]
+    drawn = []
+    for make in (cls, lambda **given: MODELS.build(dict(given, type=name))):
+        torch.manual_seed(0)
+        head = make(**options, upsample_cfg=STOCK['deconv'])
+        head.init_weights()
+        drawn.append(head.state_dict())
+    assert list(drawn[0]) == list(drawn[1])
+    assert all(torch.equal(value, drawn[1][key]) for key, value in drawn[0].items())
+    sum(out.square().sum() for out in flat(head(*inputs))).backward()
+    assert not [key for key, weight in head.named_parameters() if weight.grad is None]
+
+
+def test_a_deconv_that_changes_the_channels_is_kept_too():
+    options = dict(SMALL, **LOSS, num_convs=0, conv_out_channels=4)
+    stock = FCNMaskHead(**options)
+    ours = MODELS.build(dict(options, type='FusionFCNMaskHead', upsample_cfg='deconv'))
+    ours.load_state_dict(stock.state_dict())
+    assert torch.equal(ours(REGIONS), stock(REGIONS))
+    old = {
+        key.replace('upsample.', 'upsample.fusion.upsampler.deconv.'): stock.state_dict()[key]
+        for key in ours.state_dict()
+    }
+    ours.load_state_dict(old)  # as it was saved when the layer was ours
+    with pytest.raises(TypeError, match='which has no options here'):
+        MODELS.build(dict(options, type='FusionFCNMaskHead', upsample_cfg=dict(type='deconv', kernel_size=4)))
 
 
 @pytest.mark.parametrize('upsample', ['FreqFusion', 'carafe', 'bilinear', 'deconv'])

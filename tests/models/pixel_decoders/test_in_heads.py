@@ -24,15 +24,8 @@ META = dict(batch_input_shape=(64, 96), img_shape=(64, 96), pad_shape=(64, 96))
 
 @pytest.fixture
 def scope():
-    """scope('mmdet'): what a runner of that scope sets; taken back afterwards."""
-    instances = dict(DefaultScope._instance_dict)
-
-    def enter(name):
-        DefaultScope.get_instance(f'test-{name}', scope_name=name)
-
-    yield enter
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(instances)
+    """scope('mmdet'): what a runner of that scope sets."""
+    return lambda name: DefaultScope.get_instance(f'test-{name}', scope_name=name)
 
 
 def stock_config(tmp_path, base, pixel_decoder):

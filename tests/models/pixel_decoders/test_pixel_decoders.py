@@ -107,7 +107,7 @@ def test_the_released_form_has_three_fusions():
     assert (len(decoder.input_fusions), len(decoder.fusions)) == (2, 1)
     fusion = decoder.fusions[0]
     assert fusion.lr_compressor.out_channels == 64
-    assert fusion.lowpass_window is None and fusion.highpass_window is None
+    assert fusion.lowpass_filter.window is None and fusion.highpass_filter.window is None
     assert released().input_fusions is None
 
 

@@ -72,7 +72,7 @@ def test_reassembly_compiles(capability, dtype, compiled):
         kernels.backward(out, features, masks, 5, 1, 'reflect', needs=(True, False))
         kernels.backward(out, features, masks, 5, 1, 'replicate', needs=(False, True))
 
-    assert compiled(capability, launches) == ['_forward', '_grad_features', '_grad_masks']
+    assert compiled(capability, launches) == ['forward', 'grad_features', 'grad_masks']
 
 
 @pytest.mark.parametrize('capability, dtype', CAPABILITIES[:3])
@@ -85,7 +85,7 @@ def test_fns_attention_compiles(capability, dtype, compiled):
         kernels.backward(out, attn, value, 3, needs=(False, True))
         kernels.backward(out, attn, value, 3, needs=(True, False))
 
-    assert compiled(capability, launches) == ['_forward', '_grad_features', '_grad_masks', '_gather_samples']
+    assert compiled(capability, launches) == ['forward', 'grad_features', 'grad_masks', '_gather_samples']
 
 
 @pytest.mark.parametrize('capability, dtype', CAPABILITIES)
@@ -104,6 +104,6 @@ def test_kernels_and_similarity_compile(capability, dtype, compiled):
     assert compiled(capability, launches) == [
         '_normalize',
         '_grad_logits',
-        *('_norms', '_similarity'),
-        *('_norms', '_grad_features'),
+        *('write_norms', 'write_similarity'),
+        *('write_norms', 'grad_features'),
     ]

@@ -1,0 +1,13 @@
+# ESPNetv2 s=2.0 with SSD, EdgeNets zoo, PASCAL VOC 2007, row 512x512: mAP 75.01.
+_base_ = [
+    '../_base_/models/ssd_espnetv2-s2.0.py',
+    '../_base_/datasets/voc0712_ssd_512x512.py',
+    '../_base_/schedules/det_edgenets_240e.py',
+    '../_base_/default_runtime_det.py',
+]
+anchors = dict(
+    strides=[8, 16, 32, 64, 128, 512],
+    min_sizes=[52, 133, 214, 295, 376, 457],
+    max_sizes=[133, 214, 295, 376, 457, 538],
+)
+model = dict(bbox_head=dict(num_classes=20, anchor_generator=anchors))

@@ -1,0 +1,3 @@
+# SAPA (NeurIPS 2022) README, depth: BTS R50 on NYU Depth v2, row SAPA-G: d1 0.872, AbsRel 0.116, RMS 0.408.
+_base_ = ['./bts_r50_nearest_1xb4-50e_nyu-480x480.py', '../_base_/upsamplers/sapa-g.py']
+model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))

@@ -1,0 +1,74 @@
+"""A data set's pipeline that names what it cannot read, and what does not fit together."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import Compose
+
+from .data import innermost
+from .pixels import Step, UnreadableImage, check_channels, check_files, read_by, reads_labels
+
+MAPS = ('gt_seg_map', 'gt_depth_map')  # what steps that read labels call them
+
+
+class CheckedPipeline(Compose):
+    """The same steps, around which files, sizes of label maps and channels are checked.
+
+    Args:
+        steps: built transforms, in order.
+        channels: of `channels_taken`.
+        report: a file that gets a line for each bad sample, of which nothing is given then, so that mmengine takes
+            another one; None: an `UnreadableImage` is raised.
+    """
+
+    def __init__(self, steps: list[Step], channels: Collection[int] | None, report: Path | None) -> None:
+        self.transforms = steps
+        self.channels = channels
+        self.report = report
+
+    def __call__(self, data: dict) -> dict | None:
+        try:
+            return self._run(data)
+        except UnreadableImage as error:
+            if self.report is None:
+                raise
+            with open(self.report, 'a') as file:
+                file.write(f'{error}\n')
+            return None
+
+    def _run(self, data: dict) -> dict | None:
+        image = data.get('img_path')
+        label = data.get('seg_map_path') or data.get('depth_map_path') or image
+        check_files(data)
+        for step in self.transforms:
+            if reads_labels(step):
+                data = read_by(step, data, label)
+                _check_sizes(data, label)
+            elif 'img' not in data and 'inputs' not in data:
+                data = read_by(step, data, image)
+            else:
+                data = step(data)
+            if data is None:
+                return None
+        check_channels(data, image, self.channels)
+        return data
+
+
+def check_reading(dataset: Any, channels: Collection[int] | None = None, report: Path | None = None) -> None:
+    """Puts a `CheckedPipeline` in the place of each pipeline of a built data set, wrapped or concatenated."""
+    for leaf in innermost(dataset):
+        steps = getattr(getattr(leaf, 'pipeline', None), 'transforms', None)
+        if steps:
+            leaf.pipeline = CheckedPipeline(steps, channels, report)
+
+
+def _check_sizes(data: dict, path: Any) -> None:
+    sizes = [tuple(data[key][:2]) for key in ('img_shape', 'ori_shape') if key in data]
+    for key in MAPS:
+        shape = getattr(data.get(key), 'shape', ())[:2]
+        if sizes and shape and tuple(shape) not in sizes:
+            raise UnreadableImage(
+                f'{path} cannot be used: the map has {shape[0]}x{shape[1]} pixels, its image '
+                f'{sizes[-1][0]}x{sizes[-1][1]}'
+            )

@@ -1,0 +1,208 @@
+"""Bad files among good ones: each is named, the rest is read, in every kind of run."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip('mmseg')
+
+from freqfusion_mm.apis import load_config  # noqa: E402
+from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
+from freqfusion_mm.apis.checked_pipeline import check_reading  # noqa: E402
+from freqfusion_mm.apis.data import build_dataset, check_data  # noqa: E402
+from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
+from freqfusion_mm.apis.model import init_model  # noqa: E402
+from freqfusion_mm.apis.pixels import UnreadableImage, check_image  # noqa: E402
+from freqfusion_mm.apis.unreadable import ReadableLoader  # noqa: E402
+
+
+def cut(file):
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def save(pixels):
+    return lambda world: Image.fromarray(pixels).save(world.folder / 'data/sem/bad.png')
+
+
+#: What is wrong, and what is said of it.
+WRONG = {
+    'a label map is missing': (
+        lambda world: (world.folder / 'data/sem/bad.png').unlink(),
+        'sem/bad.png cannot be read',
+    ),
+    'a label map is cut off': (lambda world: cut(world.folder / 'data/sem/bad.png'), 'sem/bad.png cannot be read'),
+    'a label map of another size': (save(np.zeros((30, 31), np.uint8)), 'the map has 30x31 pixels, its image 48x72'),
+    'a label map in colours': (save(np.zeros((48, 72, 3), np.uint8)), 'sem/bad.png holds 3 channels'),
+    'an image is missing': (lambda world: (world.folder / 'data/img/bad.png').unlink(), 'img/bad.png cannot be read'),
+    'an image is cut off': (lambda world: cut(world.folder / 'data/img/bad.png'), 'img/bad.png cannot be read'),
+    'another number of channels': (
+        lambda world: world.image('bad.png', np.zeros((48, 72, 4), np.uint8)),
+        'it has 4 channels as the pipeline reads it, the model takes 1 or 3',
+    ),
+}
+UNCHANGED = "pipeline[0].update(color_type='unchanged')"
+
+
+def described(world, changes=''):
+    """The data set, which has listed its files, of two good samples and one that will be bad."""
+    for name in ('bad', 'one', 'two'):
+        world.image(f'{name}.png')
+    cfg = load_config(world.config(UNCHANGED + changes))
+    dataset = build_dataset(cfg)
+    dataset.full_init()
+    return cfg, dataset
+
+
+@pytest.mark.parametrize('wrong', WRONG)
+def test_a_test_leaves_it_out_by_name(wrong, world):
+    cfg, dataset = described(world)
+    spoil, said = WRONG[wrong]
+    spoil(world)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=2, collate_fn=list)
+    loader = ReadableLoader(loader, channels_taken(init_model(cfg, device='cpu')))
+    batches = list(loader)
+    assert [Path(sample['data_samples'].img_path).stem for batch in batches for sample in batch] == ['one', 'two']
+    assert len(loader.failures) == 1 and said in loader.failures[0] and 'bad.png' in loader.failures[0]
+
+
+@pytest.mark.parametrize('wrong', WRONG)
+def test_a_training_takes_another_one(wrong, world):
+    cfg, _ = described(world)
+    dataset = build_dataset(cfg, 'train_dataloader')
+    dataset.full_init()
+    spoil, said = WRONG[wrong]
+    spoil(world)
+    check_reading(dataset, channels_taken(init_model(cfg, device='cpu')), world.folder / 'report.txt')
+    taken = [Path(dataset[index]['data_samples'].img_path).stem for index in range(3)]
+    assert taken[1:] == ['one', 'two'] and taken[0] in taken[1:]
+    lines = set(Path('report.txt').read_text().splitlines())
+    assert len(lines) == 1 and said in lines.pop()
+
+
+def test_inside_wrappers_and_concatenations(world):
+    """The bad one is in the second data set, whose pipeline is another one."""
+    for name in ('bad', 'one'):
+        world.image(f'{name}.png')
+    cfg = load_config(
+        world.config(
+            'small = dict(dataset, pipeline=[pipeline[0], dict(type="Resize", scale=(36, 24)), *pipeline[1:]])\n'
+            'again = dict(type="RepeatDataset", times=2, dataset=small)\n'
+            'both = dict(type="ConcatDataset", datasets=[dataset, again])\n'
+            'test_dataloader.update(dataset=both)'
+        )
+    )
+    dataset = build_dataset(cfg)
+    dataset.full_init()
+    (world.folder / 'data/sem/bad.png').unlink()
+    loader = ReadableLoader(torch.utils.data.DataLoader(dataset, batch_size=6, collate_fn=list))
+    sizes = [tuple(sample['inputs'].shape[1:]) for batch in loader for sample in batch]
+    assert sizes == [(48, 72), (24, 36), (24, 36)] and len(loader.failures) == 3
+
+
+def test_a_bug_in_a_step_is_none_of_a_file(world):
+    _, dataset = described(world)
+    check_reading(dataset)
+    dataset.pipeline.transforms.append(lambda data: data['nothing of that name'])
+    with pytest.raises(KeyError, match='nothing of that name'):
+        dataset[1]
+
+
+def test_photographs(world, shared):
+    """Real ones: whole, cut off, with zeros in the place of its end, grey, and none at all."""
+    photos = sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:4]
+    folder = world.folder / 'photos'
+    folder.mkdir()
+    for name, photo in zip(('whole', 'cut', 'zeros', 'grey'), photos):
+        with Image.open(photo) as image:
+            image.convert('L' if name == 'grey' else 'RGB').reduce(4).save(folder / f'{name}.jpg')
+    cut(folder / 'cut.jpg')
+    content = (folder / 'zeros.jpg').read_bytes()
+    (folder / 'zeros.jpg').write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    (folder / 'page.jpg').write_text('<html>404</html>')
+    predictor = FolderPredictor(init_model(world.config(), device='cpu'))
+    report = predictor.run([folder], 'out')
+    assert sorted(file.name for file in Path('out').glob('*_labels.png')) == ['grey_labels.png', 'whole_labels.png']
+    assert len(report.lines) == 2 and len(report.failures) == 3
+    for name, failure in zip(('cut', 'page', 'zeros'), sorted(report.failures)):
+        assert f'{name}.jpg cannot be read' in failure
+
+
+def test_zeros_behind_a_whole_photograph_are_harmless(shared, tmp_path):
+    photo = next(shared('data/coco_subset/images').rglob('*.jpg'))
+    (tmp_path / 'a.jpg').write_bytes(photo.read_bytes() + bytes(500))
+    check_image(str(tmp_path / 'a.jpg'))
+    (tmp_path / 'b.jpg').write_bytes(photo.read_bytes()[:-3000] + bytes(3000))
+    with pytest.raises(UnreadableImage, match='b.jpg cannot be read'):
+        check_image(str(tmp_path / 'b.jpg'))
+
+
+def test_depth_maps(world):
+    (world.folder / 'data/depth').mkdir(parents=True)
+    for name in ('kitchen_1', 'kitchen_2'):
+        world.image(f'{name}.png')
+        numbers = np.random.default_rng(0).integers(1, 4000, (48, 72)).astype(np.uint16)
+        Image.fromarray(numbers).save(world.folder / f'data/depth/{name}.png')
+    cfg = load_config(
+        world.config(
+            "pipeline = [pipeline[0], dict(type='LoadDepthAnnotation', depth_rescale_factor=1e-3), pipeline[2]]\n"
+            "test_dataloader = dict(dataset=dict(type='NYUDataset', data_root=dataset['data_root'], pipeline=pipeline,"
+            " data_prefix=dict(img_path='img', depth_map_path='depth'), img_suffix='.png', depth_map_suffix='.png'))"
+        )
+    )
+    dataset = build_dataset(cfg)
+    check_reading(dataset)
+    cut(world.folder / 'data/depth/kitchen_2.png')
+    assert dataset[0]['data_samples'].gt_depth_map.shape == (48, 72)
+    with pytest.raises(UnreadableImage, match=r'depth/kitchen_2\.png cannot be read'):
+        dataset[1]
+
+
+def test_panoptic_maps_that_only_the_metric_reads(shared, tmp_path):
+    pytest.importorskip('mmdet')
+    root = shared('data/coco_subset')
+    (tmp_path / 'png').mkdir()
+    files = sorted((root / 'panoptic_val2017').iterdir())[:3]
+    for file in files:
+        shutil.copy(file, tmp_path / 'png')
+    files[1] = tmp_path / 'png' / files[1].name
+    cfg = load_config(write(tmp_path, root))
+    dataset = build_dataset(cfg)
+    places = {Path(dataset.get_data_info(i)['seg_map_path']).name: i for i in range(len(dataset))}
+    cut(files[1])
+    check_reading(dataset)
+    assert dataset[places[files[0].name]]['data_samples'].segments_info
+    for name, said in ((files[1].name, 'cannot be read'), (sorted(places)[5], 'there is no such file')):
+        with pytest.raises(UnreadableImage, match=f'{name} .*{said}'):
+            dataset[places[name]]
+
+
+COCO = """
+default_scope = 'mmdet'
+test_dataloader = dict(dataset=dict(
+    type='CocoPanopticDataset', data_root={root!r}, ann_file='annotations/panoptic_val2017.json',
+    data_prefix=dict(img='images/val2017/', seg={png!r}), test_mode=True, pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 64)),
+        dict(type='PackDetInputs', meta_keys=('img_path', 'seg_map_path', 'segments_info'))]))
+"""
+
+
+def write(folder, root):
+    (folder / 'panoptic.py').write_text(COCO.format(root=str(root), png=str(folder / 'png') + '/'))
+    return folder / 'panoptic.py'
+
+
+def test_an_annotation_file_that_is_cut_off_is_named(shared, tmp_path):
+    root = shared('data/coco_subset')
+    (tmp_path / 'png').mkdir()
+    content = (root / 'annotations/panoptic_val2017.json').read_bytes()
+    (tmp_path / 'cut.json').write_bytes(content[:-5000])
+    cfg = load_config(write(tmp_path, root))
+    check_data(cfg, 'test_dataloader')
+    cfg.test_dataloader.dataset.ann_file = str(tmp_path / 'cut.json')
+    with pytest.raises(ValueError, match=r'ann_file .*cut\.json, which is no whole JSON'):
+        check_data(cfg, 'test_dataloader')

@@ -1,0 +1,62 @@
+"""Classifiers of photographs: whatever evaluates or draws, with a bad file among them, and averaged views."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip('mmpretrain')
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+default_scope = 'mmpretrain'
+custom_imports = dict(imports=['freqfusion_mm.compat.mmpretrain_imports'])
+pipeline = [dict(type='LoadImageFromFile'), dict(type='ResizeEdge', scale=36), dict(type='CenterCrop', crop_size=32),
+            dict(type='PackInputs')]
+test_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='CustomDataset', data_root='photos', with_label=True, pipeline=pipeline))
+test_evaluator = dict(type='Accuracy', topk=(1,))
+test_cfg = dict()
+tta_model = dict(type='AverageClsScoreTTA')
+model = dict(
+    type='ImageClassifier', data_preprocessor=dict(mean=[120.] * 3, std=[60.] * 3, to_rgb=True, num_classes=2),
+    backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8), neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=2, in_channels=64, loss=dict(type='CrossEntropyLoss')))
+"""
+
+
+def test_every_command_that_evaluates_or_draws(world, command, shared):
+    for number, file in enumerate(sorted(shared('data/coco_subset/images').rglob('*.jpg'))[:4]):
+        folder = world.folder / 'photos' / ('indoors', 'outdoors')[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        with Image.open(file) as photo:
+            photo.convert('RGB').reduce(4).save(folder / f'{number}.png')
+    bad = world.folder / 'photos/outdoors/3.png'
+    bad.write_bytes(bad.read_bytes()[:2000])
+    config = world.folder / 'classifier.py'
+    config.write_text(CONFIG)
+    weights = world.weights(config)
+
+    def run(*arguments):
+        done = command(*arguments)
+        assert done.status == 1 and done.err.splitlines()[-1].startswith('error: 1 image left out'), (
+            arguments,
+            done.err,
+        )
+        assert 'outdoors/3.png cannot be read' in done.err
+        return done.out
+
+    run('test', config, weights, '--work-dir', 'work', '--show-dir', 'shown')
+    assert sorted(str(file) for file in Path('shown').rglob('*.png')) == [
+        'shown/indoors/0.png', 'shown/indoors/2.png', 'shown/outdoors/1.png'
+    ]  # fmt: skip
+    drawn, photo = (np.asarray(Image.open(f'{root}/indoors/0.png')).astype(int) for root in ('shown', 'photos'))
+    assert drawn.shape == photo.shape and 0.3 < (np.abs(drawn - photo).max(axis=2) <= 1).mean() < 1  # words over it
+    assert 'accuracy/top1' in run('test', config, weights, '--work-dir', 'work', '--tta')
+    run('side-by-side', '--model', config, weights, '--images', 0, 1, 2, 3, '--out', 'side.png')
+    assert Path('side.png').is_file()
+    run('robustness', '--model', config, weights, '--corruptions', '--shifts', 1, '--out', 'robust')
+    refused = command('infer', 'photos', '--model', config, '--weights', weights, '--out', 'inferred')
+    assert refused.status == 1 and 'this model does classification' in refused.err and not Path('inferred').exists()

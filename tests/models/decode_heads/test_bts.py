@@ -1,0 +1,134 @@
+"""BTS: planes against their definition, the published parameters, sizes, a training step with every row's upsampler."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_upsamplers import CFGS
+
+pytest.importorskip('mmseg')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import MODELS, DefaultScope  # noqa: E402
+from mmengine.structures import PixelData  # noqa: E402
+from mmseg.structures import SegDataSample  # noqa: E402
+from mmseg.utils import register_all_modules  # noqa: E402
+
+import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.layers.planar_guidance import PlanarGuidance, planar_depth  # noqa: E402
+from freqfusion_mm.models.backbones.resnet_with_stem import ResNetWithStem  # noqa: E402
+from freqfusion_mm.models.decode_heads import FusionBTSHead  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3] / 'configs' / 'upsamplers'
+ROWS = {path.stem.split('_')[2]: path for path in sorted(ROOT.glob('bts_*.py'))}
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    register_all_modules(init_default_scope=False)
+    DefaultScope.get_instance('test_bts', scope_name='mmseg')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        yield
+
+
+def test_planes_against_literal_loops():
+    planes = torch.rand(2, 4, 3, 2, dtype=torch.float64) + torch.tensor([0, 0, 1, 1]).view(1, 4, 1, 1)
+    depth = planar_depth(planes, 4)
+    for b, y, x in torch.cartesian_prod(torch.arange(2), torch.arange(12), torch.arange(8)).tolist():
+        n1, n2, n3, distance = planes[b, :, y // 4, x // 4]
+        u, v = ((x % 4) - 1.5) / 4, ((y % 4) - 1.5) / 4
+        torch.testing.assert_close(depth[b, 0, y, x], distance / (n1 * u + n2 * v + n3))
+    with pytest.raises(ValueError, match=r'planes must be \[B, 4, h, w\]'):
+        planar_depth(planes[:, :3], 2)
+    with pytest.raises(ValueError, match='8 or more, got 4'):
+        PlanarGuidance(16, 4, 2, 10.0)
+
+
+def test_a_plane_has_one_inverse_depth_gradient():
+    """1 / depth of a plane is linear in the image."""
+    torch.manual_seed(0)
+    inverse = 1 / PlanarGuidance(16, 16, ratio=8, max_depth=10.0)(torch.randn(1, 16, 1, 1))[0, 0]
+    assert (inverse > 0.1 * 0.5 * (1 - 3**0.5)).all()
+    torch.testing.assert_close(inverse[1:] - inverse[:-1], (inverse[1:2] - inverse[:1]).expand(7, 8))
+
+
+def small(name):
+    cfg = Config.fromfile(ROWS[name]).model
+    cfg.backbone.update(depth=18, stem_channels=8, base_channels=8, init_cfg=None)
+    cfg.decode_head.update(in_channels=[8, 8, 16, 32, 64], channels=256)
+    return MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('name', ROWS)
+def test_one_loss_step(name):
+    torch.manual_seed(0)
+    model = small(name).train()
+    size = (70, 101)
+    samples = [SegDataSample(gt_depth_map=PixelData(data=torch.rand(1, *size) * 9 + 0.5)) for _ in range(2)]
+    losses = model.loss(torch.randn(2, 3, *size), samples)
+    losses['decode.loss_silog'].backward()
+    assert torch.isfinite(losses['decode.loss_silog'])
+    idle = [key for key, value in model.decode_head.named_parameters() if value.grad is None]
+    assert idle == [] and all(value.grad.isfinite().all() for value in model.decode_head.parameters())
+    frozen = {key for key, value in model.backbone.named_parameters() if not value.requires_grad}
+    assert 'conv1.weight' in frozen and 'layer1.0.bn1.weight' in frozen and 'layer1.0.conv1.weight' not in frozen
+
+
+@pytest.mark.parametrize('name', CFGS)
+def test_every_fusion_trains_and_keeps_its_start(name):
+    head = FusionBTSHead(in_channels=[8, 8, 16, 24, 32], channels=256, upsample_cfg=CFGS[name])
+    before = {key: value.clone() for key, value in head.fusions.state_dict().items()}
+    head.init_weights()
+    assert all(torch.equal(value, before[key]) for key, value in head.fusions.state_dict().items())
+    sizes = [(17, 14), (9, 7), (5, 4), (3, 2), (2, 1)]
+    head([torch.randn(2, *shape) for shape in zip(head.in_channels, *zip(*sizes))]).mean().backward()
+    assert [key for key, value in head.named_parameters() if value.grad is None] == []
+
+
+@pytest.mark.parametrize('size', [(64, 96), (65, 97)])
+def test_depth_has_the_size_of_the_image(size):
+    model = small('nearest').eval()
+    sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, pad_shape=size))
+    with torch.no_grad():
+        (result,) = model.predict(torch.randn(1, 3, *size), [sample])
+    depth = result.pred_depth_map.data
+    assert depth.shape == (1, *size) and 0 < depth.min() and depth.max() < 10
+
+
+def parameters(name):
+    cfg = Config.fromfile(ROWS[name]).model
+    with torch.device('meta'):
+        return sum(parameter.numel() for parameter in MODELS.build(cfg).parameters())
+
+
+#: The published count keeps the encoder's classifier of 1000 classes, which BTS does not use.
+CLASSIFIER = 2048 * 1000 + 1000
+
+
+def test_parameters_are_those_published():
+    """49.53 M in SAPA's README; 44.20 M are published for IndexNet, one in the last digit more than ours."""
+    baseline = parameters('nearest')
+    assert round((baseline + CLASSIFIER) / 1e6, 2) == 49.53
+    overheads = {name: round((parameters(name) - baseline) / 1e6, 2) for name in ROWS if name != 'nearest'}
+    assert overheads == {'carafe': 0.41, 'indexnet': 44.19, 'a2u': 0.08, 'sapa': 0.16, 'sapa-g': 0.25}
+
+
+def test_stem_and_stages_are_those_of_resnet():
+    from mmseg.models.backbones import ResNet
+
+    torch.manual_seed(0)
+    ours, stock = (kind(18, base_channels=8, stem_channels=8) for kind in (ResNetWithStem, ResNet))
+    ours.load_state_dict(stock.state_dict())
+    for model in (ours, stock):
+        model.eval()
+    image = torch.randn(1, 3, 33, 46)
+    stem, *outs = ours(image)
+    assert stem.shape == (1, 8, 17, 23)
+    for mine, theirs in zip(outs, stock(image), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize('wrong', [dict(in_channels=[8] * 4), dict(channels=96), dict(max_depth=0.0)])
+def test_wrong_options_are_refused(wrong):
+    with pytest.raises(ValueError, match='five in_channels, channels that are a multiple of 256, and a positive'):
+        FusionBTSHead(**{**dict(in_channels=[8] * 5, channels=256), **wrong})
