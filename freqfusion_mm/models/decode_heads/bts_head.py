@@ -91,7 +91,7 @@ class FusionBTSHead(DepthLosses, KeptInit, BaseDecodeHead):
         *,
         in_channels: Sequence[int],
         channels: int = 512,
-        upsample_cfg: str | type | dict[str, Any] = 'nearest',
+        upsample_cfg: str | type | dict[str, Any] = 'FreqFusion',
         max_depth: float = 10.0,
         loss_decode: dict[str, Any] | Sequence[dict[str, Any]] = dict(type='SiLogLoss'),
         in_index: Sequence[int] = (0, 1, 2, 3, 4),

@@ -20,6 +20,8 @@ class PointwiseSSDHead(SSDHead):
 
     Example:
         >>> import torch
+        >>> from mmdet.utils import register_all_modules
+        >>> register_all_modules()
         >>> anchors = dict(type='SSDAnchorGenerator', strides=[8, 16], ratios=[[2], [2, 3]], scale_major=False,
         ...                min_sizes=[30, 60], max_sizes=[60, 90])
         >>> head = PointwiseSSDHead(2, in_channels=[8, 8], anchor_generator=anchors)
