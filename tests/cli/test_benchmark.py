@@ -81,6 +81,7 @@ def test_parity_passes_over_rounding_alone(size, agrees):
     assert (measure.parity(entries.Case(run, inputs, []), 'unfold') is None) == agrees
 
 
+@pytest.mark.slow
 @needs_tracer
 def test_compiled_is_a_way_of_its_own(monkeypatch):
     monkeypatch.setattr(measure, 'extra_memory', lambda *args: dict.fromkeys(measure.PASSES, 1.0))

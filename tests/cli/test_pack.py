@@ -47,6 +47,7 @@ def names_in(path):
         return set(archive.namelist())
 
 
+@pytest.mark.slow
 def test_a_part_of_the_data_fits_and_no_path_of_this_machine_is_left(street, tmp_path, capsys):
     whole, part = tmp_path / 'whole.zip', tmp_path / 'part.zip'
     main(['pack', str(CONFIG), '--out', str(whole), *street])
@@ -64,6 +65,7 @@ def test_a_part_of_the_data_fits_and_no_path_of_this_machine_is_left(street, tmp
     assert not any(name.endswith(('.so', '.pyc', '.png')) and name.startswith('site/') for name in names_in(part))
 
 
+@pytest.mark.slow
 def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
     (tmp_path / 'street/list.txt').write_text('00\n03\n07\n')
     options = {each.split('=')[0]: each.split('=')[1] for each in street[1:]}
@@ -73,6 +75,7 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
         assert archive.read('data/street/train_dataloader.txt').decode() == '00\n03\n07\n'
 
 
+@pytest.mark.slow
 def test_mistakes(street, tmp_path):
     with pytest.raises(SystemExit, match='must end in .zip, got'):
         main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.tar'), *street])

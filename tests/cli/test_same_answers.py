@@ -33,7 +33,10 @@ def edit(state_dict):
             value.copy_(torch.randn_like(value))
 
 
-@pytest.mark.parametrize('kind', KINDS)
+QUICK = ('a threshold', 'a sliding window', 'labels from 1')
+
+
+@pytest.mark.parametrize('kind', [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in KINDS])
 def test_infer_gives_the_maps_of_a_test(kind, world, command, shared):
     world.image('x/photo.png')
     world.image('y/photo.png', size=(50, 61))
@@ -74,6 +77,7 @@ def test_exported_labels_are_those_of_the_model(kind, world, command):
         torch.testing.assert_close(found, torch.stack(wanted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('channels, loading', [(1, "color_type='grayscale'"), (4, "color_type='unchanged'")])
 def test_other_channels_in_every_command(channels, loading, world, command):
     pytest.importorskip('onnx')

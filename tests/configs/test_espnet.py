@@ -158,6 +158,7 @@ def test_ssd_has_the_published_parameters_and_anchors(cfg):
         assert size == -(-side // stride)  # the last pixel's anchor still lies in the image
 
 
+@pytest.mark.slow
 @every([name for name in SSD if 'voc' in name])
 def test_ssd_trains_and_finds(cfg):
     from mmdet.testing import demo_mm_inputs

@@ -154,6 +154,7 @@ def test_a_resume_takes_the_newest_whole_checkpoint(tmp_path):
     assert newest_checkpoint(tmp_path) == str(tmp_path / 'iter_30.pth')  # written anew
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_the_hook_is_resumed_with_a_warning(tmp_path):
     run(tmp_path, exact=False, iterations=10)
     run(tmp_path, resume=True)

@@ -108,6 +108,7 @@ def test_the_frameworks_prefixes(tmp_path: Path, module: str, base: str) -> None
     assert Config.fromfile(file).model._scope_ == module
 
 
+@pytest.mark.slow
 def test_mim_finds_an_editable_install(tmp_path: Path) -> None:
     """onedl-mim takes the checkout for the package's root, and looks below it for tools and configs."""
     code = (

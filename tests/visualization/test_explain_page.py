@@ -206,6 +206,7 @@ def test_one_palette_and_one_scale(views):
     assert (shown[0]['entropy'].low, shown[0]['entropy'].high) == (0, 1) and shown[0]['change'].low == 0
 
 
+@pytest.mark.slow
 def test_models_without_the_fusion(views, tmp_path):
     other = view('FreqFusion', 'other')
     other.fusions = {f'neck.{name}': each for name, each in other.fusions.items()}
