@@ -104,7 +104,8 @@ def study(tmp_path):
         table.add({**line, 'name': 'base', 'seed': seed, 'test/mIoU': base, 'test/rmse': 0.5})
         table.add({**line, 'name': 'better', 'seed': seed, 'choice': 0.1, 'test/mIoU': better, 'test/rmse': 0.5})
         for name in ('base', 'better'):
-            points = [('train/loss', 1, 2.0), ('train/loss', 2, 1.0), ('val/mIoU', 2, base)]
+            points = [('train/loss', 1, 2.0), ('train/loss', 2, 1.0), ('val/mIoU', 1, 40.0), ('val/mIoU', 2, base)]
+            points.append(('val/rmse', 2, 0.5))  # measured once: no curve
             curves.add(
                 *({'name': name, 'seed': seed, 'metric': key, 'step': at, 'value': value} for key, at, value in points)
             )
@@ -188,7 +189,7 @@ def test_the_pictures_show_every_row_and_curve(study):
     assert [label.get_text() for label in boxes.axes[0].get_yticklabels()] == ['base', 'better', 'once', 'never']
     assert [axis.get_title() for axis in curves.axes] == ['train/loss', 'val/mIoU']
     means = {line.get_label(): line for line in curves.axes[1].lines if not line.get_label().startswith('_')}
-    assert list(means['better'].get_ydata()) == [51] and list(means['never'].get_ydata()) == []
+    assert list(means['better'].get_ydata()) == [40, 51] and list(means['never'].get_ydata()) == []
     study.with_name('curves.csv').unlink()
     with pytest.raises(ValueError, match='wants finished runs to draw'):
         plots.draw(read_study(study))

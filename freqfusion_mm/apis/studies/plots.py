@@ -67,11 +67,19 @@ def _draw_values(values: dict[Metric, dict[str, dict[int, float]]], out: Path) -
 
 
 def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
-    """The training loss, and each metric of validation: the mean of a row's seeds, and each seed thinly."""
+    """The training loss, and each metric of validation: the mean of a row's seeds, and each seed thinly.
+
+    What was measured once a run, after its end, is no curve and is left to the boxes.
+    """
     curves: dict[str, dict[str, dict[str, list[tuple[int, float]]]]] = {}
     for point in points:
         by_seed = curves.setdefault(point['metric'], {}).setdefault(point['name'], {})
         by_seed.setdefault(point['seed'], []).append((int(point['step']), float(point['value'])))
+    curves = {
+        metric: by_row
+        for metric, by_row in curves.items()
+        if any(len(curve) > 1 for by_seed in by_row.values() for curve in by_seed.values())
+    }
     names = [row.name for row in study.rows]
     figure, axes = _panels(len(curves), (5, 4))
     for axis, (metric, by_row) in zip(axes, sorted(curves.items())):
