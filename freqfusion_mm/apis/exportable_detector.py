@@ -22,13 +22,19 @@ class ExportableDetector(nn.Module):
         output_names: of the outputs: 'maps<kind>_<level>', and 'neck_<level>'.
 
     Raises:
-        ValueError: no detector of mmdet, or one without such maps (DETR and its like).
+        ValueError: no detector of mmdet, one without such maps (DETR and its like), or one that does panoptic
+            segmentation, whose semantic head reads the neck, too.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         if task_of(model) != 'detection':
             raise ValueError(f'a detector is wanted, the model does {task_of(model)}')
+        if hasattr(model, 'semantic_head'):
+            raise ValueError(
+                f'export is for semantic segmentation, depth and detectors of boxes and masks; {type(model).__name__} '
+                'has a semantic head, which would be left out'
+            )
         self.model = model
         self.two_stages = hasattr(model, 'rpn_head')
         head = getattr(model, 'rpn_head' if self.two_stages else 'bbox_head', None)

@@ -82,7 +82,7 @@ def test_what_panoptic_models_are_refused(coco, command):
     config, weights = coco()
     for arguments, said in (
         (('test', config, weights, '--work-dir', 'work', '--out', 'maps'), 'is for semantic segmentation and depth'),
-        (('export', config, '--out', 'm.onnx'), 'export is for semantic segmentation and depth'),
+        (('export', config, '--out', 'm.onnx'), 'export is for semantic segmentation, depth and detectors of boxes'),
         (('similarity', '--model', config, weights, '--layer', 'neck:0'), 'similarity is measured for semantic'),
     ):
         refused = command(*arguments)
