@@ -72,7 +72,7 @@ def plot(rows: list[dict], title: str, path: Path) -> None:
         return
     figure = Figure(figsize=(1.5 + 4 * min(3, len(groups)), 4 * -(-len(groups) // 3)), layout='constrained')
     panels = figure.subplots(-(-len(groups) // 3), min(3, len(groups)), squeeze=False).flat
-    for axes, ((model, size), group) in zip(panels, groups.items()):
+    for ((model, size), group), axes in zip(groups.items(), panels):  # the panels last: zip takes none too many
         for offset, what in ((-0.2, 'forward'), (0.2, 'step')):
             ratios = [float(row[f'{what}_ratio']) for row in group]
             ends = [[abs(r - float(row[f'{what}_{end}'])) for r, row in zip(ratios, group)] for end in ('low', 'high')]
