@@ -1,4 +1,4 @@
-"""The config files, each of which is read once for all tests."""
+"""The config files, each of which is read once for all tests, and what is inside them."""
 
 import copy
 from functools import cache
@@ -15,3 +15,14 @@ def shared_row(path):
 def row(path):
     """The config of a file, to change as one likes."""
     return copy.deepcopy(shared_row(path))
+
+
+def walk(node):
+    """Every dict inside."""
+    if isinstance(node, dict):
+        yield node
+        node = node.values()
+    elif not isinstance(node, (list, tuple)):
+        return
+    for child in node:
+        yield from walk(child)

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from ..engine.plain_model import unwrapped
+
 
 def input_channels(model: nn.Module) -> int:
     """How many channels the backbone takes, by its first convolution or projection.
@@ -26,8 +28,7 @@ def channels_taken(model: nn.Module) -> set[int] | None:
     Returns:
         They; None where the model does not say.
     """
-    while hasattr(model, 'module'):  # wrapped for distributed runs, or for augmented views
-        model = model.module
+    model = unwrapped(model)
     try:
         wanted = input_channels(model)
     except (ValueError, AttributeError):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
+from ..engine.plain_model import plain_model
 from .channels import channels_taken
 from .classes import dataset_meta, ignore_label, outputs_of
 from .config import load_config
@@ -76,9 +77,7 @@ def build_test(
     runner.register_hook(StrictLoading(str(checkpoint)))
     loop = runner.test_loop
     dataset, metrics = loop.dataloader.dataset, loop.evaluator.metrics
-    model = runner.model
-    while hasattr(model, 'module'):  # wrapped for distributed runs, or for augmented views
-        model = model.module
+    model = plain_model(runner)
     if any(hasattr(metric, 'ignore_index') for metric in metrics):
         ignore_label(metrics, dataset, model)
     _check_outputs(model, dataset, metrics)

@@ -54,6 +54,21 @@ returns.
             )
 
 
+def check_selection(owner: str, maps: Sequence[Tensor] | Tensor, in_index: Sequence[int]) -> None:
+    """Raise unless `maps` has every level that `in_index` selects.
+
+    Raises:
+        ValueError: one tensor, or too few maps.
+    """
+    wanted = max(in_index) + 1
+    if isinstance(maps, Tensor) or len(maps) < wanted:
+        came = 'one tensor' if isinstance(maps, Tensor) else f'{len(maps)} maps'
+        raise ValueError(
+            f'{owner}: in_index={list(in_index)} wants at least {wanted} maps, got {came}; '
+            'set in_index, or out_indices of the backbone'
+        )
+
+
 class CheckedLevels:
     """Mixin, to be named before the stock head: says what is wrong with the levels.
 
@@ -79,13 +94,8 @@ class CheckedLevels:
         super().__init__(in_channels=in_channels, in_index=in_index, **kwargs)
 
     def _transform_inputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        name, wanted = type(self).__name__, max(self.in_index) + 1
-        if isinstance(inputs, Tensor) or len(inputs) < wanted:
-            came = 'one tensor' if isinstance(inputs, Tensor) else f'{len(inputs)} maps'
-            raise ValueError(
-                f'{name}: in_index={list(self.in_index)} wants at least {wanted} maps, got {came}; '
-                'set in_index, or out_indices of the backbone'
-            )
+        name = type(self).__name__
+        check_selection(name, inputs, self.in_index)
         levels = super()._transform_inputs(inputs)
         check_maps(name, levels, self.in_channels)
         return levels

@@ -15,7 +15,7 @@ from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
-from rows import row  # noqa: E402
+from rows import row, walk  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import class_meta  # noqa: E402
@@ -36,16 +36,6 @@ def cfg(request):
         if DefaultScope.get_current_instance() is None:
             DefaultScope.get_instance(request.param, scope_name=cfg.default_scope)
         yield cfg
-
-
-def walk(node):
-    if isinstance(node, dict):
-        yield node
-        node = node.values()
-    elif not isinstance(node, (list, tuple)):
-        return
-    for child in node:
-        yield from walk(child)
 
 
 def known(registry, name, scope):

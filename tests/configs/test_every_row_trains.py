@@ -9,10 +9,10 @@ import torch
 
 pytest.importorskip('mmengine', reason='configs are read with mmengine')
 
-from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
+from rows import row, walk  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 
@@ -25,20 +25,9 @@ RESNET = dict(depth=18, stem_channels=8, base_channels=8)
 SWIN = dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
 
 
-def walk(node):
-    """Every dict inside."""
-    if isinstance(node, dict):
-        yield node
-        node = node.values()
-    elif not isinstance(node, (list, tuple)):
-        return
-    for child in node:
-        yield from walk(child)
-
-
 def read(name):
     """The model of a row, narrow and without downloads, and its scope."""
-    cfg = Config.fromfile(ROWS[name], import_custom_modules=False)
+    cfg = row(ROWS[name])
     model = cfg.model
     for part in walk(model):
         if (part.get('init_cfg') or {}).get('type') == 'Pretrained':

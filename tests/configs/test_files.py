@@ -17,7 +17,7 @@ pytest.importorskip('mmengine', reason='configs are read with mmengine')
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
-from rows import row, shared_row  # noqa: E402
+from rows import row, shared_row, walk  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 BASE = ROOT / '_base_'
@@ -62,17 +62,6 @@ def depth(path):
 @cache
 def ancestors(path):
     return {base for named in bases(path) for base in ({named} | ancestors(named))}
-
-
-def walk(node):
-    """Every dict inside."""
-    if isinstance(node, dict):
-        yield node
-        node = node.values()
-    elif not isinstance(node, (list, tuple)):
-        return
-    for child in node:
-        yield from walk(child)
 
 
 def values(cfg, key):

@@ -20,7 +20,7 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
-from rows import row  # noqa: E402
+from rows import row, walk  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.ops.library import CAN_REGISTER  # noqa: E402
@@ -56,17 +56,6 @@ def load(name):
         if isinstance(part.get('init_cfg'), dict) and part['init_cfg'].get('type') == 'Pretrained':
             part['init_cfg'] = None
     return cfg
-
-
-def walk(node):
-    """Every dict inside."""
-    if isinstance(node, dict):
-        yield node
-        node = node.values()
-    elif not isinstance(node, (list, tuple)):
-        return
-    for child in node:
-        yield from walk(child)
 
 
 def build(name):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..concat_fusions import build_concat_fusions, concat_fuse
 from ..fusions import takes_fusion
-from ..levels import CheckedLevels, check_maps
+from ..levels import CheckedLevels, check_maps, check_selection
 
 
 class _ResizeConcat(CheckedLevels):
@@ -45,13 +45,8 @@ class _ResizeConcat(CheckedLevels):
         )
 
     def _transform_inputs(self, inputs: Sequence[Tensor]) -> Tensor:
-        name, wanted = type(self).__name__, max(self.in_index) + 1
-        if isinstance(inputs, Tensor) or len(inputs) < wanted:
-            came = 'one tensor' if isinstance(inputs, Tensor) else f'{len(inputs)} maps'
-            raise ValueError(
-                f'{name}: in_index={list(self.in_index)} wants at least {wanted} maps, got {came}; '
-                'set in_index, or out_indices of the backbone'
-            )
+        name = type(self).__name__
+        check_selection(name, inputs, self.in_index)
         levels = [inputs[i] for i in self.in_index]
         check_maps(name, levels, self.level_channels)
         return concat_fuse(self.fusions, levels)  # [B, sum of in_channels, H, W]
