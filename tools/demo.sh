@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # Sets up the environment, writes the embedded Shapes data, trains a small FreqFusion segmentor on it for a few
-# minutes, evaluates it, and leaves a picture and the metric in work_dirs/demo. Arguments go to tools/train.py.
+# minutes, evaluates it, and leaves a picture and the metric in work_dirs/demo:
+#
+#   tools/demo.sh [--stack onedl|openmmlab] [arguments of tools/train.py]
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tools/setup.sh
+stack=onedl
+if [ "${1:-}" = --stack ]; then
+    stack=${2:-}
+    shift 2 || true
+fi
+tools/setup.sh --stack "$stack"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the maps are small: a second thread only waits, and the loader wants the core
 python=.venv/bin/python
+[ "$stack" = onedl ] || python=.venv-$stack/bin/python
 config=configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
 work=work_dirs/demo
 

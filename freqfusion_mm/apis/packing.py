@@ -6,7 +6,7 @@ much of its data sets as fits.
 
 import re
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -58,7 +58,7 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
                 archive.write(path, f'site/{inside}')
         for path, inside in _own_files():
             archive.write(path, inside)
-        stand_ins = sorted(_imported_names(left_out))
+        stand_ins = sorted(set().union(*(_imported_names(distribution(name)) for name in left_out)))
         archive.writestr('__main__.py', _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {stand_ins!r}'))
         _carry_files(cfg, archive)
         taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
@@ -88,9 +88,9 @@ _START = Path(__file__).parents[1] / 'cli' / 'packed_start.py'
 
 def distributions_to_bring() -> tuple[list[str], list[str]]:
     """The distributions that `BROUGHT` need beyond `THERE`: those that are pure Python, or work so, and the others."""
-    owners = packages_distributions()
+    owners = {name: each.metadata['Name'] for each in distributions() for name in _imported_names(each)}
     there = set(_needed(THERE))
-    needed = [name for name in _needed(owners[name][0] for name in BROUGHT if name in owners) if name not in there]
+    needed = [name for name in _needed(owners[name] for name in BROUGHT if name in owners) if name not in there]
     left_out = [name for name in needed if _compiled(name)]
     return [name for name in needed if name not in left_out], left_out
 
@@ -131,9 +131,10 @@ def _pure_files(name: str) -> Iterator[tuple[Path, str]]:
         yield path, inside
 
 
-def _imported_names(distributions: Iterable[str]) -> set[str]:
-    wanted = set(distributions)
-    return {name for name, owners in packages_distributions().items() if wanted & set(map(_plain, owners))}
+def _imported_names(each: Distribution) -> set[str]:
+    """By which it is imported: of its files, as not every distribution lists them, which Python 3.10 relies on."""
+    tops = {file.parts[0].split('.')[0] for file in each.files or () if str(file).endswith(('.py', *_COMPILED))}
+    return {top for top in tops if top.isidentifier()}
 
 
 # ---------------------------------------------------------------- our own files

@@ -21,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'projects/camvid/configs/segformer_espnetv2-s1.0_freqfusion_1xb8-1500i_camvid-240x320.py'
 
 
+def test_what_a_distribution_is_imported_by():
+    """Of scipy, which does not list it, and of pillow, whose name is another: both have stand-ins if left out."""
+    pytest.importorskip('scipy')
+    assert packing._imported_names(distribution('scipy')) == {'scipy'}
+    assert packing._imported_names(distribution('pillow')) == {'PIL'}
+    assert packing._imported_names(distribution('setuptools')) >= {'setuptools', 'pkg_resources'}
+
+
 @pytest.fixture
 def street(tmp_path, monkeypatch):
     """A data set like CamVid's, of noise, and weights to start from."""

@@ -38,10 +38,13 @@ def test_ratios_are_of_one_round():
 
 def test_words_choose_models_and_upsamplers():
     chosen, upsamplers = models.chosen(['segformer-b1', 'sapa', 'lite'])
-    assert [model.name for model in chosen] == ['SegFormer-B1'] and upsamplers == ['freqfusion-lite', 'sapa']
+    assert [model.name for model in chosen] == ['SegFormer-B1']
+    assert upsamplers == ['sapa', 'fade-lite', 'freqfusion-lite']  # in the order of the words
     assert models.chosen(['freqfusion', 'carafe'])[1] == ['freqfusion', 'carafe']  # a whole name is that one alone
     assert models.chosen(None) == (list(models.MODELS), list(models.UPSAMPLERS))
-    with pytest.raises(ValueError, match="'bilinaer' in its name"):
+    path = 'freqfusion_mm.layers.Nearest'
+    assert models.chosen(['nearest', path])[1] == ['nearest', path]  # without a preset, and of anyone's own
+    with pytest.raises(ValueError, match="did you mean 'bilinear'"):
         models.chosen(['bilinaer'])
 
 
@@ -60,7 +63,46 @@ def test_every_name_is_a_file():
     for model in models.MODELS:
         assert (models.ROOT / f'models/{model.config}.py').exists()
         assert all((models.ROOT / f'upsamplers/{file}.py').exists() for _, file in model.released)
-    assert all((models.ROOT / f'upsamplers/{name}.py').exists() for name in models.UPSAMPLERS)
+    assert {'freqfusion', 'freqfusion-lite', 'sapa'} < set(models.UPSAMPLERS)
+    assert not any('segformer' in name for name in models.UPSAMPLERS)
+
+
+@pytest.mark.parametrize('model', [model for model in models.MODELS if model.place == 'neck'][:2], ids=lambda m: m.name)
+@pytest.mark.slow
+def test_the_second_stage_sees_the_same_boxes(model):
+    """Of random weights, each upsampler would propose others, and the second stage's time would be another's."""
+    pytest.importorskip('mmdet')
+    seen = []
+    for upsampler in (models.STOCK, 'nearest', 'carafe'):
+        built = models.build(model, upsampler, 192, 2, CPU)
+        boxes = []
+        hook = built.module.roi_head.bbox_roi_extractor.register_forward_pre_hook(
+            lambda _, inputs, boxes=boxes: boxes.append(inputs[1].detach().clone())
+        )
+        built.step()
+        built.forward()
+        hook.remove()
+        seen.append(boxes)
+    trained, tested = seen[0]
+    assert len(tested) == 2 * round(192 * 192 * models.PROPOSAL_DENSITY)
+    assert len(trained) > len(tested)  # the true boxes too
+    for boxes in seen[1:]:
+        torch.testing.assert_close(boxes[0], trained, rtol=0, atol=0)
+        torch.testing.assert_close(boxes[1], tested, rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_peaks_do_not_depend_on_what_ran_before():
+    """Gradients and cycles of an earlier model are not counted as freed within a step of the next."""
+    pytest.importorskip('mmseg')
+    model = models.MODELS[0]
+    peaks = []
+    for _ in range(3):
+        built = models.build(model, 'carafe', 64, 2, CPU)
+        built.step()
+        peaks.append(models.peak_mib(built, CPU))
+        models.build(models.MODELS[3], 'carafe', 64, 2, CPU).step()
+    assert max(peaks) < 1.01 * min(peaks), peaks
 
 
 @pytest.mark.parametrize('model', models.MODELS, ids=lambda model: model.name)

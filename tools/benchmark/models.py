@@ -4,6 +4,7 @@ The models are those of `configs/_base_/models`, the upsamplers those of `config
 weights and images. Stock and all upsamplers take turns in one process, so that a machine that slows down slows all.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
@@ -17,6 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from freqfusion_mm.layers.registry import find_upsampler
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs/_base_'
 STOCK = 'stock'
@@ -77,23 +80,11 @@ MODELS = (
     Model('Panoptic FPN-R50', 'panoptic-fpn_r50_fusion-fpn', 'neck'),
     Model('YOLOX-Nano', 'yolox-nano', 'neck'),
 )
-#: Of `configs/_base_/upsamplers`.
-UPSAMPLERS = (
-    'freqfusion',
-    'freqfusion-paper',
-    'freqfusion-lite',
-    'freqfusion-min',
-    'resfu',
-    'carafe',
-    'dysample',
-    'fade',
-    'sapa',
-    'indexnet',
-    'a2u',
-    'deconv',
-    'pixel-shuffle',
-)
+#: The presets for any model; those of one model have its name behind an underscore.
+UPSAMPLERS = tuple(sorted(file.stem for file in (ROOT / 'upsamplers').glob('*.py') if '_' not in file.stem))
 SIZES = (256, 512)
+#: Proposals for each pixel of an image: the usual thousand of 800x1333.
+PROPOSAL_DENSITY = 1000 / (800 * 1333)
 
 
 class _PixelDecoder(nn.Module):
@@ -130,11 +121,10 @@ def build(model: Model, upsampler: str, size: int, batch: int, device: torch.dev
     cfg = Config.fromfile(ROOT / f'models/{model.config}.py').model
     cfg.backbone.pop('init_cfg', None)
     if upsampler != STOCK:
-        file = dict(model.released).get(upsampler, upsampler)
         place = cfg
         for name in model.place.split('.'):
             place = place[name]
-        place.upsample_cfg = Config.fromfile(ROOT / f'upsamplers/{file}.py').upsample_cfg
+        place.upsample_cfg = _options(model, upsampler)
         if with_cp:
             place.upsample_cfg.with_cp = True
     scope = 'mmseg' if cfg.type == 'EncoderDecoder' else 'mmdet'
@@ -143,6 +133,8 @@ def build(model: Model, upsampler: str, size: int, batch: int, device: torch.dev
         module = revert_sync_batchnorm(REGISTRY.build(cfg))
     if model.part:
         module = _PixelDecoder(module)
+    if hasattr(module, 'rpn_head'):
+        _fix_proposals(module, size, batch, device)
     module = module.to(device)
     images = torch.randn(batch, 3, size, size, device=device)
     if model.part:
@@ -161,11 +153,36 @@ def build(model: Model, upsampler: str, size: int, batch: int, device: torch.dev
 
     def step() -> None:
         module.train()
-        optimizer.zero_grad(set_to_none=True)
         loss().backward()
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
     return Built(module, forward, step)
+
+
+def _options(model: Model, upsampler: str) -> dict[str, Any]:
+    """Those of a preset, as released for this model if they were; of any other upsampler its own defaults."""
+    from mmengine.config import Config, ConfigDict
+
+    file = ROOT / f'upsamplers/{dict(model.released).get(upsampler, upsampler)}.py'
+    return Config.fromfile(file).upsample_cfg if file.exists() else ConfigDict(type=upsampler)
+
+
+def _fix_proposals(module: nn.Module, size: int, batch: int, device: torch.device) -> None:
+    """The second stage sees the same boxes whatever the upsampler: of random weights each would propose others."""
+    from mmengine.structures import InstanceData
+
+    number = max(1, round(PROPOSAL_DENSITY * size**2))
+    random = torch.Generator().manual_seed(0)
+    begin, extent = torch.rand(2, batch, number, 2, generator=random)
+    begin = 0.9 * size * begin
+    boxes = torch.cat((begin, begin + (0.1 * size + extent * (0.9 * size - begin))), dim=-1).to(device)
+
+    def predict_by_feat(*outs: Any, **options: Any) -> list[InstanceData]:
+        scores, labels = torch.ones(number, device=device), torch.zeros(number, dtype=torch.long, device=device)
+        return [InstanceData(bboxes=each, scores=scores, labels=labels) for each in boxes]
+
+    module.rpn_head.predict_by_feat = predict_by_feat
 
 
 def _loss(module: nn.Module, images: Tensor, samples: list) -> Tensor:
@@ -208,7 +225,8 @@ def multiply_adds(built: Built) -> float:
 
 
 def peak_mib(built: Built, device: torch.device) -> float:
-    """What a training step takes at its peak beyond what is held before it."""
+    """What a training step takes at its peak beyond what is held before it, gradients included."""
+    gc.collect()  # what an earlier model left is not to be freed within the step
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -298,17 +316,21 @@ def summary(times: dict[str, list[float]], stock: dict[str, list[float]]) -> dic
 def chosen(only: Iterable[str] | None) -> tuple[list[Model], list[str]]:
     """Models and upsamplers whose names are or else hold one of these words; of a kind that no word fits, all.
 
+    A word may also name an upsampler that has no preset, or one of your own by its import path.
+
     Raises:
-        ValueError: a word that is in no name.
+        ValueError: a word that names nothing.
     """
-    words = [word.lower() for word in only or ()]
-    models = [model for model in MODELS if any(word in model.name.lower() for word in words)]
-    upsamplers = [
-        name for name in UPSAMPLERS if any(word == name or word in name and word not in UPSAMPLERS for word in words)
-    ]
-    for word in words:
-        if not any(word in name.lower() for name in (*UPSAMPLERS, *(model.name for model in MODELS))):
-            raise ValueError(
-                f'no model or upsampler has {word!r} in its name: {[m.name for m in MODELS]}, {UPSAMPLERS}'
-            )
-    return models or list(MODELS), upsamplers or list(UPSAMPLERS)
+    models, upsamplers = [], []
+    for word in only or ():
+        named = [model for model in MODELS if word.lower() in model.name.lower()]
+        if word.lower() in UPSAMPLERS:
+            presets = [word.lower()]
+        else:
+            presets = [name for name in UPSAMPLERS if word.lower() in name]
+        if not named and not presets:
+            find_upsampler(word)
+            presets = [word]
+        models += named
+        upsamplers += presets
+    return list(dict.fromkeys(models)) or list(MODELS), list(dict.fromkeys(upsamplers)) or list(UPSAMPLERS)
