@@ -20,10 +20,13 @@ from .data import dataset_configs
 
 #: What a machine has that can train: these distributions, with what they need themselves.
 THERE = ('torch', 'numpy', 'opencv-python', 'opencv-python-headless', 'matplotlib', 'pillow')
-#: What is brought, with what they need, by the names that they are imported by.
-BROUGHT = ('mmengine', 'mmcv', 'mmseg', 'pkg_resources')
+#: What is brought, with what they need, by the names that they are imported by; mmsegmentation 1.2.2 imports the last
+#: two without requiring them.
+BROUGHT = ('mmengine', 'mmcv', 'mmseg', 'pkg_resources', 'ftfy', 'regex')
 #: Distributions with compiled parts that work without them: the others with such parts stay behind.
 _PURE_TOO = ('pyyaml', 'mmcv', 'wcwidth')
+#: The compiled part of mmcv, which mmsegmentation 1.2.2 wants to import.
+_MMCV_OPS = 'mmcv._ext'
 _COMPILED = ('.so', '.pyd', '.dylib')
 #: Of the package and what lies beside it: no pictures, no recorded results.
 _TEXTS = ('.py', '.yml', '.cfg', '.j2', '.js', '.css')
@@ -58,8 +61,10 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
                 archive.write(path, f'site/{inside}')
         for path, inside in _own_files():
             archive.write(path, inside)
-        stand_ins = sorted(set().union(*(_imported_names(distribution(name)) for name in left_out)))
-        archive.writestr('__main__.py', _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {stand_ins!r}'))
+        stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
+        archive.writestr(
+            '__main__.py', _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
+        )
         _carry_files(cfg, archive)
         taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
         if taken >= mib * 2**20:

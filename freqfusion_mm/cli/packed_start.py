@@ -35,7 +35,8 @@ class _StandIn(ModuleType):
 
 class _Finder(MetaPathFinder, Loader):
     def find_spec(self, name, path=None, target=None):
-        return ModuleSpec(name, self, is_package=True) if name.partition('.')[0] in STAND_INS else None
+        known = name in STAND_INS or name.partition('.')[0] in STAND_INS
+        return ModuleSpec(name, self, is_package=True) if known else None
 
     def create_module(self, spec):
         return _StandIn(spec.name)
