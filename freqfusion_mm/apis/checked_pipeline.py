@@ -4,28 +4,41 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dataset import Compose
 
+from .classes import LearnedLabels
 from .data import innermost
-from .pixels import Step, UnreadableImage, check_channels, check_files, read_by, reads_labels
+from .pixels import Step, UnreadableImage, WrongLabels, check_channels, check_files, read_by, reads_labels
 
 MAPS = ('gt_seg_map', 'gt_depth_map')  # what steps that read labels call them
 
 
 class CheckedPipeline(Compose):
-    """The same steps, around which files, sizes of label maps and channels are checked.
+    """The same steps, around which files, sizes of label maps, channels and the numbers of classes are checked.
 
     Args:
         steps: built transforms, in order.
         channels: of `channels_taken`.
         report: a file that gets a line for each bad sample, of which nothing is given then, so that mmengine takes
             another one; None: an `UnreadableImage` is raised.
+        labels: of `learned_labels`; None: any.
+
+    Raises:
+        WrongLabels: a label map, as it is packed, holds a number that the model cannot learn.
     """
 
-    def __init__(self, steps: list[Step], channels: Collection[int] | None, report: Path | None) -> None:
+    def __init__(
+        self,
+        steps: list[Step],
+        channels: Collection[int] | None,
+        report: Path | None,
+        labels: LearnedLabels | None = None,
+    ) -> None:
         self.transforms = steps
         self.channels = channels
         self.report = report
+        self.labels = labels
 
     def __call__(self, data: dict) -> dict | None:
         try:
@@ -52,15 +65,22 @@ class CheckedPipeline(Compose):
             if data is None:
                 return None
         check_channels(data, image, self.channels)
+        if self.labels is not None:
+            _check_numbers(data, label, self.labels)
         return data
 
 
-def check_reading(dataset: Any, channels: Collection[int] | None = None, report: Path | None = None) -> None:
+def check_reading(
+    dataset: Any,
+    channels: Collection[int] | None = None,
+    report: Path | None = None,
+    labels: LearnedLabels | None = None,
+) -> None:
     """Puts a `CheckedPipeline` in the place of each pipeline of a built data set, wrapped or concatenated."""
     for leaf in innermost(dataset):
         steps = getattr(getattr(leaf, 'pipeline', None), 'transforms', None)
         if steps:
-            leaf.pipeline = CheckedPipeline(steps, channels, report)
+            leaf.pipeline = CheckedPipeline(steps, channels, report, labels)
 
 
 def _check_sizes(data: dict, path: Any) -> None:
@@ -72,3 +92,18 @@ def _check_sizes(data: dict, path: Any) -> None:
                 f'{path} cannot be used: the map has {shape[0]}x{shape[1]} pixels, its image '
                 f'{sizes[-1][0]}x{sizes[-1][1]}'
             )
+
+
+def _check_numbers(data: dict, path: Any, labels: LearnedLabels) -> None:
+    numbers = getattr(getattr(data.get('data_samples'), 'gt_sem_seg', None), 'data', None)
+    if numbers is None:
+        return
+    wrong = ((numbers < 0) | (numbers >= labels.outputs)) & (numbers != labels.ignored)
+    if wrong.any():
+        found = torch.unique(numbers[wrong]).tolist()
+        shown = ', '.join(map(str, found[:5])) + ', ...' * (len(found) > 5)
+        raise WrongLabels(
+            f'{path} has the label{"s" * (len(found) > 1)} {shown} after its pipeline; the model learns 0 to '
+            f'{labels.outputs - 1} and leaves out {labels.ignored}. Set num_classes and ignore_index of every head '
+            "(and reduce_zero_label of the data set) to the data set's, or correct the map"
+        )

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch import nn
 
+from ..engine.plain_model import unwrapped
 from .config import scope_of
 from .data import dataset_configs, described_dataset, innermost
 
@@ -96,6 +97,21 @@ def outputs_of(model: nn.Module) -> int | None:
     heads = [child for name, child in model.named_children() if name not in ('backbone', 'neck', 'data_preprocessor')]
     counts = [getattr(module, 'num_classes', None) for child in heads for module in child.modules()]
     return max((count for count in counts if isinstance(count, int)), default=None)
+
+
+class LearnedLabels(NamedTuple):
+    """Labels 0 to `outputs - 1` are learned, `ignored` is left out."""
+
+    outputs: int
+    ignored: int
+
+
+def learned_labels(model: nn.Module) -> LearnedLabels | None:
+    """Of the decode head that answers; None for a model without one, or one that answers no classes (depth)."""
+    model = unwrapped(model)
+    head = last_head(model)
+    outputs = outputs_of(model) if head is not None else None
+    return LearnedLabels(outputs, getattr(head, 'ignore_index', 255)) if outputs else None
 
 
 def last_head(model: nn.Module) -> nn.Module | None:

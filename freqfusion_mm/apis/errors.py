@@ -1,6 +1,6 @@
 """The errors that are a user's mistake whenever they occur, in a run too."""
 
 from .checkpoint import CheckpointError
-from .pixels import UnreadableImage
+from .pixels import UnreadableImage, WrongLabels
 
-USERS = (CheckpointError, UnreadableImage)
+USERS = (CheckpointError, UnreadableImage, WrongLabels)

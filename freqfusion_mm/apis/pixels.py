@@ -22,6 +22,15 @@ class UnreadableImage(OSError):
     """An image that is missing, truncated, or none at all."""
 
 
+class WrongLabels(ValueError):
+    """A label that the model has no output for: not one file's fault, as a rule, but the config's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message.rpartition(f'{type(self).__name__}: ')[2].strip()
+        )  # a loader's worker quotes its stack
+
+
 class ImagePipeline:
     """The steps of a test pipeline without those that read labels: from an image to what a model's `test_step` takes.
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from .channels import channels_taken
 from .checked_pipeline import check_reading
+from .classes import learned_labels
 from .pixels import UnreadableImage
 
 FILE = 'unreadable_images.txt'
@@ -68,13 +69,15 @@ class ReadableLoader:
 def skip_unreadable_in_training(runner: Runner) -> Path:
     """Lets a training take another sample for one that cannot be read, and a validation leave it out.
 
+    A label that the model cannot learn ends the training (`WrongLabels`).
+
     Returns:
         The file that will name them; there is none while all can be read.
     """
     report = Path(runner.work_dir).absolute() / FILE
     report.unlink(missing_ok=True)
     channels = channels_taken(runner.model)
-    check_reading(runner.train_dataloader.dataset, channels, report)
+    check_reading(runner.train_dataloader.dataset, channels, report, learned_labels(runner.model))
     if runner.val_loop is not None:
         runner.val_loop.dataloader = ReadableLoader(runner.val_loop.dataloader, channels)
     return report

@@ -13,10 +13,11 @@ pytest.importorskip('mmseg')
 from freqfusion_mm.apis import load_config  # noqa: E402
 from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
 from freqfusion_mm.apis.checked_pipeline import check_reading  # noqa: E402
+from freqfusion_mm.apis.classes import learned_labels  # noqa: E402
 from freqfusion_mm.apis.data import build_dataset, check_data  # noqa: E402
 from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
-from freqfusion_mm.apis.pixels import UnreadableImage, check_image  # noqa: E402
+from freqfusion_mm.apis.pixels import UnreadableImage, WrongLabels, check_image  # noqa: E402
 from freqfusion_mm.apis.unreadable import ReadableLoader  # noqa: E402
 
 
@@ -82,6 +83,29 @@ def test_a_training_takes_another_one(wrong, world):
     assert taken[1:] == ['one', 'two'] and taken[0] in taken[1:]
     lines = set(Path('report.txt').read_text().splitlines())
     assert len(lines) == 1 and said in lines.pop()
+
+
+def test_a_label_that_the_model_cannot_learn_ends_a_training(world):
+    """What the framework says of it is an index out of bounds in the loss, and on a GPU not even that."""
+    cfg, _ = described(world)
+    dataset = build_dataset(cfg, 'train_dataloader')
+    model = init_model(cfg, device='cpu')
+    labels = learned_labels(model)
+    assert labels == (model.decode_head.num_classes, 255)
+    check_reading(dataset, report=world.folder / 'report.txt', labels=labels)
+    pixels = np.full((48, 72), 255, np.uint8)  # what is left out is no label
+    for number in (0, labels.outputs - 1):
+        pixels[0, 0] = number
+        save(pixels)(world)
+        assert Path(dataset[0]['data_samples'].img_path).stem == 'bad'
+    pixels[3, 4:6] = labels.outputs, 254
+    save(pixels)(world)
+    wanted = rf'sem/bad.png has the labels {labels.outputs}, 254 after .* 0 to {labels.outputs - 1} and leaves out 255'
+    with pytest.raises(WrongLabels, match=wanted):
+        dataset[0]
+    loader = torch.utils.data.DataLoader(dataset, num_workers=1, collate_fn=list)
+    with pytest.raises(WrongLabels, match=f'^[^ ]*{wanted}'):  # without the worker's stack
+        list(loader)
 
 
 def test_inside_wrappers_and_concatenations(world):
