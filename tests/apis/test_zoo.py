@@ -92,8 +92,17 @@ def model(scope, name):
     return Config.fromfile(files[name]).model.to_dict()
 
 
+#: Their backbones take long; the twins in them are compared in small by `test_twins.py`.
+LARGE = ('dpt', 'setr', 'vit')
+CONFIGS = [
+    pytest.param(scope, name, marks=pytest.mark.exhaustive if name.split('/')[0] in LARGE else ())
+    for scope, names in SAMPLE.items()
+    for name in names
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('scope, name', [(scope, name) for scope, names in SAMPLE.items() for name in names])
+@pytest.mark.parametrize('scope, name', CONFIGS)
 def test_the_line_reaches_it_and_equals_stock(scope, name):
     found = {place.key: place for place in places(model(scope, name), scope) if place.twin}
     assert found

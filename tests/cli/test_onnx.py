@@ -94,7 +94,9 @@ def test_high_ratios_pool_the_guide(name, check):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name, opset', [('FreqFusion', 18), ('carafe', 19), ('ReSFU', 20)])
+@pytest.mark.parametrize(
+    'name, opset', [pytest.param('FreqFusion', 18, marks=pytest.mark.exhaustive), ('carafe', 19), ('ReSFU', 20)]
+)
 def test_the_newer_exporter(name, opset, check):
     pytest.importorskip('onnxscript', reason='onnxscript is not installed')
     check(build_fusion(CFGS[name], 8, 12), maps(*TRACED), [maps(*size, batch=2) for size in SIZES], opset, dynamo=True)

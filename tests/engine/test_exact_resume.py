@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -75,10 +75,16 @@ LOOPS = {
 }
 
 
+#: Half of the combinations have every pair.
+SAMPLE = (('iterations', 0, 1), ('iterations', 2, 2), ('epochs', 2, 1), ('epochs', 0, 2))
+KILLS = [
+    pytest.param(*each, marks=() if each in SAMPLE else pytest.mark.exhaustive)
+    for each in product(LOOPS, (0, 2), (1, 2))
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('processes', [1, 2])
-@pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('loop', LOOPS)
+@pytest.mark.parametrize('loop, workers, processes', KILLS)
 def test_a_kill_changes_nothing(tmp_path, loop, workers, processes):
     options = dict(LOOPS[loop], workers=workers, processes=processes, seed=3)
     if processes == 2 and loop == 'epochs':
