@@ -23,7 +23,8 @@ pytest.importorskip('mmcv.ops')
 from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.registry import MODELS as REGISTRY  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
-from small_twins import TWINS, call, flat  # noqa: E402
+from twins import TWINS  # noqa: E402
+from twins.inputs import call, flat  # noqa: E402
 
 import freqfusion_mm.models.decode_heads as heads  # noqa: E402
 import freqfusion_mm.registration  # noqa: E402, F401
@@ -113,7 +114,7 @@ class WithMetas(nn.Module):
 
 
 class OfTwin(nn.Module):
-    """A module of `small_twins`, of what it takes at an odd size, whatever the levels."""
+    """A module of `twins`, of what it takes at an odd size, whatever the levels."""
 
     def __init__(self, name, upsample_cfg):
         super().__init__()
