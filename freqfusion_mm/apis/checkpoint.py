@@ -110,18 +110,19 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
     absent, as in weights from before it existed.
 
     Args:
-        model: the model, or its wrapper for distributed training.
+        model: the model, or what distributed runs and augmented views wrap around it.
         checkpoint: what `read_checkpoint` returns.
         filename: for the error message.
 
     Raises:
         CheckpointError: names the missing, the unexpected and the mismatched keys.
     """
+    from ..engine.plain_model import unwrapped  # here, as reading a checkpoint wants torch alone
+
     state_dict = checkpoint.get('state_dict', checkpoint)
     state_dict = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state_dict.items())
-    model = model.module if hasattr(model, 'module') else model
     try:
-        missing, unexpected = model.load_state_dict(state_dict, strict=False)
+        missing, unexpected = unwrapped(model).load_state_dict(state_dict, strict=False)
     except RuntimeError as error:
         complaints = [line.strip() for line in str(error).splitlines()[1:]]
         raise CheckpointError(
