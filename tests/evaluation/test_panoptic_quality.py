@@ -177,7 +177,7 @@ def test_thing_classes_that_the_data_set_leaves_out(samples):
 
 
 RANK = """
-import json, pickle, sys
+import json, os, pickle, sys
 import torch.distributed as dist
 from freqfusion_mm.evaluation.metrics.panoptic_quality import PanopticQuality
 folder, rank = sys.argv[1], int(sys.argv[2])
@@ -188,8 +188,10 @@ samples, metric.dataset_meta = pickle.load(open(f'{folder}/samples', 'rb'))
 for index in ((0, 2), (1, 0))[rank]:
     metric.process({}, [samples[index]])
 found = metric.evaluate(size=3)
-json.dump(found, open(f'{folder}/found{rank}', 'w'))
-dist.destroy_process_group()  # its threads must not outlive the interpreter
+with open(f'{folder}/found{rank}', 'w') as file:
+    json.dump(found, file)
+dist.barrier()
+os._exit(0)  # gloo's threads must not outlive the interpreter, and torch 2.1 may wait for ever to end them
 """
 
 

@@ -170,6 +170,12 @@ def test_without_a_gpu_it_says_what_to_do(tmp_path):
         gpu_check.main(['--cpu', '--only', 'nothing'])
 
 
+def test_without_the_kernels_it_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(hardware, 'missing', lambda: 'triton 2.1.0 is older than 3.5: use a torch from 2.9 on')
+    with pytest.raises(SystemExit, match='the Triton kernels that are checked, and triton 2.1.0 is older'):
+        gpu_check.main(['--cpu', '--out', str(tmp_path)])
+
+
 #: Of a fresh process: no package of OpenMMLab, and none of those that a bare machine lacks, can be imported.
 BARE = """
 import sys
@@ -200,6 +206,8 @@ interpreter.InterpretedFunction.run = failing
 def rehearsed(tmp_path, start, *arguments):
     """The process, and what it found, on a machine where every process begins with `start`."""
     pytest.importorskip('matplotlib')
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
     (tmp_path / 'sitecustomize.py').write_text(start)
     env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
     out = tmp_path / 'out'

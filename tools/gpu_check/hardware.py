@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from torch import Tensor
 
+from freqfusion_mm.ops.triton import missing
+
 Function = Callable[..., Sequence[Tensor]]
 
 
@@ -149,10 +151,12 @@ def machine(cpu: bool) -> Machine:
     """The hardware to run on.
 
     Raises:
-        RuntimeError: no CUDA device, and not asked to rehearse.
+        RuntimeError: no CUDA device, and not asked to rehearse; no Triton that the kernels are written for.
     """
     if not cpu and not torch.cuda.is_available():
         raise RuntimeError('torch sees no CUDA device; --cpu rehearses the same on the CPU')
+    if (reason := missing()) is not None:
+        raise RuntimeError(f'it is the Triton kernels that are checked, and {reason}')
     return Cpu() if cpu else Gpu()
 
 
