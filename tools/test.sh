@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment, checks the style and runs the whole test suite, doctests included:
+# Sets up the environment, checks the style and runs the test suite but for the exhaustive tests, doctests included:
 #
 #   tools/test.sh [--stack onedl|openmmlab] [arguments of pytest]      tools/test.sh -m 'not slow'
 set -euo pipefail

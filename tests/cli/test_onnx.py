@@ -122,6 +122,7 @@ class Pooled(torch.nn.Module):
         ('blur', dict(type='interpolate', mode='bicubic')),
         ('wavelet', dict(type='lift')),
         ('lift', dict(type='lift', tied=True)),
+        ('carafe', dict(type='interpolate')),
     ],
 )
 def test_poolings(pool, unpool, check):

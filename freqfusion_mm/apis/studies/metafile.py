@@ -1,5 +1,6 @@
 """A metafile of `configs/`: its models as jobs, what was measured back into it, its costs, its tables."""
 
+import os
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
@@ -206,4 +207,4 @@ def link(name: str, config: str, folder: Path) -> str:
     """A link from a page in `folder` to a config; one that lies beside the page is named alone."""
     if (ROOT / config).parent == folder:
         return f'`{name}`'
-    return f'[{name}]({Path(*[".."] * len(folder.relative_to(ROOT).parts), config).as_posix()})'
+    return f'[{name}]({Path(os.path.relpath(ROOT / config, folder)).as_posix()})'

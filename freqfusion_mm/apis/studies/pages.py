@@ -20,7 +20,10 @@ Lines = dict[int, dict[str, str]]
 
 def readmes(root: Path = ROOT) -> list[Path]:
     """The pages that may hold tables."""
-    return [root / 'README.md', *sorted(root.glob('configs/*/README.md')), *sorted(root.glob('projects/*/README.md'))]
+    return [
+        root / 'README.md',
+        *(page for room in ('configs', 'projects') for page in sorted((root / room).rglob('README.md'))),
+    ]
 
 
 def rendered(readme: Path) -> str:
@@ -35,13 +38,18 @@ def rendered(readme: Path) -> str:
 
 
 def study_tables(file: Path, folder: Path) -> str:
-    """One table for every metric of a study, and a sentence on what its seeds could resolve."""
+    """One table for every metric of a study, and a sentence on what its seeds could resolve.
+
+    Configs, costs and chosen settings stand in the first alone.
+    """
     study = read_study(file)
     lines = newest(RawValues(study.raw_values).read())
-    return '\n'.join(_table(study, metric, lines, folder) for metric in study.metrics)
+    return '\n'.join(
+        _table(study, metric, lines, folder if metric is study.metrics[0] else None) for metric in study.metrics
+    )
 
 
-def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path) -> str:
+def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path | None) -> str:
     values = {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
     against = {
         row.name: compare(values[row.name], values[study.baseline], metric.higher_is_better)
@@ -52,15 +60,14 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path) 
     tested = [name for name, one in compared.items() if one.t is not None]
     t = dict(zip(tested, holm([compared[name].t for name in tested])))
     sign = dict(zip(tested, holm([compared[name].sign for name in tested])))
-    head = ['row', 'parameters (M)']
-    head += ['multiply-adds (G)'] if study.flops_shape else []
-    settings = {row.choose.key.rsplit('.', 1)[-1] for row in study.rows if row.choose}
-    head += [f'{", ".join(sorted(settings))}, chosen'] if settings else []
+    head = ['row', *(_cost_names(study) if folder else [])]
     head += [f'{metric.label}, mean (seeds)']
     head += [f'better than {study.baseline} by', 'seeds better', 'p, t test', 'p, sign test'] if against else []
     body = []
     for row in study.rows:
-        cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
+        cells = [row.name]
+        if folder:
+            cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
         cells += [_sample(values[row.name], metric.digits)]
         if against:
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
@@ -75,6 +82,12 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path) 
 def values_by_seed(lines: Lines, key: str) -> dict[int, float]:
     """Seed -> value of a metric, of the runs that have it."""
     return {seed: float(line[key]) for seed, line in lines.items() if line.get(key)}
+
+
+def _cost_names(study: Study) -> list[str]:
+    settings = {row.choose.key.rsplit('.', 1)[-1] for row in study.rows if row.choose}
+    names = ['parameters (M)', *(['multiply-adds (G)'] if study.flops_shape else [])]
+    return names + ([f'{", ".join(sorted(settings))}, chosen'] if settings else [])
 
 
 def _costs(study: Study, lines: Lines) -> list[str]:
@@ -98,11 +111,9 @@ def _sample(values: dict[int, float], digits: int) -> str:
 
 
 def _comparison(one: Comparison | None, t: float | None, sign: float | None, digits: int) -> list[str]:
-    if one is None:
+    interval = one.difference.interval if one else None
+    if interval is None:  # of one seed, it says nothing
         return [BLANK] * 4
-    interval = one.difference.interval
-    if interval is None:
-        return [f'{one.difference.mean:+.{digits}f}', BLANK, BLANK, BLANK]
     low, high = (f'{end:+.{digits}f}' for end in interval)
     wins = f'{one.wins} of {len(one.difference.values)}'
     return [f'{one.difference.mean:+.{digits}f} [{low}, {high}]', wins, _p(t), _p(sign)]
