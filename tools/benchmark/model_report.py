@@ -22,16 +22,16 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
         note,
         '',
         'Ratios to the stock model: medians over rounds in which every upsampler ran once beside stock, and in '
-        'brackets the quartiles. Batch 2. "Step": loss, gradients and an update in training; "peak": the most that a '
+        'brackets the quartiles (of two or three rounds they say little). Batch 2. "Step": loss, gradients and an update in training; "peak": the most that a '
         'step holds beyond weights and images, "with_cp" the same with activations made again. Multiply-adds are '
         'those of the forward pass of one image.',
         '',
-        '| model | size | upsampler | parameters, M | multiply-adds, G | forward | step | peak | with_cp |',
-        '|' + ' --- |' * 9,
+        '| model | size | upsampler | parameters, M | multiply-adds, G | forward | step | peak | with_cp | rounds |',
+        '|' + ' --- |' * 10,
     ]
     for row in rows:
         if row['status'] != 'ok':
-            cells = ['', '', row['status'], '', '', '']
+            cells = ['', '', row['status'], '', '', '', '']
         elif row['upsampler'] == STOCK:
             cells = [
                 f'{float(row["params_m"]):.2f}',
@@ -40,6 +40,7 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
                 f'{float(row["step_ms"]):.0f} ms',
                 f'{float(row["peak_mib"]):.0f} MiB',
                 '',
+                row['rounds'],
             ]
         else:
             cells = [
@@ -48,6 +49,7 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
                 *(_ratio(row, what) for what in ('forward', 'step')),
                 f'{float(row["peak_ratio"]):.2f}',
                 f'{float(row["recomputed_peak_ratio"]):.2f}' if row.get('recomputed_peak_ratio') else '',
+                row['rounds'],
             ]
         lines.append(f'| {row["model"]} | {row["size"]} | {row["upsampler"]} | ' + ' | '.join(cells) + ' |')
     if unmeasured:
