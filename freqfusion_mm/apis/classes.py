@@ -111,6 +111,8 @@ def learned_labels(model: nn.Module) -> LearnedLabels | None:
     model = unwrapped(model)
     head = last_head(model)
     outputs = outputs_of(model) if head is not None else None
+    if outputs == 1:  # by a sigmoid: background and foreground
+        outputs = 2
     return LearnedLabels(outputs, getattr(head, 'ignore_index', 255)) if outputs else None
 
 

@@ -108,6 +108,14 @@ def test_a_label_that_the_model_cannot_learn_ends_a_training(world):
         list(loader)
 
 
+def test_a_sigmoid_of_one_output_learns_two_labels():
+    head = torch.nn.Module()
+    head.num_classes, head.out_channels, head.ignore_index = 1, 1, 7
+    model = torch.nn.Module()
+    model.decode_head = head
+    assert learned_labels(model) == (2, 7)
+
+
 def test_inside_wrappers_and_concatenations(world):
     """The bad one is in the second data set, whose pipeline is another one."""
     for name in ('bad', 'one'):
