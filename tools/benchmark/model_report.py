@@ -22,9 +22,9 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
         note,
         '',
         'Ratios to the stock model: medians over rounds in which every upsampler ran once beside stock, and in '
-        'brackets the quartiles (of two or three rounds they say little). Batch 2. "Step": loss, gradients and an update in training; "peak": the most that a '
-        'step holds beyond weights and images, "with_cp" the same with activations made again. Multiply-adds are '
-        'those of the forward pass of one image.',
+        'brackets the quartiles (of two or three rounds they say little). Batch 2. "Step": loss, gradients and an '
+        'update in training; "peak": the most that a step holds beyond weights and images, "with_cp" the same with '
+        'activations made again. Multiply-adds are those of the forward pass of one image.',
         '',
         '| model | size | upsampler | parameters, M | multiply-adds, G | forward | step | peak | with_cp | rounds |',
         '|' + ' --- |' * 10,
