@@ -107,11 +107,11 @@ class LearnedLabels(NamedTuple):
 
 
 def learned_labels(model: nn.Module) -> LearnedLabels | None:
-    """Of the decode head that answers; None for a model without one, or one that answers no classes (depth)."""
+    """Of the decode head that answers; None for a model without one."""
     model = unwrapped(model)
     head = last_head(model)
     outputs = outputs_of(model) if head is not None else None
-    if outputs == 1:  # by a sigmoid: background and foreground
+    if outputs == 1:  # by a sigmoid: background and foreground (or a depth, which is no label)
         outputs = 2
     return LearnedLabels(outputs, getattr(head, 'ignore_index', 255)) if outputs else None
 

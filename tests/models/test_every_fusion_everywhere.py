@@ -23,7 +23,7 @@ pytest.importorskip('mmcv.ops')
 from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.registry import MODELS as REGISTRY  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
-from twins import TWINS  # noqa: E402
+from twins.all_twins import TWINS  # noqa: E402
 from twins.inputs import call, flat  # noqa: E402
 
 import freqfusion_mm.models.decode_heads as heads  # noqa: E402

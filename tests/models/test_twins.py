@@ -12,7 +12,7 @@ pytest.importorskip('mmcv.ops')
 import mmdet.models.necks as mmdet_necks  # noqa: E402
 import mmseg.models.necks as mmseg_necks  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
-from twins import TWINS  # noqa: E402
+from twins.all_twins import TWINS  # noqa: E402
 from twins.inputs import LEVELS, call, pyramid, tokens, with_image  # noqa: E402
 from twins.mmdet_twins import FPG  # noqa: E402
 

@@ -12,30 +12,16 @@ from mmdet.models.roi_heads.mask_heads import (  # noqa: E402
     SCNetMaskHead,
 )
 from mmengine.registry import MODELS  # noqa: E402
+from twins.mmdet_twins import DYNAMIC, MASK  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 
-SMALL = dict(num_convs=2, in_channels=8, conv_out_channels=8, num_classes=3)
-DYNAMIC = dict(
-    dynamic_conv_cfg=dict(
-        type='mmdet.DynamicConv',
-        in_channels=8,
-        feat_channels=4,
-        out_channels=8,
-        input_feat_shape=7,
-        with_proj=False,
-        act_cfg=dict(type='ReLU', inplace=True),
-        norm_cfg=dict(type='LN'),
-    ),
-    loss_mask=dict(type='mmdet.DiceLoss', loss_weight=8.0),
-)
-LOSS = dict(loss_mask=dict(type='mmdet.CrossEntropyLoss', use_mask=True))
 REGIONS = torch.randn(5, 8, 7, 7)
 HEADS = {
-    'FusionFCNMaskHead': (FCNMaskHead, dict(SMALL, **LOSS), (REGIONS,)),
-    'FusionHTCMaskHead': (HTCMaskHead, dict(SMALL, **LOSS), (REGIONS, REGIONS + 1)),
-    'FusionSCNetMaskHead': (SCNetMaskHead, dict(SMALL, **LOSS), (REGIONS,)),
-    'FusionDynamicMaskHead': (DynamicMaskHead, dict(SMALL, **DYNAMIC), (REGIONS, torch.randn(5, 8))),
+    'FusionFCNMaskHead': (FCNMaskHead, MASK, (REGIONS,)),
+    'FusionHTCMaskHead': (HTCMaskHead, MASK, (REGIONS, REGIONS + 1)),
+    'FusionSCNetMaskHead': (SCNetMaskHead, MASK, (REGIONS,)),
+    'FusionDynamicMaskHead': (DynamicMaskHead, DYNAMIC, (REGIONS, torch.randn(5, 8))),
 }
 STOCK = {
     'deconv': dict(type='deconv', scale_factor=2),
@@ -103,7 +89,7 @@ def test_a_kept_deconv_is_initialised_as_in_stock_and_learns(name):
 
 
 def test_a_deconv_that_changes_the_channels_is_kept_too():
-    options = dict(SMALL, **LOSS, num_convs=0, conv_out_channels=4)
+    options = dict(MASK, num_convs=0, conv_out_channels=4)
     stock = FCNMaskHead(**options)
     ours = MODELS.build(dict(options, type='FusionFCNMaskHead', upsample_cfg='deconv'))
     ours.load_state_dict(stock.state_dict())
