@@ -6,15 +6,8 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-stack=onedl
-if [ "${1:-}" = --stack ]; then
-    stack=${2:-}
-    shift 2 || true
-fi
-tools/setup.sh --stack "$stack"
+source tools/stack.sh
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the maps are small: a second thread only waits, and the loader wants the core
-python=.venv/bin/python
-[ "$stack" = onedl ] || python=.venv-$stack/bin/python
 config=configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py
 work=work_dirs/demo
 

@@ -5,15 +5,8 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-stack=onedl
-if [ "${1:-}" = --stack ]; then
-    stack=${2:-}
-    shift 2 || true
-fi
-tools/setup.sh --stack "$stack"
+source tools/stack.sh
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # the tests' tensors are small: more threads only wait for each other
-venv=.venv
-[ "$stack" = onedl ] || venv=.venv-$stack
-"$venv/bin/python" -m ruff format --check --quiet
-"$venv/bin/python" -m ruff check --quiet
-exec "$venv/bin/python" -m pytest -n "${TEST_PROCESSES:-2}" "$@"
+"$python" -m ruff format --check --quiet
+"$python" -m ruff check --quiet
+exec "$python" -m pytest -n "${TEST_PROCESSES:-2}" "$@"
