@@ -76,13 +76,18 @@ def add_models(parser: ArgumentParser) -> None:
     parser.add_argument('--title', action='append', default=[], help='of each --model; default: the config name')
 
 
-def titles(args: Namespace) -> list[str]:
+def titles(args: Namespace, *, repeated: bool = False) -> list[str]:
     """A title for each `--model`; see `names_of`."""
-    return names_of([config for config, _ in args.model], args.title)
+    return names_of([config for config, _ in args.model], args.title, repeated=repeated)
 
 
-def names_of(configs: Sequence[str], given: Sequence[str]) -> list[str]:
+def names_of(configs: Sequence[str], given: Sequence[str], *, repeated: bool = False) -> list[str]:
     """A title for each config: the given ones, then the configs' names.
+
+    Args:
+        configs: paths or names.
+        given: the user's titles, for the first so many.
+        repeated: whether models may share a title, as the runs of one method do.
 
     Raises:
         ValueError: two are the same, or there are more titles than models.
@@ -90,6 +95,6 @@ def names_of(configs: Sequence[str], given: Sequence[str]) -> list[str]:
     if len(given) > len(configs):
         raise ValueError(f'--title is given {len(given)} times for {len(configs)} models')
     names = [*given, *(Path(config).name.removesuffix('.py') for config in configs[len(given) :])]
-    if len(set(names)) < len(names):
+    if len(set(names)) < len(names) and not repeated:
         raise ValueError(f'each model needs a name of its own, got {", ".join(names)}: give each a --title')
     return names

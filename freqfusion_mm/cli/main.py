@@ -18,6 +18,7 @@ COMMANDS = {
     'explain': 'show what the upsamplers of a model do at one image',
     'compare': 'draw what every upsampler makes of one feature map',
     'side-by-side': 'draw the predictions of several models, one image a row',
+    'boundaries': 'measure how right segmentors are along the borders of objects',
     'similarity': 'measure how features keep classes together and apart',
     'robustness': 'evaluate on corrupted and on shifted images',
     'gridding': 'measure gridding with and without hierarchical fusion',

@@ -71,13 +71,14 @@ def options_of(name: str) -> dict[str, str]:
 
 
 def test_the_same_words_everywhere() -> None:
-    models = ('train', 'test', 'infer', 'export', 'convert', 'side-by-side', 'similarity', 'robustness', 'gridding')
+    compared = ('side-by-side', 'similarity', 'robustness', 'boundaries')
+    models = ('train', 'test', 'infer', 'export', 'convert', 'gridding', *compared)
     options = {name: options_of(name) for name in models}
     for name, words in options.items():
         assert {'--cfg-options', '--traceback'} <= words.keys(), name
         assert '--out' in words or name == 'train'
         assert ('--device' in words) == (name not in ('train', 'test', 'convert')), name
-    for name in ('side-by-side', 'similarity', 'robustness'):
+    for name in compared:
         assert {'--model', '--title'} <= options[name].keys()
 
 
@@ -87,6 +88,7 @@ def test_titles_keep_the_points_of_a_name() -> None:
     assert names_of(configs, ['first'])[0] == 'first'
     with pytest.raises(ValueError, match='each model needs a name of its own'):
         names_of(['a/c.py', 'b/c.py'], [])
+    assert names_of(['a/c.py', 'b/c.py'], [], repeated=True) == ['c', 'c']
 
 
 def test_every_command_has_a_line_and_a_module(capsys: pytest.CaptureFixture) -> None:

@@ -184,6 +184,8 @@ def test_every_command(situation, world, shared, command):
     with open('similarity.csv') as file:
         pixels = {row['region']: int(row['pixels']) for row in csv.DictReader(file) if row['class'] == 'all'}
     assert pixels['whole image'] > pixels['boundary band (3)'] > 0
+    run('boundaries', *pair, '--widths', 1, 4, '--out', 'borders')
+    assert Path('borders/trimap.png').is_file()
     run('robustness', *pair, '--corruptions', '--shifts', 2, '--out', 'robust')
     assert Path('robust/robustness.png').is_file()
 

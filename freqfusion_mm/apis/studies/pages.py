@@ -68,7 +68,8 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path |
         cells = [row.name]
         if folder:
             cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
-        cells += [_sample(values[row.name], metric.digits)]
+        found = values[row.name]
+        cells += [Sample(tuple(found.values())).text(metric.digits) if found else NOT_RUN]
         if against:
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
         body.append('| ' + ' | '.join(cells) + ' |')
@@ -99,15 +100,6 @@ def _costs(study: Study, lines: Lines) -> list[str]:
 
 def _scaled(text: str | None, unit: float) -> str:
     return f'{float(text) / unit:.3f}' if text else NOT_RUN
-
-
-def _sample(values: dict[int, float], digits: int) -> str:
-    if not values:
-        return NOT_RUN
-    sample = Sample(tuple(values.values()))
-    interval = sample.interval
-    half = f' ± {interval[1] - sample.mean:.{digits}f}' if interval else ''
-    return f'{sample.mean:.{digits}f}{half} ({len(values)})'
 
 
 def _comparison(one: Comparison | None, t: float | None, sign: float | None, digits: int) -> list[str]:

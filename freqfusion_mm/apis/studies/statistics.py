@@ -32,6 +32,11 @@ class Sample:
         half = half_width(variance(self.values), len(self.values))
         return self.mean - half, self.mean + half
 
+    def text(self, digits: int) -> str:
+        """As tables show it: the mean, half the interval where there is one, and how many: '57.8 ± 1.2 (5)'."""
+        half = f' ± {self.interval[1] - self.mean:.{digits}f}' if self.interval else ''
+        return f'{self.mean:.{digits}f}{half} ({len(self.values)})'
+
 
 @dataclass(frozen=True)
 class Comparison:
