@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mmengine.evaluator import Evaluator
 
+from ..evaluation.analysis.seed_statistics import Sample
 from ..evaluation.metrics.boundary_f1 import BoundaryF1
 from ..evaluation.metrics.boundary_iou import BoundaryIoU
 from ..evaluation.metrics.trimap_iou import TrimapIoU
 from .classes import dataset_meta
 from .model import task_of
 from .pixels import UnreadableImage
-from .studies.statistics import Sample
 from .trained import Trained
 
 #: Key of a measure -> its heading in tables.
@@ -70,12 +70,13 @@ def curves(runs: Runs) -> list[tuple[str, dict[int, float]]]:
 
 
 def markdown(runs: Runs) -> str:
-    """A row for each title: the mean over its models, half its 95 % t interval, and how many they are."""
+    """A row for each title: of several models how many they are, the mean, and half its 95 % t interval."""
     keys = list(next(iter(runs.values()))[0])
     head = ['model', *(LABELS.get(key) or f'mIoU within {key.removeprefix(TRIMAP)} px' for key in keys)]
     lines = ['| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
     for title, found in runs.items():
-        cells = [title, *(Sample(tuple(run[key] for run in found)).text(1) for key in keys)]
+        name = f'{title} ({len(found)})' if len(found) > 1 else title
+        cells = [name, *(Sample(tuple(run[key] for run in found)).text(1) for key in keys)]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 

@@ -10,8 +10,9 @@ window. LAYER is the name of a module of the model, as model.named_modules() giv
   decode_head.fusions.0:0        the first of several maps that it returns, here the upsampled one of a fusion
   decode_head.fusions.0:in:1     the second of several maps that it is given
 
-All models are measured at the same layers: those that stand for the same thing in each. A markdown table is printed;
-the CSV file has the classes too. Shapes' 100 images take some ten seconds of one core for a model at two layers.
+All models are measured at the same layers: those that stand for the same thing in each. Models that share a --title are
+runs of one method: the table that is printed has their mean with its 95 % t interval. The CSV file has each model and
+the classes too. Shapes' 100 images take some ten seconds of one core for a model at two layers.
 """
 
 import sys
@@ -72,12 +73,12 @@ def run(args: Namespace) -> int:
     with building():
         if args.images is not None and args.images < 1 or min(args.size or [1]) < 1:
             raise ValueError(f'--images and --size want positive numbers, got {args.images} and {args.size}')
-        names = titles(args)
+        names = titles(args, repeated=True)
         options = dict(size=args.size, edge=args.edge, inter=args.inter, interpolation=args.interpolation)
         models = [Trained(*pair, args.split, args.device, args.cfg_options) for pair in args.model]
         similarities = [LayerSimilarity(trained, args.layer, **options) for trained in models]
     with building(ValueError):
-        results = {title: each.measure(args.images) for title, each in zip(names, similarities)}
+        results = [(title, *each.measure(args.images)) for title, each in zip(names, similarities)]
         write_csv(results, Path(args.out))
     print(f'{markdown(results)}\n\nwritten, with every class: {args.out}')
     failures = [failure for trained in models for failure in trained.failures]

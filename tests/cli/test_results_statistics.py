@@ -10,8 +10,8 @@ from scipy import stats  # noqa: E402
 
 from freqfusion_mm.apis.studies import metafile, pages  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
-from freqfusion_mm.apis.studies.statistics import Sample, compare, holm, resolution  # noqa: E402
 from freqfusion_mm.apis.studies.study import ROOT, read_study  # noqa: E402
+from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare, holm, resolution  # noqa: E402
 
 #: Quantiles of Student's t at 97.5 %, from a printed table: degrees of freedom -> value.
 T = {1: 12.706, 2: 4.303, 3: 3.182}

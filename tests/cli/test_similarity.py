@@ -123,6 +123,18 @@ def test_the_tool_measures_what_the_layers_give(tool, work, capsys):
             assert f'| {fusion} | {layer} | whole image | {values["IntraSim"]:.3f} |' in shown
 
 
+def test_models_of_one_title_are_runs_of_one_method(tool, capsys):
+    layer, key = 'decode_head.fusion_conv:in', ('ours', 'decode_head.fusion_conv:in', 'whole image', 'all')
+    options = f'--layer {layer} --edge 0 --images 2 --title ours'
+    values = [float(tool(options, name)[key]['IntraSim']) for name in ('bilinear', 'FreqFusion')]
+    capsys.readouterr()
+    tool(f'{options} --title ours', 'bilinear', 'FreqFusion')
+    (shown,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| ours')]
+    half = 12.706 * abs(values[0] - values[1]) / 2  # Student's t of one degree of freedom
+    assert values[0] != values[1]
+    assert shown.startswith(f'| ours (2) | {layer} | whole image | {sum(values) / 2:.3f} ± {half:.3f} |')
+
+
 def test_options_of_the_tool(tool):
     found = tool(
         '--layer decode_head.fusions.2:0 --layer decode_head.fusions.2:in:1 --images 3 --size 32 48 '

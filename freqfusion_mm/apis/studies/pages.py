@@ -7,9 +7,9 @@ path from the repository's root.
 import re
 from pathlib import Path
 
+from ...evaluation.analysis.seed_statistics import Comparison, Sample, compare, holm, resolution
 from .metafile import link, metafile_tables
 from .raw_values import RawValues, newest
-from .statistics import Comparison, Sample, compare, holm, resolution
 from .study import ROOT, Metric, Study, is_metafile, read_study
 
 BLOCK = re.compile(r'(<!-- begin table: (\S+) -->\n).*?(<!-- end table -->)', re.DOTALL)
@@ -69,7 +69,7 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path |
         if folder:
             cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
         found = values[row.name]
-        cells += [Sample(tuple(found.values())).text(metric.digits) if found else NOT_RUN]
+        cells += [f'{Sample(tuple(found.values())).text(metric.digits)} ({len(found)})' if found else NOT_RUN]
         if against:
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
         body.append('| ' + ' | '.join(cells) + ' |')

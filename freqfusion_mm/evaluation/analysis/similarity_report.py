@@ -4,18 +4,20 @@ import csv
 from pathlib import Path
 
 from .feature_similarity import FeatureSimilarity
+from .seed_statistics import Sample
 
 METRICS = ('IntraSim', 'InterSim', 'SimMargin', 'SimAcc', 'mSimAcc')
 Measured = dict[tuple[str, str], FeatureSimilarity]  # (layer, region) -> its measures
+Results = list[tuple[str, Measured, list[str]]]  # of each model: title, measures, names of the classes
 
 
-def write_csv(results: dict[str, tuple[Measured, list[str]]], out: Path) -> None:
+def write_csv(results: Results, out: Path) -> None:
     """One row for each model, layer and region over all classes, and one for each class."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(out, 'w', newline='') as file:
         table = csv.writer(file)
         table.writerow(['model', 'layer', 'region', 'class', 'pixels', *METRICS])
-        for title, (measured, classes) in results.items():
+        for title, measured, classes in results:
             for (layer, region), similarity in measured.items():
                 rows = {'all': similarity.compute()}
                 columns = similarity.per_class()
@@ -27,12 +29,19 @@ def write_csv(results: dict[str, tuple[Measured, list[str]]], out: Path) -> None
                     table.writerow([title, layer, region, name, int(row['pixels']), *numbers])
 
 
-def markdown(results: dict[str, tuple[Measured, list[str]]]) -> str:
-    """A row for each model, layer and region, over all classes."""
+def markdown(results: Results) -> str:
+    """A row for each title, layer and region, over all classes.
+
+    Of several models of one title: how many they are, the mean, and half its 95 % t interval.
+    """
     head = ['model', 'layer', 'region', *METRICS]
     lines = ['| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
-    for title, (measured, _) in results.items():
+    runs: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for title, measured, _ in results:
         for place, similarity in measured.items():
-            values = similarity.compute()
-            lines.append('| ' + ' | '.join([title, *place, *(f'{values[metric]:.3f}' for metric in METRICS)]) + ' |')
+            runs.setdefault((title, *place), []).append(similarity.compute())
+    for (title, *place), values in runs.items():
+        name = f'{title} ({len(values)})' if len(values) > 1 else title
+        cells = [Sample(tuple(each[metric] for each in values)).text(3) for metric in METRICS]
+        lines.append('| ' + ' | '.join([name, *place, *cells]) + ' |')
     return '\n'.join(lines)

@@ -33,9 +33,9 @@ class Sample:
         return self.mean - half, self.mean + half
 
     def text(self, digits: int) -> str:
-        """As tables show it: the mean, half the interval where there is one, and how many: '57.8 ± 1.2 (5)'."""
+        """As tables show it, the mean and half its interval: '57.8 ± 1.2'; of one value alone '57.8'."""
         half = f' ± {self.interval[1] - self.mean:.{digits}f}' if self.interval else ''
-        return f'{self.mean:.{digits}f}{half} ({len(self.values)})'
+        return f'{self.mean:.{digits}f}{half}'
 
 
 @dataclass(frozen=True)
