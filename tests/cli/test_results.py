@@ -148,7 +148,10 @@ def test_robustness_is_measured_where_a_row_has_it(tmp_path, monkeypatch):
     plain = {'Results': [{'Metrics': {'mIoU': None}}]}
     assert metafiles.wants_robustness(wanted) and not metafiles.wants_robustness(plain)
 
+    commands = []
+
     def start(command, **options):
+        commands.append(command)
         assert Path(options['cwd'], command[1]).stem == 'robustness' and options['check']
         assert command[2] == '--model' and Config.fromfile(command[3]).x == 1 and command[4] == 'x.pth'
         Path(command[command.index('--out') + 1], 'summary.json').write_text(
@@ -158,5 +161,6 @@ def test_robustness_is_measured_where_a_row_has_it(tmp_path, monkeypatch):
     monkeypatch.setattr(worker.subprocess, 'run', start)
     (tmp_path / 'last_checkpoint').write_text('x.pth\n')
     measured = worker.robustness(Config({'x': 1}), tmp_path)
-    assert measured == {'corrupted mIoU': 20.0, 'shift consistency': 90.0}
+    assert measured == worker.robustness(Config({'x': 1}), tmp_path, 5) and commands[1][-2:] == ['--images', '5']
+    assert '--images' not in commands[0] and measured == {'corrupted mIoU': 20.0, 'shift consistency': 90.0}
     assert {f'robustness/{name}' for name in measured} < {key for key, _ in metafiles.METRICS.values()}

@@ -176,13 +176,15 @@ def test_a_metafile_is_filled_from_its_runs(toys, monkeypatch):
 
 def test_a_run_measures_what_its_job_asks_for(toys, monkeypatch):
     monkeypatch.syspath_prepend(toys)
-    monkeypatch.setattr(worker, 'robustness', lambda cfg, folder: {'corrupted mIoU': cfg.train_cfg.max_iters})
+    monkeypatch.setattr(worker, 'robustness', lambda cfg, folder, images: {'corrupted mIoU': images})
     options = {'train_cfg.max_iters': 3}
-    whole = Job('toy', str(toys / 'toy.py'), 'h', 0, options, robustness=True, curves=('weight', 'other'))
+    whole = Job(
+        'toy', str(toys / 'toy.py'), 'h', 0, options, robustness=True, robustness_images=7, curves=('weight', 'other')
+    )
     result = worker.run(whole, toys / 'whole')
     metrics = {'train/loss', 'val/weight', 'test/weight', 'robustness/corrupted mIoU'}
     costs = {'commit', 'torch', 'device', 'parameters', 'flops', 'train_seconds', 'train_cpu_seconds'}
-    assert set(result['values']) == metrics | costs and result['values']['robustness/corrupted mIoU'] == 3
+    assert set(result['values']) == metrics | costs and result['values']['robustness/corrupted mIoU'] == 7
     assert [(metric, step) for metric, step, _ in result['curves']] == [
         ('train/loss', 1),
         ('train/loss', 2),

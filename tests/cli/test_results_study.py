@@ -85,6 +85,7 @@ CHOICE = {'seed': 100, 'metric': 'val/mIoU'}
         ({'metrics.0.digits': 'one'}, "digits wants int, got 'one'"),
         ({'metrics.0.higher_is_better': 1}, 'higher_is_better wants bool, got 1'),
         ({'flops_shape': [3, 8]}, r'flops_shape wants \[channels, height, width\], got \[3, 8\]'),
+        ({'robustness_images': 0}, 'robustness_images wants a positive number, got 0'),
         ({'rows.1.choose': {'key': 'x', 'values': [1, 2]}}, 'row b has `choose`, so the study wants a `choice`'),
         ({'rows.1.choose': {'key': 'x', 'values': [1]}, 'choice': CHOICE}, 'values wants at least two'),
         ({'choice': {**CHOICE, 'metric': 'test/mIoU'}}, 'metric wants one of val/ or train/, never of the test'),
@@ -123,6 +124,17 @@ def test_all_rows_of_a_seed_come_before_the_next_seed(jobs, write):
     assert [job.name for job in jobs.results(study, [3], ['b'])] == ['b']
     with pytest.raises(ValueError, match='has no row c; it has a, b'):
         jobs.results(study, [0], ['c'])
+
+
+def test_robustness_on_other_images_is_another_run(jobs, write):
+    robust = {'metrics.0.key': 'robustness/corrupted mIoU'}
+    whole, some = (
+        jobs.results(read_study(write({**robust, **more})), [0])[0] for more in ({}, {'robustness_images': 9})
+    )
+    assert whole.robustness and some.robustness and (whole.robustness_images, some.robustness_images) == (None, 9)
+    assert whole.config_hash != some.config_hash
+    plain, same = (jobs.results(read_study(write(more)), [0])[0] for more in ({}, {'robustness_images': 9}))
+    assert plain.config_hash == same.config_hash == whole.config_hash
 
 
 def test_the_hash_is_of_what_the_config_resolves_to(jobs, config, monkeypatch):

@@ -28,6 +28,7 @@ class Job:
         choice: the value that was chosen for this row, or is being tried.
         test: whether to test what was trained; a run that chooses a setting never sees the test set.
         robustness: whether to test on corrupted and shifted images, too.
+        robustness_images: on the first so many; None: on all.
         flops_shape: the input [C, H, W] whose multiply-adds are counted.
         curves: the metrics of validation that are kept for every iteration.
     """
@@ -40,6 +41,7 @@ class Job:
     choice: Any = None
     test: bool = True
     robustness: bool = False
+    robustness_images: int | None = None
     flops_shape: tuple[int, ...] | None = None
     curves: tuple[str, ...] = ()
 
@@ -99,15 +101,19 @@ def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:
 def _job(study: Study, row: Row, chosen: Any, seed: int, more: dict[str, Any], test: bool = True) -> Job:
     options = {**study.options, **row.options, **({row.choose.key: chosen} if row.choose else {}), **more}
     keys = [metric.key for metric in study.metrics]
+    robustness = test and any(key.startswith('robustness/') for key in keys)
+    # measured on other images, it is another run
+    measured = {'robustness_images': study.robustness_images} if robustness and study.robustness_images else {}
     return Job(
         name=row.name,
         config=row.config,
-        config_hash=config_hash(row.config, options),
+        config_hash=config_hash(row.config, {**options, **measured}),
         seed=seed,
         options=options,
         choice=chosen,
         test=test,
-        robustness=test and any(key.startswith('robustness/') for key in keys),
+        robustness=robustness,
+        robustness_images=study.robustness_images,
         flops_shape=study.flops_shape,
         curves=tuple(key.split('/', 1)[1] for key in keys if key.startswith(('test/', 'val/'))),
     )

@@ -55,7 +55,7 @@ class Study:
     """A study as its YAML file says it; `options` hold for every row.
 
     `baseline` is the row that the others are compared with, `flops_shape` the input (C, H, W) whose multiply-adds are
-    counted; either may be None.
+    counted, `robustness_images` how many of the first test images are corrupted and shifted; each may be None.
     """
 
     path: Path
@@ -68,6 +68,7 @@ class Study:
     baseline: str | None
     flops_shape: tuple[int, ...] | None
     choice: Choice | None
+    robustness_images: int | None
 
     @property
     def raw_values(self) -> Path:
@@ -101,6 +102,7 @@ def read_study(path: Path) -> Study:
         seeds: [0, 1, 2]
         baseline: bilinear  # the row that the others are compared with
         flops_shape: [3, 128, 128]  # input whose multiply-adds are counted
+        robustness_images: 1000  # for robustness/: the first so many of the test, not all
         options: {train_cfg.max_iters: 1000}  # over every config; a row's own go over these
         rows:
         - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py}
@@ -123,7 +125,8 @@ def read_study(path: Path) -> Study:
     """
     content = read_yaml(path)
     whole = Entry(str(path), content)
-    whole.keys('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
+    known = ('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
+    whole.keys(*known, 'robustness_images')
     rows = tuple(_row(entry) for entry in whole.entries('rows'))
     names = [row.name for row in rows]
     whole.distinct('rows', names)
@@ -144,6 +147,9 @@ def read_study(path: Path) -> Study:
     shape = whole.numbers('flops_shape') if 'flops_shape' in content else None
     if shape and (len(shape) != 3 or min(shape) < 1):
         raise ValueError(f'{path}: flops_shape wants [channels, height, width], got {list(shape)}')
+    images = whole.get('robustness_images', int, None)
+    if images is not None and images < 1:
+        raise ValueError(f'{path}: robustness_images wants a positive number, got {images}')
     return Study(
         path=path,
         name=whole.get('name', str),
@@ -155,6 +161,7 @@ def read_study(path: Path) -> Study:
         baseline=baseline,
         flops_shape=shape,
         choice=choice,
+        robustness_images=images,
     )
 
 

@@ -94,7 +94,9 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     if job.test:
         values |= {f'test/{name}': value for name, value in numbers(runner.test()).items()}
     if job.robustness:
-        values |= {f'robustness/{name}': value for name, value in robustness(cfg, folder).items()}
+        values |= {
+            f'robustness/{name}': value for name, value in robustness(cfg, folder, job.robustness_images).items()
+        }
     curves = [('train/loss', *point) for point in thinned(losses)]
     curves += [(metric, step, value) for step, numbers_of_look in looks for metric, value in numbers_of_look.items()]
     curves += [
@@ -129,13 +131,14 @@ def _with_sample(forward: Any, size: tuple[int, int]) -> Any:
     return lambda image: forward(image, [DetDataSample(metainfo=meta)])
 
 
-def robustness(cfg: Config, folder: Path) -> dict[str, float]:
-    """What tools/robustness.py says of the last checkpoint."""
+def robustness(cfg: Config, folder: Path, images: int | None = None) -> dict[str, float]:
+    """What tools/robustness.py says of the last checkpoint, on the first so many images or on all."""
     config = folder / 'robustness' / 'config.py'
     config.parent.mkdir(exist_ok=True)
     cfg.dump(config)
     checkpoint = (folder / 'last_checkpoint').read_text().strip()
     command = [sys.executable, 'tools/robustness.py', '--model', str(config), checkpoint, '--out', str(config.parent)]
+    command += ['--images', str(images)] if images else []
     subprocess.run(command, cwd=ROOT, check=True)
     [summary] = json.loads((config.parent / 'summary.json').read_text()).values()
     return summary
