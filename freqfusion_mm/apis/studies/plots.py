@@ -1,4 +1,7 @@
-"""The pictures of a study: a box with its points a row, and the curves of training and validation."""
+"""The pictures of a study: a box with its points a row, and the curves of training and validation.
+
+A row without a finished run is left out; the others keep their colours when it comes.
+"""
 
 from pathlib import Path
 
@@ -28,18 +31,16 @@ def draw(study: Study) -> list[Path]:
             f'run it first: results run {study.path}'
         )
     pictures = [study.path.with_name('results.png'), study.path.with_name('curves.png')]
-    values = {
-        metric: {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
-        for metric in study.metrics
-    }
+    run = [row.name for row in study.rows if row.name in lines]
+    values = {metric: {name: values_by_seed(lines[name], metric.key) for name in run} for metric in study.metrics}
     _draw_values(values, pictures[0])
     _draw_curves(study, points, pictures[1])
     return pictures
 
 
 def _panels(count: int, size: tuple[float, float], **shared: bool) -> tuple[Figure, list[Axes]]:
-    """So many panels of this size (inches), three beside each other."""
-    columns = min(count, 3)
+    """So many panels of this size (inches), two or three beside each other."""
+    columns = 2 if count == 4 else min(count, 3)
     rows = -(-count // columns)
     figure, axes = pyplot.subplots(
         rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout='constrained', **shared
@@ -83,8 +84,9 @@ def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
     names = [row.name for row in study.rows]
     figure, axes = _panels(len(curves), (5, 4))
     for axis, (metric, by_row) in zip(axes, sorted(curves.items())):
-        for name in names:
-            _draw_row(axis, by_row.get(name, {}), name, names.index(name))
+        for number, name in enumerate(names):
+            if name in by_row:
+                _draw_row(axis, by_row[name], name, number)
         axis.set_title(metric, fontsize=10)
         axis.set_xlabel('iteration')
         axis.grid(alpha=0.3)
@@ -102,4 +104,4 @@ def _draw_row(axis: Axes, by_seed: dict[str, list[tuple[int, float]]], name: str
         for step, value in curve:
             at_step.setdefault(step, []).append(value)
     means = [(step, sum(values) / len(values)) for step, values in sorted(at_step.items())]
-    axis.plot(*(zip(*means) if means else ([], [])), linewidth=1.5, label=name, **style)
+    axis.plot(*zip(*means), linewidth=1.5, label=name, **style)
