@@ -5,12 +5,13 @@ path from the repository's root.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...evaluation.analysis.seed_statistics import Comparison, Sample, compare, holm, resolution
 from .metafile import link, metafile_tables
 from .raw_values import RawValues, newest
-from .study import ROOT, Metric, Study, is_metafile, read_study
+from .study import ROOT, Metric, Row, Study, is_metafile, read_study
 
 BLOCK = re.compile(r'(<!-- begin table: (\S+) -->\n).*?(<!-- end table -->)', re.DOTALL)
 #: Where nothing was measured, and where too few seeds were to say anything.
@@ -40,16 +41,20 @@ def rendered(readme: Path) -> str:
 def study_tables(file: Path, folder: Path) -> str:
     """One table for every metric of a study, and a sentence on what its seeds could resolve.
 
-    Configs, costs and chosen settings stand in the first alone.
+    Rows that have not been run, configs, costs and chosen settings stand in the first alone.
     """
     study = read_study(file)
     lines = newest(RawValues(study.raw_values).read())
-    return '\n'.join(
-        _table(study, metric, lines, folder if metric is study.metrics[0] else None) for metric in study.metrics
-    )
+    first, *others = study.metrics
+    measured = [row for row in study.rows if row.name in lines]
+    tables = [_table(study, first, lines, study.rows, folder)]
+    tables += [_table(study, metric, lines, measured) for metric in others if measured]
+    return '\n'.join(tables)
 
 
-def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path | None) -> str:
+def _table(
+    study: Study, metric: Metric, lines: dict[str, Lines], rows: Sequence[Row], folder: Path | None = None
+) -> str:
     values = {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
     against = {
         row.name: compare(values[row.name], values[study.baseline], metric.higher_is_better)
@@ -64,7 +69,7 @@ def _table(study: Study, metric: Metric, lines: dict[str, Lines], folder: Path |
     head += [f'{metric.label}, mean (seeds)']
     head += [f'better than {study.baseline} by', 'seeds better', 'p, t test', 'p, sign test'] if against else []
     body = []
-    for row in study.rows:
+    for row in rows:
         cells = [row.name]
         if folder:
             cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
