@@ -32,6 +32,8 @@ FILES = {
 def cfg(request):
     cfg = row(FILES[request.param])
     pytest.importorskip(cfg.default_scope)
+    if cfg.default_scope == 'mmpretrain':
+        import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         if DefaultScope.get_current_instance() is None:
             DefaultScope.get_instance(request.param, scope_name=cfg.default_scope)
