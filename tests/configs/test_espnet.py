@@ -106,8 +106,6 @@ def test_classifiers_train_a_step(cfg):
     pytest.importorskip('mmpretrain')
     from mmpretrain.structures import DataSample
 
-    import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
-
     model = MODELS.build(cfg.model)
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     images = [torch.randint(0, 255, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
