@@ -1,23 +1,31 @@
 """How many channels the images of a model have."""
 
+from typing import NoReturn
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..engine.plain_model import unwrapped
 
 
 def input_channels(model: nn.Module) -> int:
-    """How many channels the backbone takes, by its first convolution or projection.
+    """How many channels the backbone takes, by the convolution that an image meets first.
+
+    What stands before it may make more of them: YOLOX's stem makes twelve channels of the pixels of every 2x2 square.
 
     Raises:
         ValueError: the backbone has none.
     """
-    for module in model.backbone.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.in_channels
-    raise ValueError(
-        f'the backbone {type(model.backbone).__name__} has no convolution that says how many channels it takes'
-    )
+    convolutions = (module for module in model.backbone.modules() if isinstance(module, nn.Conv2d))
+    first = next(convolutions, None)
+    if first is None:
+        raise ValueError(
+            f'the backbone {type(model.backbone).__name__} has no convolution that says how many channels it takes'
+        )
+    if first.in_channels < 4:  # too few to be made of squares
+        return first.in_channels
+    counts = (first.in_channels, *range(1, first.in_channels))
+    return next((count for count in counts if _fits(model.backbone, count)), first.in_channels)
 
 
 def channels_taken(model: nn.Module) -> set[int] | None:
@@ -34,6 +42,35 @@ def channels_taken(model: nn.Module) -> set[int] | None:
     except (ValueError, AttributeError):
         return None
     return {count for count in range(1, max(wanted, 4) + 1) if _made_of(model, count) == wanted} or None
+
+
+class _Met(Exception):
+    """An image has come to its first convolution."""
+
+
+def _fits(backbone: nn.Module, count: int) -> bool:
+    """Does the first convolution that an image of so many channels meets take what it gets?"""
+    fits = []
+
+    def meet(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> NoReturn:
+        fits.append(inputs[0].shape[1] == convolution.in_channels)
+        raise _Met
+
+    convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [convolution.register_forward_pre_hook(meet) for convolution in convolutions]
+    training = [(module, module.training) for module in backbone.modules()]
+    try:
+        backbone.eval()  # what comes before the convolution keeps its statistics
+        with torch.no_grad():
+            backbone(convolutions[0].weight.new_zeros(1, count, 64, 64))
+    except Exception:  # _Met, or whatever else it does not like about the image
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in training:
+            module.training = mode
+    return fits == [True]
 
 
 def _made_of(model: nn.Module, count: int) -> int | None:

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import ReSFU
-from .channels import input_channels
 from .classes import last_head
 from .exportable_detector import ExportableDetector
 from .model import task_of
@@ -164,16 +163,6 @@ def exportable(model: nn.Module, labels: bool = False) -> 'Exportable | Exportab
     if labels:
         raise ValueError('a detector has no class number of a pixel to give: leave --labels out')
     return ExportableDetector(model)
-
-
-def image_channels(model: nn.Module) -> int:
-    """How many channels the images of a model have; three for a detector, whose backbone may begin with squares of
-    pixels.
-
-    Raises:
-        ValueError: the backbone of a segmentor has no convolution.
-    """
-    return 3 if task_of(model) == 'detection' else input_channels(model)
 
 
 def slides(model: nn.Module) -> bool:

@@ -31,13 +31,14 @@ def run(args: Namespace) -> None:
     """Exports."""
     import torch
 
-    from ..apis.export import export, exportable, image_channels, slides
+    from ..apis.channels import input_channels
+    from ..apis.export import export, exportable, slides
     from ..apis.model import init_model
 
     opset = args.opset or (18 if args.dynamo else 17)
     with building():
         model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
-        channels = image_channels(model.model)
+        channels = input_channels(model.model)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
     with building(ValueError):
         export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)

@@ -213,7 +213,8 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
 
     import freqfusion_mm.registration  # noqa: F401
     from freqfusion_mm import config_path
-    from freqfusion_mm.apis.export import exportable, image_channels
+    from freqfusion_mm.apis.channels import input_channels
+    from freqfusion_mm.apis.export import exportable
 
     cfg = Config.fromfile(config_path(f'_base_/models/{name}.py')).model
     cfg.neck.upsample_cfg = dict(CFGS['FreqFusion'])
@@ -227,7 +228,7 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
         change(cfg)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = exportable(MODELS.build(cfg).eval())
-    assert image_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
+    assert input_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
     check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, 128, 64),)])
     with pytest.raises(ValueError, match='leave --labels out'):
         exportable(model.model, labels=True)

@@ -6,7 +6,7 @@ pytest.importorskip('mmdet')
 
 from mmengine.config import Config  # noqa: E402
 
-from freqfusion_mm.apis import build_runner  # noqa: E402
+from freqfusion_mm.apis.testing import build_test  # noqa: E402
 
 WRITTEN = """
 _base_ = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
@@ -24,13 +24,15 @@ def average_precision(neck, shared, tmp_path):
     data = dict(data_root=f'{root}/', ann_file=annotations, data_prefix=dict(img='images/val2017/'))
     cfg.merge_from_dict(
         dict(
-            load_from=str(shared('weights/yolox_nano_coco.pth')),
             work_dir=str(tmp_path),
             test_dataloader=dict(num_workers=0, persistent_workers=False, dataset=data),
             test_evaluator=dict(ann_file=annotations, format_only=False),
         )
     )
-    return build_runner(cfg).test()['coco/bbox_mAP']
+    runner = build_test(cfg, shared('weights/yolox_nano_coco.pth')).runner
+    measured = runner.test()
+    assert not runner.test_loop.dataloader.failures
+    return measured['coco/bbox_mAP']
 
 
 @pytest.mark.slow
