@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 import torch
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..engine.plain_model import unwrapped
@@ -76,7 +77,8 @@ def _fits(backbone: nn.Module, count: int) -> bool:
 def _made_of(model: nn.Module, count: int) -> int | None:
     """How many channels the preprocessor makes of so many."""
     image = torch.zeros(count, 32, 32, dtype=torch.uint8)
+    batch = dict(inputs=[image], data_samples=[BaseDataElement()])  # where mmseg writes how it padded
     try:
-        return model.data_preprocessor(dict(inputs=[image], data_samples=None), False)['inputs'].shape[1]
+        return model.data_preprocessor(batch, False)['inputs'].shape[1]
     except Exception:  # whatever it does not like about them
         return None

@@ -58,8 +58,9 @@ def test_what_a_backbone_takes(backbone, taken):
 def test_three_means_make_three_channels_of_grey():
     pytest.importorskip('mmseg')
     for backbone in (RESNET, DARKNET):
-        model = model_of(backbone, 'mmseg.SegDataPreProcessor', mean=[0] * 3, std=[1] * 3)
-        assert channels_taken(model) == {1, 3}
+        for options in ({}, dict(test_cfg=dict(size_divisor=32))):  # as SegNeXt's
+            model = model_of(backbone, 'mmseg.SegDataPreProcessor', mean=[0] * 3, std=[1] * 3, **options)
+            assert channels_taken(model) == {1, 3}
 
 
 def test_asking_leaves_the_model_as_it_was():
@@ -71,6 +72,13 @@ def test_asking_leaves_the_model_as_it_was():
     assert not any(module._forward_pre_hooks for module in backbone.modules())
     for name, value in backbone.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_classifiers():
+    pytest.importorskip('mmpretrain')
+    import freqfusion_mm.compat.mmpretrain_imports  # noqa: F401
+
+    assert channels_taken(model_of(RESNET, 'mmpretrain.ClsDataPreprocessor', mean=[0] * 3, std=[1] * 3)) == {1, 3}
 
 
 def test_a_backbone_that_does_not_say():
