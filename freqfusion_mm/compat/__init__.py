@@ -16,6 +16,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `coco_classes` | class names of mmdet's COCO data sets in the order of their labels |
 | `empty_dataset` | an empty data set, refused in words |
 | `label_maps` | label maps of 16 bits and one pixel wide in mmseg; colours, refused by name |
+| `picture_limits` | pictures whose boxes lie beyond the image |
 | `sharded_checkpoints` | resuming FSDP runs |
 | `checkpoints_as_data` | reading checkpoints without running code; our tools alone |
 | `mmpretrain_imports` | mmpretrain without torchvision; by name in the configs that need it |
@@ -34,6 +35,7 @@ def apply() -> None:
         label_maps,
         maskformer_memory,
         mmseg_prefix,
+        picture_limits,
         sharded_checkpoints,
         stock_fpn_hint,
     )
@@ -49,6 +51,7 @@ def apply() -> None:
         coco_classes,
         empty_dataset,
         label_maps,
+        picture_limits,
         sharded_checkpoints,
     )
     for patch in patches:
