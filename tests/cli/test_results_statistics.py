@@ -171,6 +171,23 @@ def test_a_page_holds_the_tables_of_its_study(study, tmp_path, monkeypatch):
     assert pages.rendered(readme) != text
 
 
+def test_a_summary_is_the_table_of_the_first_metric(study, tmp_path, monkeypatch):
+    for module in (pages, metafile):
+        monkeypatch.setattr(module, 'ROOT', tmp_path)
+    readme = tmp_path / 'README.md'
+    readme.write_text('x\n<!-- begin summary: study.yml -->\n<!-- end summary -->\ny\n')
+    lines = pages.rendered(readme).splitlines()
+    assert lines[:3] == ['x', '<!-- begin summary: study.yml -->', ''] and lines[3].startswith('| Study | mIoU, mean')
+    assert [line.split(' | ')[0] for line in lines if line.startswith('| ')] == [
+        '| Study',
+        '| ---',
+        *(f'| {name}' for name in ('base', 'better', 'once')),
+    ]
+    assert lines[-3:] == ['', '<!-- end summary -->', 'y'] and not any(
+        'Holm' in line or 'p, ' in line for line in lines
+    )
+
+
 def test_the_pictures_show_every_row_that_was_run(study):
     pytest.importorskip('matplotlib')
     from freqfusion_mm.apis.studies import plots

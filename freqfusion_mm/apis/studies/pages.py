@@ -1,7 +1,7 @@
 """The generated tables of the README files.
 
 A table stands between `<!-- begin table: FILE -->` and `<!-- end table -->`, FILE being a metafile or a study, as a
-path from the repository's root.
+path from the repository's root; `summary` in the place of `table` is the short form of a study.
 """
 
 import re
@@ -13,7 +13,7 @@ from .metafile import link, metafile_tables
 from .raw_values import RawValues, newest
 from .study import ROOT, Metric, Row, Study, is_metafile, read_study
 
-BLOCK = re.compile(r'(<!-- begin table: (\S+) -->\n).*?(<!-- end table -->)', re.DOTALL)
+BLOCK = re.compile(r'(<!-- begin (table|summary): (\S+) -->\n).*?(<!-- end \2 -->)', re.DOTALL)
 #: Where nothing was measured, and where too few seeds were to say anything.
 NOT_RUN, BLANK = 'not run', ''
 Lines = dict[int, dict[str, str]]
@@ -31,9 +31,12 @@ def rendered(readme: Path) -> str:
     """The text of a page with its tables made anew."""
 
     def fill(match: re.Match) -> str:
-        file = ROOT / match[2]
-        tables = metafile_tables if is_metafile(file) else study_tables
-        return match[1] + '\n' + tables(file, readme.parent) + '\n' + match[3]
+        file = ROOT / match[3]
+        if match[2] == 'summary':
+            text = study_summary(file)
+        else:
+            text = (metafile_tables if is_metafile(file) else study_tables)(file, readme.parent)
+        return match[1] + '\n' + text + '\n' + match[4]
 
     return BLOCK.sub(fill, readme.read_text())
 
@@ -52,8 +55,22 @@ def study_tables(file: Path, folder: Path) -> str:
     return '\n'.join(tables)
 
 
+def study_summary(file: Path) -> str:
+    """The table of the first metric alone, of the rows that have been run, without configs, costs and p values."""
+    study = read_study(file)
+    lines = newest(RawValues(study.raw_values).read())
+    measured = [row for row in study.rows if row.name in lines]
+    return _table(study, study.metrics[0], lines, measured, short=True)
+
+
 def _table(
-    study: Study, metric: Metric, lines: dict[str, Lines], rows: Sequence[Row], folder: Path | None = None
+    study: Study,
+    metric: Metric,
+    lines: dict[str, Lines],
+    rows: Sequence[Row],
+    folder: Path | None = None,
+    *,
+    short: bool = False,
 ) -> str:
     values = {row.name: values_by_seed(lines.get(row.name, {}), metric.key) for row in study.rows}
     against = {
@@ -65,7 +82,7 @@ def _table(
     tested = [name for name, one in compared.items() if one.t is not None]
     t = dict(zip(tested, holm([compared[name].t for name in tested])))
     sign = dict(zip(tested, holm([compared[name].sign for name in tested])))
-    head = ['row', *(_cost_names(study) if folder else [])]
+    head = [study.name if short else 'row', *(_cost_names(study) if folder else [])]
     head += [f'{metric.label}, mean (seeds)']
     head += [f'better than {study.baseline} by', 'seeds better', 'p, t test', 'p, sign test'] if against else []
     body = []
@@ -77,11 +94,13 @@ def _table(
         cells += [f'{Sample(tuple(found.values())).text(metric.digits)} ({len(found)})' if found else NOT_RUN]
         if against:
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
-        body.append('| ' + ' | '.join(cells) + ' |')
+        body.append(cells)
     way = 'higher' if metric.higher_is_better else 'lower'
-    text = [f'**{study.name}: {metric.label}** ({way} is better)', '', '| ' + ' | '.join(head) + ' |']
-    text += ['|' + ' --- |' * len(head), *body]
-    text += ['', _resolved(metric, [compared[name] for name in tested])] if against else []
+    title = [f'**{study.name}: {metric.label}** ({way} is better)', '']
+    text = [] if short else title
+    columns = len(head) - 2 * (short and bool(against))  # without the p values
+    text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
+    text += ['', _resolved(metric, [compared[name] for name in tested])] if against and not short else []
     return '\n'.join(text) + '\n'
 
 
