@@ -47,32 +47,46 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
         stand-ins are imported there that refuse to be used.
 
     Raises:
-        ValueError: `out` is no `.zip`; the package alone is larger than `mib`; a data set whose samples do not name
-            their files.
+        ValueError: `out` is no `.zip`; the config is not mmseg's; the package alone is larger than `mib`; a data set
+            whose samples do not name their files. What lay at `out` stays then.
     """
     out = Path(out)
     if out.suffix != '.zip':
         raise ValueError(f'the packed file must end in .zip, got {out}')
     cfg = load_config(config, cfg_options)
-    pure, left_out = distributions_to_bring()
-    with ZipFile(out, 'w', ZIP_DEFLATED) as archive:
-        for name in pure:
-            for path, inside in _pure_files(name):
-                archive.write(path, f'site/{inside}')
-        for path, inside in _own_files():
-            archive.write(path, inside)
-        stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
-        archive.writestr(
-            '__main__.py', _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
+    if cfg.get('default_scope') != 'mmseg':
+        raise ValueError(
+            "only mmseg's models run with torch alone: a config with default_scope='mmseg' is packed, this one has "
+            f'{cfg.get("default_scope")!r}'
         )
-        _carry_files(cfg, archive)
-        taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
-        if taken >= mib * 2**20:
-            raise ValueError(f'without data it takes {taken / 2**20:.1f} MiB already, and {mib:g} are allowed')
-        samples = _carry_data(cfg, archive, mib * 2**20 - taken)
-        cfg.work_dir = 'work_dirs/packed'
-        cfg.pop('data_root', None)
-        archive.writestr('config.py', cfg.pretty_text)
+    unfinished = out.with_name(f'{out.name}.unfinished')
+    try:
+        with ZipFile(unfinished, 'w', ZIP_DEFLATED) as archive:
+            packed = _fill(archive, cfg, mib * 2**20)
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return packed
+
+
+def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
+    pure, left_out = distributions_to_bring()
+    for name in pure:
+        for path, inside in _pure_files(name):
+            archive.write(path, f'site/{inside}')
+    for path, inside in _own_files():
+        archive.write(path, inside)
+    stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
+    start = _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
+    archive.writestr('__main__.py', start)
+    _carry_files(cfg, archive)
+    taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
+    if taken >= limit:
+        raise ValueError(f'without data it takes {taken / 2**20:.1f} MiB already, and {limit / 2**20:g} are allowed')
+    samples = _carry_data(cfg, archive, limit - taken)
+    cfg.work_dir = 'work_dirs/packed'
+    cfg.pop('data_root', None)
+    archive.writestr('config.py', cfg.pretty_text)
     return dict(samples=samples, left_out=left_out)
 
 

@@ -89,6 +89,10 @@ def test_mistakes(street, tmp_path):
         main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.tar'), *street])
     with pytest.raises(SystemExit, match='without data it takes .* MiB already, and 1 are allowed'):
         main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.zip'), '--mib', '1', *street])
+    assert not list(tmp_path.glob('a.zip*'))
+    detector = ROOT / 'configs/_base_/default_runtime_det.py'
+    with pytest.raises(SystemExit, match="default_scope='mmseg' is packed, this one has 'mmdet'"):
+        main(['pack', str(detector), '--out', str(tmp_path / 'a.zip')])
 
 
 @pytest.mark.slow
