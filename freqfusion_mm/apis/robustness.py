@@ -10,11 +10,13 @@ import torch
 
 from ..evaluation.analysis.image_changes import Corruption, Shift
 from ..evaluation.analysis.robustness_report import Results
+from .model import task_of
 from .pixels import UnreadableImage, displayed
 from .trained import Trained
 
 #: Name of a metric -> its key in what a framework's evaluator returns, maybe behind a prefix; both are percentages.
 METRICS = {'mIoU': 'mIoU', 'top-1': 'accuracy/top1'}
+TASKS = ('segmentation', 'classification')
 Step = Callable[[dict], dict]
 
 
@@ -25,6 +27,9 @@ class Candidate:
         title: its name in tables.
         config, checkpoint, device, cfg_options: of `Trained`.
         images: the first so many of the test set; None: all.
+
+    Raises:
+        ValueError: the model is of another task.
     """
 
     def __init__(
@@ -38,6 +43,9 @@ class Candidate:
     ) -> None:
         self.title = title
         self.trained = Trained(config, checkpoint, device=device, cfg_options=cfg_options)
+        task = task_of(self.trained.model)
+        if task not in TASKS:
+            raise ValueError(f'robustness is measured for {" and ".join(TASKS)}, {title} is for {task}')
         count = len(self.trained.dataset)
         self.numbers = range(min(count, images or count))
 

@@ -83,6 +83,9 @@ def test_what_panoptic_models_are_refused(coco, command):
         (('test', config, weights, '--work-dir', 'work', '--out', 'maps'), 'is for semantic segmentation and depth'),
         (('export', config, '--out', 'm.onnx'), 'export is for semantic segmentation, depth and detectors of boxes'),
         (('similarity', '--model', config, weights, '--layer', 'neck:0'), 'similarity is measured for semantic'),
+        (('boundaries', '--model', config, weights), 'boundaries are measured for semantic'),
+        (('robustness', '--model', config, weights), 'robustness is measured for segmentation and classification'),
+        (('pack', config, '--out', 'packed.zip'), "this one has 'mmdet'"),
     ):
         refused = command(*arguments)
         assert refused.status == 1 and said in refused.err, arguments
