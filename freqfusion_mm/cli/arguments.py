@@ -87,14 +87,16 @@ def names_of(configs: Sequence[str], given: Sequence[str], *, repeated: bool = F
     Args:
         configs: paths or names.
         given: the user's titles, for the first so many.
-        repeated: whether models may share a title, as the runs of one method do.
+        repeated: whether several models may be given the same title, as runs of one method.
 
     Raises:
         ValueError: two are the same, or there are more titles than models.
     """
     if len(given) > len(configs):
         raise ValueError(f'--title is given {len(given)} times for {len(configs)} models')
-    names = [*given, *(Path(config).name.removesuffix('.py') for config in configs[len(given) :])]
-    if len(set(names)) < len(names) and not repeated:
-        raise ValueError(f'each model needs a name of its own, got {", ".join(names)}: give each a --title')
-    return names
+    own = [Path(config).name.removesuffix('.py') for config in configs[len(given) :]]
+    told_apart = [*(dict.fromkeys(given) if repeated else given), *own]
+    if len(set(told_apart)) < len(told_apart):
+        names = ', '.join([*given, *own])
+        raise ValueError(f'each model needs a name of its own, got {names}: give each a --title')
+    return [*given, *own]

@@ -88,7 +88,10 @@ def test_titles_keep_the_points_of_a_name() -> None:
     assert names_of(configs, ['first'])[0] == 'first'
     with pytest.raises(ValueError, match='each model needs a name of its own'):
         names_of(['a/c.py', 'b/c.py'], [])
-    assert names_of(['a/c.py', 'b/c.py'], [], repeated=True) == ['c', 'c']
+    assert names_of(['a/c.py', 'b/c.py', 'd.py'], ['x', 'x'], repeated=True) == ['x', 'x', 'd']
+    for configs in (['a/c.py', 'b/c.py'], ['a/c.py', 'x.py']):  # what nobody gave a title is no run of another
+        with pytest.raises(ValueError, match='each model needs a name of its own'):
+            names_of(configs, ['x'] if 'x.py' in configs else [], repeated=True)
 
 
 def test_every_command_has_a_line_and_a_module(capsys: pytest.CaptureFixture) -> None:
