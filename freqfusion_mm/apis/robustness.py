@@ -16,7 +16,6 @@ from .trained import Trained
 
 #: Name of a metric -> its key in what a framework's evaluator returns, maybe behind a prefix; both are percentages.
 METRICS = {'mIoU': 'mIoU', 'top-1': 'accuracy/top1'}
-TASKS = ('segmentation', 'classification')
 Step = Callable[[dict], dict]
 
 
@@ -29,7 +28,7 @@ class Candidate:
         images: the first so many of the test set; None: all.
 
     Raises:
-        ValueError: the model is of another task.
+        ValueError: a detector or a depth estimator.
     """
 
     def __init__(
@@ -43,9 +42,12 @@ class Candidate:
     ) -> None:
         self.title = title
         self.trained = Trained(config, checkpoint, device=device, cfg_options=cfg_options)
-        task = task_of(self.trained.model)
-        if task not in TASKS:
-            raise ValueError(f'robustness is measured for {" and ".join(TASKS)}, {title} is for {task}')
+        try:
+            task = task_of(self.trained.model)
+        except ValueError:
+            task = ''  # a model of one's own: its metrics say whether it can be measured
+        if task in ('detection', 'depth'):  # before a whole test, not after it
+            raise ValueError(f'robustness is measured for segmentation and classification, {title} is for {task}')
         count = len(self.trained.dataset)
         self.numbers = range(min(count, images or count))
 
