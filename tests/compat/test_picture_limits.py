@@ -26,9 +26,10 @@ def test_the_image_keeps_its_place(draw):
     picture_limits.apply()
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     picture = Visualizer(image=image)
+    alone = picture.get_image()  # mmengine 0.10.7 does not give the pixels of a small image back as they are
     for _ in range(2):  # the second image is drawn on the axes of the first
         draw(picture)
         drawn = picture.get_image()
         assert drawn.shape == image.shape
-        np.testing.assert_array_equal(drawn[:15, 30:50], image[:15, 30:50])
+        np.testing.assert_array_equal(drawn[:15, 30:50], alone[:15, 30:50])
         picture.set_image(image)
