@@ -14,7 +14,7 @@ from .raw_values import RawValues, newest
 from .study import ROOT, Metric, Row, Study, is_metafile, read_study
 
 BLOCK = re.compile(r'(<!-- begin (table|summary): (\S+) -->\n).*?(<!-- end \2 -->)', re.DOTALL)
-#: Where nothing was measured, and where too few seeds were to say anything.
+#: Where nothing was run, and where a row has no such value or too few seeds to say anything.
 NOT_RUN, BLANK = 'not run', ''
 Lines = dict[int, dict[str, str]]
 
@@ -91,7 +91,10 @@ def _table(
         if folder:
             cells = [link(row.name, row.config, folder), *_costs(study, lines.get(row.name, {}))]
         found = values[row.name]
-        cells += [f'{Sample(tuple(found.values())).text(metric.digits)} ({len(found)})' if found else NOT_RUN]
+        if found:
+            cells += [f'{Sample(tuple(found.values())).text(metric.digits)} ({len(found)})']
+        else:
+            cells += [BLANK if row.name in lines else NOT_RUN]
         if against:
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
         body.append(cells)
