@@ -7,13 +7,12 @@ their mean with its 95 % t interval, the picture their mean as a thick line and 
 boundaries.csv (a line for each model) and trimap.png.
 """
 
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from .arguments import add_common, add_models, titles
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -39,7 +38,6 @@ def run(args: Namespace) -> int:
 
     from ..apis.boundaries import boundary_evaluator, curves, markdown, measure_boundaries, write_csv
     from ..apis.trained import Trained
-    from ..apis.unreadable import summary
     from ..visualization.trimap_curve import draw_trimap_curve
 
     MMLogger.get_current_instance().setLevel('WARNING')  # every metric logs a table of classes
@@ -59,6 +57,4 @@ def run(args: Namespace) -> int:
     draw_trimap_curve(curves(runs), out / 'trimap.png')
     print(f'{markdown(runs)}\n\nwritten: {out}')
     failures = [failure for trained in models for failure in trained.failures]
-    if failures:
-        print(f'error: {summary(failures)}', file=sys.stderr)
-    return int(bool(failures))
+    return say_what_failed(failures)

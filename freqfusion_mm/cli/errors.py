@@ -1,5 +1,6 @@
 """A user's mistake is one line and exit status 1; any other error keeps its traceback."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +53,15 @@ def one_line(show_traceback: bool = False) -> Iterator[None]:
         if show_traceback:
             raise
         raise SystemExit(f'error: {" ".join(str(error).split())}') from None
+
+
+def say_what_failed(failures: list[str]) -> int:
+    """Names the images that had to be left out, if any; returns the exit status."""
+    from ..apis.unreadable import summary
+
+    if failures:
+        print(f'error: {summary(failures)}', file=sys.stderr)
+    return int(bool(failures))
 
 
 def _text(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 
 from .arguments import CONFIG_HELP, add_common
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,7 +31,6 @@ def run(args: Namespace) -> int:
 
     from ..apis.folders import FolderPredictor
     from ..apis.model import init_model
-    from ..apis.unreadable import summary
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
@@ -48,6 +47,4 @@ def run(args: Namespace) -> int:
         f'{len(report.lines)} images in {args.out}; network {1000 * report.median:.0f} ms an image (median) at '
         f'{report.size[1]}x{report.size[0]} on {next(model.parameters()).device}'
     )
-    if report.failures:
-        print(f'error: {summary(report.failures)}', file=sys.stderr)
-    return int(bool(report.failures))
+    return say_what_failed(report.failures)

@@ -10,13 +10,12 @@ robustness.png (a plot) and corruptions.png (what an image looks like). Shapes' 
 core a model, of which the corruptions' 20 serve all models together.
 """
 
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from .arguments import add_common, add_models, titles
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,7 +50,6 @@ def run(args: Namespace) -> int:
     from mmengine.logging import MMLogger
 
     from ..apis.robustness import Candidate, measure
-    from ..apis.unreadable import summary
     from ..evaluation.analysis.image_changes import corruption_names
     from ..evaluation.analysis.robustness_report import markdown, write
     from ..visualization.robustness import draw_corruptions, plot
@@ -78,6 +76,4 @@ def run(args: Namespace) -> int:
         draw_corruptions(*models[0].examples(names, severity), out / 'corruptions.png')
     print(f'\n{markdown(results, args.severities)}\nwritten: {out}')
     failures = [failure for model in models for failure in model.trained.failures]
-    if failures:
-        print(f'error: {summary(failures)}', file=sys.stderr)
-    return int(bool(failures))
+    return say_what_failed(failures)

@@ -1,10 +1,9 @@
 """Draw pictures of a test set, one a row: input, ground truth, and the prediction of each model."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from .arguments import add_common, add_models, titles
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -21,7 +20,6 @@ def run(args: Namespace) -> int:
     """Predicts and draws; the exit status is 1 where images could not be read."""
     from ..apis.side_by_side import draw_rows
     from ..apis.trained import Trained
-    from ..apis.unreadable import summary
     from ..visualization.side_by_side import save_columns
 
     with building():
@@ -42,6 +40,4 @@ def run(args: Namespace) -> int:
         columns += [(title, [rows[number][2] for number in numbers]) for title, rows in zip(names, drawn)]
         save_columns(columns, args.out)
         print(f'{args.out}: {len(numbers)} rows of {len(columns)} pictures')
-    if failures:
-        print(f'error: {summary(failures)}', file=sys.stderr)
-    return int(bool(failures))
+    return say_what_failed(failures)

@@ -15,13 +15,12 @@ runs of one method: the table that is printed has their mean with its 95 % t int
 the classes too. Shapes' 100 images take some ten seconds of one core for a model at two layers.
 """
 
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from .arguments import add_common, add_models, titles
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,7 +65,6 @@ def run(args: Namespace) -> int:
     """Measures; the exit status is 1 where images could not be read."""
     from ..apis.similarity import LayerSimilarity
     from ..apis.trained import Trained
-    from ..apis.unreadable import summary
     from ..evaluation.analysis.similarity_report import markdown, write_csv
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
@@ -82,6 +80,4 @@ def run(args: Namespace) -> int:
         write_csv(results, Path(args.out))
     print(f'{markdown(results)}\n\nwritten, with every class: {args.out}')
     failures = [failure for trained in models for failure in trained.failures]
-    if failures:
-        print(f'error: {summary(failures)}', file=sys.stderr)
-    return int(bool(failures))
+    return say_what_failed(failures)

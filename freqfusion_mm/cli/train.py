@@ -1,11 +1,10 @@
 """Train a model; mmseg, mmdet and mmpretrain configs alike."""
 
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 
 from .arguments import add_run
-from .errors import building
+from .errors import building, say_what_failed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def run(args: Namespace) -> int:
     from ..apis.config import load_config
     from ..apis.data import check_data
     from ..apis.runner import StrictLoading, build_runner, use_amp
-    from ..apis.unreadable import skip_unreadable_in_training, summary
+    from ..apis.unreadable import skip_unreadable_in_training
     from ..engine.newest_checkpoint import newest_checkpoint
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -45,6 +44,4 @@ def run(args: Namespace) -> int:
     runner.train()
     failures = unreadable.read_text().splitlines() if unreadable.exists() else []
     failures += getattr(getattr(runner.val_loop, 'dataloader', None), 'failures', [])
-    if failures:
-        print(f'error: {summary(failures)}', file=sys.stderr)
-    return int(bool(failures))
+    return say_what_failed(failures)

@@ -99,8 +99,7 @@ def _table(
             cells += _comparison(compared.get(row.name), t.get(row.name), sign.get(row.name), metric.digits)
         body.append(cells)
     way = 'higher' if metric.higher_is_better else 'lower'
-    title = [f'**{study.name}: {metric.label}** ({way} is better)', '']
-    text = [] if short else title
+    text = [] if short else [f'**{study.name}: {metric.label}** ({way} is better)', '']
     columns = len(head) - 2 * (short and bool(against))  # without the p values
     text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
     text += ['', _resolved(metric, [compared[name] for name in tested])] if against and not short else []
