@@ -12,7 +12,6 @@ from ..evaluation.metrics.boundary_iou import BoundaryIoU
 from ..evaluation.metrics.trimap_iou import TrimapIoU
 from .classes import dataset_meta
 from .model import task_of
-from .pixels import UnreadableImage
 from .trained import Trained
 
 #: Key of a measure -> its heading in tables.
@@ -51,13 +50,7 @@ def measure_boundaries(trained: Trained, evaluator: Evaluator, images: int | Non
     Raises:
         UnreadableImage: no image could be read.
     """
-    count, seen = len(trained.dataset), 0
-    for numbers, batch in trained.batches(range(min(count, images or count))):
-        evaluator.process(trained.predict(batch), batch)
-        seen += len(numbers)
-    if not seen:
-        raise UnreadableImage(f'no image of the {trained.split} set could be read')
-    return evaluator.evaluate(seen)
+    return trained.evaluate(evaluator, trained.first(images))
 
 
 def curves(runs: Runs) -> list[tuple[str, dict[int, float]]]:

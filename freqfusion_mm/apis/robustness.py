@@ -48,8 +48,7 @@ class Candidate:
             task = ''  # a model of one's own: its metrics say whether it can be measured
         if task in ('detection', 'depth'):  # before a whole test, not after it
             raise ValueError(f'robustness is measured for segmentation and classification, {title} is for {task}')
-        count = len(self.trained.dataset)
-        self.numbers = range(min(count, images or count))
+        self.numbers = self.trained.first(images)
 
     def score(self, step: Step | None = None) -> tuple[str, float]:
         """The metric over the test set, by its name, in percent.
@@ -57,14 +56,8 @@ class Candidate:
         Raises:
             ValueError: the evaluator gives none of `METRICS`.
         """
-        evaluator, seen = self.trained.evaluator(), 0
-        for numbers, batch, samples in self._predictions(step):
-            with self.trained.scope():
-                evaluator.process(data_samples=samples, data_batch=batch)
-            seen += len(numbers)
-        if not seen:
-            raise UnreadableImage(f'no image of the test set of {self.title} could be read')
-        values = evaluator.evaluate(seen)
+        self.trained.put_after_reading(step)
+        values = self.trained.evaluate(self.trained.evaluator(), self.numbers)
         for metric, key in METRICS.items():
             found = [name for name in values if name == key or name.endswith(f'/{key.rpartition("/")[2]}')]
             if found:
@@ -93,14 +86,10 @@ class Candidate:
                 continue
         return displayed(image), {name: displayed(Corruption(name, severity).corrupt(image)) for name in names}
 
-    def _predictions(self, step: Step | None) -> Iterator[tuple[list[int], dict, list]]:
+    def _labels(self, step: Step | None) -> Iterator[tuple[int, np.ndarray]]:
         self.trained.put_after_reading(step)
         for numbers, batch in self.trained.batches(self.numbers):
-            yield numbers, batch, self.trained.predict(batch)
-
-    def _labels(self, step: Step | None) -> Iterator[tuple[int, np.ndarray]]:
-        for numbers, _, samples in self._predictions(step):
-            yield from zip(numbers, map(labels, samples))
+            yield from zip(numbers, map(labels, self.trained.predict(batch)))
 
 
 def labels(sample: Any) -> np.ndarray:

@@ -59,8 +59,7 @@ class LayerSimilarity:
             for probe in self.probes
             for region, edge_k in self._regions.items()
         }
-        count = len(self.trained.dataset)
-        for _, batch in self.trained.batches(range(min(count, images or count))):
+        for _, batch in self.trained.batches(self.trained.first(images)):
             samples = self.trained.predict(batch)
             labels = [label_of(sample, self.size, self.ignore_index) for sample in samples]
             for probe in self.probes:

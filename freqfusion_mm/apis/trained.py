@@ -83,6 +83,11 @@ class Trained:
             return ImagePipeline(steps_of(innermost(self.dataset)[0])).read_info(info)[0]['img']
         return self.reader(info['img_path'])
 
+    def first(self, images: int | None) -> range:
+        """The numbers of the first so many samples; None: of all."""
+        count = len(self.dataset)
+        return range(min(count, images or count))
+
     def batches(self, numbers: Iterable[int], size: int | None = None) -> Iterator[tuple[list[int], dict]]:
         """Batches of these samples with their numbers, without what cannot be read."""
         good: list[tuple[int, Any]] = []
@@ -101,6 +106,22 @@ class Trained:
         """What the model makes of a batch, through its own `test_step`."""
         with self.scope(), torch.no_grad():
             return self.model.test_step(batch)
+
+    def evaluate(self, evaluator: Evaluator, numbers: Iterable[int]) -> dict[str, float]:
+        """What an evaluator says of the model's predictions for these samples.
+
+        Raises:
+            UnreadableImage: not one of them could be read.
+        """
+        seen = 0
+        for read, batch in self.batches(numbers):
+            samples = self.predict(batch)
+            with self.scope():
+                evaluator.process(data_samples=samples, data_batch=batch)
+            seen += len(read)
+        if not seen:
+            raise UnreadableImage(f'no image of the {self.split} set could be read')
+        return evaluator.evaluate(seen)
 
     def put_after_reading(self, step: Any | None) -> None:
         """Puts a step behind the one that reads the image, in every pipeline of the data set; None takes it away.

@@ -126,6 +126,11 @@ def test_all_rows_of_a_seed_come_before_the_next_seed(jobs, write):
         jobs.results(study, [0], ['c'])
 
 
+def test_the_folder_of_a_run_needs_no_quotes(jobs, tmp_path):
+    job = jobs.Job('carafe, a tenth/half of the rate', 'c.py', 'h', 3)
+    assert job.folder(tmp_path) == tmp_path / 'carafe-a-tenth-half-of-the-rate_seed3_h'
+
+
 def test_robustness_on_other_images_is_another_run(jobs, write):
     robust = {'metrics.0.key': 'robustness/corrupted mIoU'}
     whole, some = (

@@ -1,6 +1,7 @@
 """What a study or a metafile wants to be run: one `Job` a row and seed."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -54,8 +55,9 @@ class Job:
         return self.name + (f' ({self.choice})' if self.choice is not None else '') + f', seed {self.seed}'
 
     def folder(self, work_dir: Path) -> Path:
-        """Its own work directory."""
-        return work_dir / f'{self.name}_seed{self.seed}_{self.config_hash}'
+        """Its own work directory, whose name needs no quotes in a shell."""
+        name = re.sub(r'[^\w.-]+', '-', self.name)
+        return work_dir / f'{name}_seed{self.seed}_{self.config_hash}'
 
     def load(self, folder: Path) -> Config:
         """Its config, as it is run in `folder`."""

@@ -1,0 +1,3 @@
+# CamVid: SegFormer's head with FreqFusion without the final fusion's high-pass (AHPF) generator, as in Table I.
+_base_ = './segformer_espnetv2-s1.0_freqfusion_1xb8-1500i_camvid-240x320.py'
+model = dict(decode_head=dict(upsample_cfg=dict(highpass=False, initial_highpass=True)))
