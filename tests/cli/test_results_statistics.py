@@ -138,7 +138,7 @@ def test_the_tables_of_a_study(study, monkeypatch):
     assert 'Holm (1 compared). With 3 seeds' in sentence and 'standard deviation of 1.00' in sentence
     assert 'a difference below 2.5 mIoU cannot be told from zero' in sentence and 'a p of 0.25 at' in sentence
     assert '| row | RMSE, mean (seeds) | better than base by |' in second  # costs stand in the first table alone
-    assert '| never |' not in second and '| once |  |  |' in second  # which was run, and has no such value
+    assert '| never |' not in second and '| once |' not in second  # which was run, and has no such value
     assert '| better | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second
 
 
@@ -154,6 +154,22 @@ def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):
     assert 'better than' not in text and 'told from' not in text
     study.with_name('results.csv').unlink()
     assert pages.study_tables(study, ROOT).count('| base | not run |  | not run |') == 1
+
+
+def test_a_metric_that_the_baseline_does_not_have_is_not_compared(study, monkeypatch):
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    content = yaml.safe_load(study.read_text())
+    content['metrics'].append({'key': 'train/entropy', 'label': 'entropy', 'digits': 2})
+    study.write_text(yaml.safe_dump(content))
+    RawValues(study.with_name('results.csv')).add(
+        {'name': 'better', 'config_hash': 'h', 'seed': 3, 'test/mIoU': 5.0, 'train/entropy': 0.25}
+    )
+    third = pages.study_tables(study, ROOT).split('**Study: entropy** (higher is better)')[1]
+    assert third.strip().splitlines() == [
+        '| row | entropy, mean (seeds) |',
+        '| --- | --- |',
+        '| better | 0.25 (1) |',
+    ]
 
 
 def test_a_page_holds_the_tables_of_its_study(study, tmp_path, monkeypatch):

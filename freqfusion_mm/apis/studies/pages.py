@@ -44,14 +44,15 @@ def rendered(readme: Path) -> str:
 def study_tables(file: Path, folder: Path) -> str:
     """One table for every metric of a study, and a sentence on what its seeds could resolve.
 
-    Rows that have not been run, configs, costs and chosen settings stand in the first alone.
+    Configs, costs, chosen settings and rows that have not been run, or have no such value, stand in the first alone.
     """
     study = read_study(file)
     lines = newest(RawValues(study.raw_values).read())
     first, *others = study.metrics
-    measured = [row for row in study.rows if row.name in lines]
     tables = [_table(study, first, lines, study.rows, folder)]
-    tables += [_table(study, metric, lines, measured) for metric in others if measured]
+    for metric in others:
+        measured = [row for row in study.rows if values_by_seed(lines.get(row.name, {}), metric.key)]
+        tables += [_table(study, metric, lines, measured)] if measured else []
     return '\n'.join(tables)
 
 
@@ -77,6 +78,7 @@ def _table(
         row.name: compare(values[row.name], values[study.baseline], metric.higher_is_better)
         for row in study.rows
         if study.baseline not in (None, row.name)
+        and (folder or values[study.baseline])  # what only learned upsamplers have is not compared
     }
     compared = {name: one for name, one in against.items() if one}
     tested = [name for name, one in compared.items() if one.t is not None]
