@@ -19,6 +19,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from torch import Tensor, nn
 
+from ...ops.library import CAN_REGISTER
+
 #: Of a detector on whole images, where no size stands in the config's name: that of mmdet's counter.
 DETECTION_SIZE = (800, 1280)
 PROPOSALS = 1000
@@ -60,24 +62,38 @@ def costs(config: Path, size: tuple[int, int] | None = None) -> Costs:
         size: height and width of the image; `input_size` by default.
 
     Raises:
+        RuntimeError: see `multiply_adds`.
+    """
+    cfg = Config.fromfile(config)
+    size = size or input_size(cfg)
+    model = built(cfg)
+    return Costs(parameters(model), multiply_adds(model, (3, *size)), size)
+
+
+def built(cfg: Config) -> nn.Module:
+    """The model of a config, for inference, without pretrained weights."""
+    import freqfusion_mm.registration  # noqa: F401  (the configs name our classes)
+
+    DefaultScope._instance_dict.clear()  # a config before it may have left another
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    return MODELS.build(cfg.model).eval()
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers a model learns."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def multiply_adds(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Of one image of this shape (channels, height, width); see the convention above.
+
+    Raises:
         RuntimeError: torch is older than 2.4 and does not count the package's operators.
     """
     import freqfusion_mm.ops.flops  # noqa: F401  (tells torch's counter of our operators)
-    import freqfusion_mm.registration  # noqa: F401  (the configs name our classes)
-    from freqfusion_mm.ops.library import CAN_REGISTER
 
     if not CAN_REGISTER:
         raise RuntimeError(f'counting multiply-adds wants torch 2.4 or newer, got {torch.__version__}')
-    cfg = Config.fromfile(config)
-    size = size or input_size(cfg)
-    DefaultScope._instance_dict.clear()
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model).eval()
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Costs(parameters, _multiply_adds(model, size), size)
-
-
-def _multiply_adds(model: nn.Module, size: tuple[int, int]) -> int:
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -86,7 +102,7 @@ def _multiply_adds(model: nn.Module, size: tuple[int, int]) -> int:
     shapes = nullcontext() if computed else FakeTensorMode(allow_non_fake_inputs=True)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), shapes, _fixed_proposals(model), counter:
-        _network(model, torch.zeros(1, 3, *size))
+        _network(model, torch.zeros(1, *shape))
     return counter.get_total_flops() // 2
 
 

@@ -15,15 +15,15 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from ...engine.hooks.upsampler_monitor import UpsamplerMonitor
+from ...ops.library import CAN_REGISTER
 from ..data import check_data
 from ..runner import build_runner
+from .costs import built, multiply_adds, parameters
 from .jobs import Job
 from .study import ROOT
 
@@ -108,27 +108,11 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     return {'values': values, 'curves': curves}
 
 
-def complexity(cfg: Config, shape: tuple[int, ...] | None) -> dict[str, int | None]:
-    """Parameters, and the multiply-adds of one image as mmengine counts them (the papers' FLOPs)."""
-    init_default_scope(cfg.get('default_scope') or 'mmengine')
-    model = MODELS.build(cfg.model).eval()
-    counted = {'parameters': sum(parameter.numel() for parameter in model.parameters()), 'flops': None}
-    if shape:
-        image = torch.zeros(1, *shape)
-        if cfg.get('default_scope') == 'mmdet':
-            model.forward = _with_sample(model.forward, tuple(shape[1:]))
-        with torch.no_grad():
-            analyzer = FlopAnalyzer(model, (image,)).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-            counted['flops'] = int(analyzer.total())
-    return counted
-
-
-def _with_sample(forward: Any, size: tuple[int, int]) -> Any:
-    """Gives a detector's forward what its proposals need to know of the image."""
-    from mmdet.structures import DetDataSample
-
-    meta = dict(img_shape=size, ori_shape=size, pad_shape=size, batch_input_shape=size, scale_factor=(1.0, 1.0))
-    return lambda image: forward(image, [DetDataSample(metainfo=meta)])
+def complexity(cfg: Config, shape: tuple[int, int, int] | None) -> dict[str, int | None]:
+    """Parameters, and under 'flops', as most papers call them, multiply-adds: None if not asked for or an old torch."""
+    model = built(cfg)
+    counted = multiply_adds(model, shape) if shape and CAN_REGISTER else None
+    return {'parameters': parameters(model), 'flops': counted}
 
 
 def robustness(cfg: Config, folder: Path, images: int | None = None) -> dict[str, float]:
