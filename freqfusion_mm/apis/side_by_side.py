@@ -13,7 +13,9 @@ from .trained import Trained
 Rows = dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def draw_rows(trained: Trained, numbers: Sequence[int], score_thr: float = 0.3, labels: bool = False) -> Rows:
+def draw_rows(
+    trained: Trained, numbers: Sequence[int], score_thr: float = 0.3, labels: bool = False, on_white: bool = False
+) -> Rows:
     """Predicts for samples of a test set, and draws over the pixels that its pipeline reads.
 
     Args:
@@ -21,6 +23,7 @@ def draw_rows(trained: Trained, numbers: Sequence[int], score_thr: float = 0.3, 
         numbers: of the samples.
         score_thr: detections below it are left out.
         labels: write class names into semantic maps.
+        on_white: draw over white instead, and take the input for white.
 
     Returns:
         The pictures; a sample that cannot be read is missing, and named in `trained.failures`.
@@ -34,6 +37,7 @@ def draw_rows(trained: Trained, numbers: Sequence[int], score_thr: float = 0.3, 
     for (number, *_), batch in trained.batches(numbers, size=1):
         sample = trained.reader.with_truth(trained.predict(batch)[0].cpu())
         image = displayed(trained.pixels(number))
+        image = np.full_like(image, 255) if on_white else image
         with trained.scope():
             truth, prediction = (
                 draw_prediction(

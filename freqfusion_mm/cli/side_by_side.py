@@ -12,6 +12,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--images', nargs='+', type=int, default=[0, 1, 2, 3], help='numbers in the test set')
     parser.add_argument('--score-thr', type=float, default=0.3, help='detections below it are not drawn')
     parser.add_argument('--labels', action='store_true', help='write class names into the pictures')
+    parser.add_argument(
+        '--predictions-only',
+        action='store_true',
+        help='draw predictions alone, on white: for images that may not be passed on',
+    )
     parser.add_argument('--out', required=True, help='the picture to write')
     add_common(parser)
 
@@ -30,13 +35,15 @@ def run(args: Namespace) -> int:
             if wrong:
                 raise ValueError(f'--images wants numbers from 0 to {len(model.dataset) - 1} for {title}, got {wrong}')
     with building(ValueError):
-        drawn = [draw_rows(model, args.images, args.score_thr, args.labels) for model in models]
+        drawn = [
+            draw_rows(model, args.images, args.score_thr, args.labels, on_white=args.predictions_only)
+            for model in models
+        ]
     numbers = [number for number in args.images if all(number in rows for rows in drawn)]
     failures = [failure for model in models for failure in model.failures]
     if numbers:
-        columns = [
-            (title, [drawn[0][number][i] for number in numbers]) for i, title in enumerate(('input', 'ground truth'))
-        ]
+        given = () if args.predictions_only else ('input', 'ground truth')
+        columns = [(title, [drawn[0][number][i] for number in numbers]) for i, title in enumerate(given)]
         columns += [(title, [rows[number][2] for number in numbers]) for title, rows in zip(names, drawn)]
         save_columns(columns, args.out)
         print(f'{args.out}: {len(numbers)} rows of {len(columns)} pictures')

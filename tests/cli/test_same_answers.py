@@ -77,6 +77,20 @@ def test_exported_labels_are_those_of_the_model(kind, world, command):
         torch.testing.assert_close(found, torch.stack(wanted))
 
 
+def test_predictions_alone_show_nothing_of_the_images(world, command):
+    for name in ('one', 'two'):
+        world.image(f'{name}.png')
+    config = world.config()
+    drawing = ('side-by-side', '--model', config, world.weights(config, edit=edit), '--images', 0, 1)
+    colours = []
+    for options in ((), ('--predictions-only',)):
+        done = command(*drawing, *options, '--out', 'side.png')
+        assert f'2 rows of {1 if options else 3} pictures' in done.out, done.err
+        pixels = np.unique(np.asarray(Image.open('side.png').convert('RGB')).reshape(-1, 3), axis=0).astype(int)
+        colours.append(sum(np.ptp(pixels, axis=1) > 0))  # the title is grey
+    assert colours[0] > 1000 and 1 <= colours[1] <= 2  # one a class
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('channels, loading', [(1, "color_type='grayscale'"), (4, "color_type='unchanged'")])
 def test_other_channels_in_every_command(channels, loading, world, command):
