@@ -42,7 +42,7 @@ def boundary_evaluator(trained: Trained, widths: Sequence[int]) -> Evaluator:
 
 
 def measure_boundaries(trained: Trained, evaluator: Evaluator, images: int | None = None) -> dict[str, float]:
-    """Measures over the first so many images, or all.
+    """Measures over so many images, spread evenly, or all.
 
     Returns:
         'BoundaryIoU', 'BF' and 'trimap/w' for each width w, in percent.
@@ -50,7 +50,7 @@ def measure_boundaries(trained: Trained, evaluator: Evaluator, images: int | Non
     Raises:
         UnreadableImage: no image could be read.
     """
-    return trained.evaluate(evaluator, trained.first(images))
+    return trained.evaluate(evaluator, trained.spread(images))
 
 
 def curves(runs: Runs) -> list[tuple[str, dict[int, float]]]:

@@ -32,9 +32,11 @@ def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, 
         classes (depth) both lists are empty.
 
     Raises:
-        ValueError: the config has no test data set; a string for classes; a palette of another length.
+        ValueError: the config has no test data set, nor `saved` classes; a string for classes; a palette of another
+            length.
     """
-    meta, official = _built_meta(cfg)
+    described = (cfg.get('test_dataloader') or {}).get('dataset') or not (saved or {}).get('classes')
+    meta, official = _built_meta(cfg) if described else ({}, {})
     if saved and saved.get('classes'):
         meta = {**meta, 'palette': None, **saved}
     return complete_meta(meta, official, *_outputs_and_name(model))

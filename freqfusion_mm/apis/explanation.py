@@ -15,10 +15,10 @@ from ..evaluation.analysis.fusion_calls import find_fusions, find_pools, recorde
 from ..evaluation.analysis.fusion_views import ModelView, view_fusion
 from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without
 from ..evaluation.analysis.layer_maps import label_of
-from ..evaluation.metrics.label_map_metric import VOID, class_means, iou_percent
+from ..evaluation.metrics.label_map_metric import NO_CLASS, VOID, class_means, iou_percent
 from ..evaluation.metrics.trimap_iou import TrimapIoU
 from ..visualization.prediction import build_visualizer, draw_prediction
-from .classes import ignore_label
+from .classes import class_meta, ignore_label
 from .config import scope_of
 from .data import described_dataset
 from .model import init_model, task_of
@@ -100,11 +100,10 @@ def explain(
     measured = {}
     if labels is not None:
         label, ignore = read_label(model, labels), _ignore_label(model)
-        _judge(view, model, result.pred_sem_seg.data[0].numpy(), label, ignore, pixels)
+        names = class_meta(model.cfg)['classes']  # without what the model has beyond them
+        _judge(view, names, result.pred_sem_seg.data[0].numpy(), label, ignore, pixels)
         result.gt_sem_seg = PixelData(data=torch.from_numpy(label)[None])
-        measured = dict(
-            label=label_of(result, None, ignore), num_classes=len(model.dataset_meta['classes']), ignore_index=ignore
-        )
+        measured = dict(label=label_of(result, None, ignore), num_classes=len(names), ignore_index=ignore)
     for call in {call.name: call for call in calls}.values():
         view.fusions[call.name] = view_fusion(call, **measured)
     return view
@@ -177,7 +176,7 @@ def _gridding(model: nn.Module) -> dict:
 
 
 def _judge(
-    view: ModelView, model: nn.Module, predicted: np.ndarray, label: np.ndarray, ignore: int, pixels: np.ndarray
+    view: ModelView, names: Sequence[str], predicted: np.ndarray, label: np.ndarray, ignore: int, pixels: np.ndarray
 ) -> None:
     """Adds where the prediction is wrong, and how wrong it is near borders."""
     if predicted.shape != label.shape:
@@ -186,16 +185,17 @@ def _judge(
             'belongs to the image'
         )
     known = label != ignore
-    classes = len(model.dataset_meta['classes'])
+    classes = len(names)
     if known.any() and not 0 <= label[known].min() <= label[known].max() < classes:
         raise ValueError(
-            f'the label map holds numbers from {label[known].min()} to {label[known].max()}, the model knows {classes} '
-            f'classes and ignores {ignore}'
+            f'the label map holds numbers from {label[known].min()} to {label[known].max()}, the data set has '
+            f'{classes} classes and ignores {ignore}'
         )
     view.errors = error_picture(pixels, predicted != label, known)
     metric = TrimapIoU(ignore_index=ignore)
-    metric.dataset_meta = model.dataset_meta
-    maps = [np.where(known, each, VOID).astype(np.int32) for each in (predicted, label)]
+    metric.dataset_meta = dict(classes=names)
+    classified = np.where(predicted < classes, predicted, NO_CLASS)
+    maps = [np.where(known, each, VOID).astype(np.int32) for each in (classified, label)]
     view.trimap = {
         width: class_means(iou_percent(*areas)) for width, areas in zip(metric.widths, metric.measure(*maps))
     }

@@ -4,7 +4,9 @@ In it are the package, the pure-Python distributions that it needs there, a conf
 much of its data sets as fits.
 """
 
+import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
@@ -218,15 +220,21 @@ def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
             found.append((loader, settings, dataset, samples))
     sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for *_, samples in found for path in _files(samples)}
     share = min(1.0, room / max(sum(sizes.values()), 1))
-    packed, said = set(), {}
+    packed, folders, lists, counts = set(), {}, Counter(), {}
     for loader, settings, dataset, samples in found:
         count = max(1, int(share * len(samples)))
         chosen = [samples[index * len(samples) // count] for index in range(count)]
-        root, inside = Path(dataset.data_root or '.').resolve(), 'data'
-        if settings.get('data_root'):
-            inside = f'data/{root.name}'
+        root = Path(os.path.abspath(dataset.data_root or '.'))  # links are followed by no one
+        same_name = [each for each in folders if each.name == root.name and each != root]
+        inside = folders.setdefault(root, f'data/{root.name}' + (f'-{len(same_name)}' if same_name else ''))
         for path in _files(chosen):
-            name = f'{inside}/{Path(path).resolve().relative_to(root)}'
+            place = Path(os.path.abspath(path))
+            if not place.is_relative_to(root):
+                raise ValueError(
+                    f"{loader}: {path} is not in the data set's data_root {root}; set data_root to a folder that holds "
+                    'all of its files, and its prefixes from there'
+                )
+            name = f'{inside}/{place.relative_to(root)}'
             if name not in packed:
                 packed.add(name)
                 archive.write(path, name)
@@ -234,10 +242,12 @@ def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
         if settings.get('ann_file'):
             folder, suffix = Path(dataset.data_prefix['img_path']), dataset.img_suffix
             names = [str(Path(each['img_path']).relative_to(folder)).removesuffix(suffix) for each in chosen]
-            settings['ann_file'] = f'{loader}.txt'
-            archive.writestr(f'{inside}/{loader}.txt', '\n'.join(names) + '\n')
-        said[loader] = f'{count} of {len(samples)}'
-    return said
+            settings['ann_file'] = f'{loader}-{lists[loader]}.txt' if lists[loader] else f'{loader}.txt'
+            lists[loader] += 1
+            archive.writestr(f'{inside}/{settings["ann_file"]}', '\n'.join(names) + '\n')
+        taken, there = counts.get(loader, (0, 0))
+        counts[loader] = taken + count, there + len(samples)
+    return {loader: f'{taken} of {there}' for loader, (taken, there) in counts.items()}
 
 
 def _files(samples: Iterable[dict]) -> Iterator[str]:

@@ -18,6 +18,16 @@ from .pixels import ImagePipeline, displayed, reads_labels, steps_of
 TRUTHS = ('gt_sem_seg', 'gt_depth_map', 'gt_instances', 'gt_panoptic_seg')
 
 
+def image_name(sample: Any) -> str:
+    """The path of a sample's image; its number where the data set keeps the pixels itself, as mmpretrain's CIFAR does.
+
+    Args:
+        sample: a data sample, or what a data set's `get_data_info` gives.
+    """
+    path = sample.get('img_path')
+    return f'{sample.get("sample_idx"):06d}' if path is None else str(path)
+
+
 class DataSetReader:
     """Reads the pixels and annotations of a data set's images again, by the data set's own steps.
 
@@ -32,16 +42,16 @@ class DataSetReader:
                 continue
             pipeline = ImagePipeline(steps_of(leaf))
             for index in range(len(leaf)):
-                self._places[str(leaf.get_data_info(index).get('img_path'))] = pipeline, leaf, index
+                self._places[image_name(leaf.get_data_info(index))] = pipeline, leaf, index
 
     @property
     def paths(self) -> list[str]:
-        """Of all images."""
+        """Of all images, as `image_name` has them."""
         return list(self._places)
 
-    def __call__(self, path: Any) -> Any:
-        """The pixels of an image, as the pipeline reads them."""
-        pipeline, leaf, index = self._places[str(path)]
+    def __call__(self, sample: Any) -> Any:
+        """The pixels of the image of a data sample, as the pipeline reads them."""
+        pipeline, leaf, index = self._places[image_name(sample)]
         return pipeline.read_info(leaf.get_data_info(index))[0]['img']
 
     def with_truth(self, sample: Any) -> Any:
@@ -49,7 +59,7 @@ class DataSetReader:
 
         A pipeline that reads labels before it resizes leaves boxes and maps of another size than the picture.
         """
-        pipeline, leaf, index = self._places[str(sample.img_path)]
+        pipeline, leaf, index = self._places[image_name(sample)]
         labels, pack = [step for step in steps_of(leaf) if reads_labels(step)], steps_of(leaf)[-1]
         if not labels or not type(pack).__name__.startswith('Pack'):
             return sample
@@ -91,7 +101,7 @@ class SavePictures(Hook):
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         for sample in outputs or []:
-            image = displayed(self.read(sample.img_path))
+            image = displayed(self.read(sample))
             picture = draw_prediction(self.visualizer, image, self.read.with_truth(sample.cpu()), truth=True)
-            save_picture(picture, self.folder / f'{self.names[str(sample.img_path)]}.png')
+            save_picture(picture, self.folder / f'{self.names[image_name(sample)]}.png')
             self.written += 1

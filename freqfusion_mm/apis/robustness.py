@@ -25,7 +25,7 @@ class Candidate:
     Args:
         title: its name in tables.
         config, checkpoint, device, cfg_options: of `Trained`.
-        images: the first so many of the test set; None: all.
+        images: so many of the test set, spread evenly; None: all.
 
     Raises:
         ValueError: a detector or a depth estimator.
@@ -48,7 +48,7 @@ class Candidate:
             task = ''  # a model of one's own: its metrics say whether it can be measured
         if task in ('detection', 'depth'):  # before a whole test, not after it
             raise ValueError(f'robustness is measured for segmentation and classification, {title} is for {task}')
-        self.numbers = self.trained.first(images)
+        self.numbers = self.trained.spread(images)
 
     def score(self, step: Step | None = None) -> tuple[str, float]:
         """The metric over the test set, by its name, in percent.

@@ -49,7 +49,7 @@ class LayerSimilarity:
         self._options = dict(inter=inter, interpolation=interpolation, ignore_index=self.ignore_index)
 
     def measure(self, images: int | None = None) -> tuple[Measured, list[str]]:
-        """Over the first so many images, or all.
+        """Over so many images, spread evenly, or all.
 
         Returns:
             What was measured by layer and region, and the names of the classes.
@@ -59,7 +59,7 @@ class LayerSimilarity:
             for probe in self.probes
             for region, edge_k in self._regions.items()
         }
-        for _, batch in self.trained.batches(self.trained.first(images)):
+        for _, batch in self.trained.batches(self.trained.spread(images)):
             samples = self.trained.predict(batch)
             labels = [label_of(sample, self.size, self.ignore_index) for sample in samples]
             for probe in self.probes:

@@ -78,15 +78,16 @@ class Trained:
 
     def pixels(self, number: int) -> np.ndarray:
         """Of a sample, as its pipeline reads them."""
-        info = self.dataset.get_data_info(number)
-        if info.get('img_path') is None:  # a data set that keeps its pixels itself
-            return ImagePipeline(steps_of(innermost(self.dataset)[0])).read_info(info)[0]['img']
-        return self.reader(info['img_path'])
+        return self.reader(self.dataset.get_data_info(number))
 
-    def first(self, images: int | None) -> range:
-        """The numbers of the first so many samples; None: of all."""
+    def spread(self, images: int | None) -> list[int]:
+        """The numbers of so many samples, or of all.
+
+        They are spread evenly, since files stand class by class or drive by drive.
+        """
         count = len(self.dataset)
-        return range(min(count, images or count))
+        wanted = min(count, images or count)
+        return [index * count // wanted for index in range(wanted)]
 
     def batches(self, numbers: Iterable[int], size: int | None = None) -> Iterator[tuple[list[int], dict]]:
         """Batches of these samples with their numbers, without what cannot be read."""

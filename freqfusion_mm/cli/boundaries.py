@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `boundaries` takes."""
     add_models(parser)
     parser.add_argument('--split', choices=['test', 'val'], default='test', help='whose data loader; default: test')
-    parser.add_argument('--images', type=int, help='the first so many images; default: all')
+    parser.add_argument('--images', type=int, help='so many images, spread evenly; default: all')
     parser.add_argument(
         '--widths',
         nargs='+',

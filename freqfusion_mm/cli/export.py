@@ -39,6 +39,7 @@ def run(args: Namespace) -> None:
     with building():
         model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
         channels = input_channels(model.model)
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # before the work, as what is wrong with it
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
     with building(ValueError):
         export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)

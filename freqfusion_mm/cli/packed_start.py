@@ -1,17 +1,20 @@
 """Begins what `freqfusion-mm pack` packed: `python PACKED.zip train`, or any other command of `freqfusion-mm`.
 
-The archive is unpacked beside itself the first time, and runs in that folder. Where a command wants a config,
-`config.py` is the packed one; without one, `train` takes it.
+The archive is unpacked beside itself the first time, and runs in that folder; another archive of that name refuses to.
+Where a command wants a config, `config.py` is the packed one; without one, `train` takes it.
 """
 
 import os
 import sys
+from hashlib import sha256
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from zipfile import ZipFile
 
+#: In the unpacked folder, the digest of the archive that it came from.
+SEAL = 'packed.sha256'
 #: Modules that were left behind, being compiled: they can be imported, for frameworks import more than they use.
 STAND_INS = ()
 
@@ -51,9 +54,16 @@ def main() -> int:
     here = Path(__file__).resolve().parent
     if here.is_file():
         folder = here.with_suffix('')
-        if not (folder / 'config.py').exists():
+        packed, seal = sha256(here.read_bytes()).hexdigest(), folder / SEAL
+        if not seal.exists():
             with ZipFile(here) as archive:
                 archive.extractall(folder)
+            seal.write_text(packed)  # the last: it says that all is there
+        elif seal.read_text() != packed:
+            sys.exit(
+                f'error: {folder} was unpacked from another file than {here}: move the folder away, or give the file '
+                'another name'
+            )
     else:
         folder = here
     os.chdir(folder)

@@ -14,7 +14,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     run_parser.add_argument('--only', nargs='+', metavar='NAME', help='rows to run; default: all')
     run_parser.add_argument('--seeds', nargs='+', type=int, help="default: the study's; 0 for a metafile")
     run_parser.add_argument('--choose', action='store_true', help='first choose the settings that rows leave open')
-    run_parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<folder of FILE>')
+    run_parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<folder of FILE>, in the checkout')
 
     tables_parser = commands.add_parser('tables', help='write the tables of the README files')
     tables_parser.add_argument('--check', action='store_true', help='write nothing; fail where one is out of date')
@@ -49,7 +49,13 @@ def run(args: Namespace) -> None:
         SystemExit: one line on a user's error, or status 1 where a run failed or a table is out of date.
     """
     from ..apis.studies import commands
+    from ..apis.studies.study import ROOT
 
+    if not (ROOT / 'configs').is_dir():
+        raise SystemExit(
+            f'error: results works on the configs and projects of a checkout, and this package is installed in {ROOT} '
+            'without them: clone the repository, and run tools/results.py there'
+        )
     try:
         if args.command == 'run':
             commands.run(args.file, args.jobs, args.only, args.seeds, args.choose, args.work_dir)

@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--shifts', nargs='*', type=int, default=tuple(range(1, 9)), metavar='PIXELS', help='default: 1 to 8'
     )
-    parser.add_argument('--images', type=int, help='the first so many images of the test set; default: all')
+    parser.add_argument('--images', type=int, help='so many images of the test set, spread evenly; default: all')
     parser.add_argument('--out', default='work_dirs/robustness', help='folder to write')
     add_common(parser)
 

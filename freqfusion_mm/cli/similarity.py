@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_models(parser)
     parser.add_argument('--layer', action='append', required=True, help='NAME, NAME:INDEX, NAME:in or NAME:in:INDEX')
     parser.add_argument('--split', choices=['test', 'val'], default='test', help='whose data loader; default: test')
-    parser.add_argument('--images', type=int, help='the first so many images; default: all')
+    parser.add_argument('--images', type=int, help='so many images, spread evenly; default: all')
     parser.add_argument(
         '--size',
         nargs=2,

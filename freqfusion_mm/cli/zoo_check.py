@@ -9,6 +9,8 @@ each place of a config goes to zoo.csv at once, so that a run that is broken off
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from .errors import building
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `zoo-check` takes."""
@@ -27,7 +29,8 @@ def run(args: Namespace) -> int:
     folder = Path(args.out)
     scopes = [args.scope] if args.scope else ['mmdet', 'mmseg']
     upsampler = None if args.upsampler == 'none' else args.upsampler
-    check_all(folder / 'zoo.csv', scopes, args.only, upsampler, args.jobs)
+    with building(RuntimeError, ValueError):
+        check_all(folder / 'zoo.csv', scopes, args.only, upsampler, args.jobs)
     rows = read_rows(folder / 'zoo.csv')
     (folder / 'zoo.md').write_text(markdown(rows))
     print(markdown(rows))

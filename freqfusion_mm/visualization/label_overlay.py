@@ -26,13 +26,20 @@ def overlay(image: np.ndarray, labels: np.ndarray, meta: dict, opacity: float = 
     unit = max(12, picture.width // 80)  # the height of the letters
     columns = max(1, picture.width // (14 * unit))
     legend = Image.new('RGB', (picture.width, 2 * unit * -(-len(entries) // columns) + unit // 2), 'white')
-    draw, font = ImageDraw.Draw(legend), ImageFont.load_default(unit)
+    draw, font = ImageDraw.Draw(legend), _font(unit)
     for i, (number, share) in enumerate(entries):
         x, y = 14 * unit * (i % columns) + unit // 2, 2 * unit * (i // columns) + unit // 2
         draw.rectangle((x, y, x + unit, y + unit), fill=tuple(map(int, palette[number])), outline='black')
         text = f'{meta["classes"][number]} {100 * share:.1f} %'
         draw.text((x + 3 * unit // 2, y - unit // 8), text, fill='black', font=font)
     return np.concatenate([np.asarray(picture), np.asarray(legend)])
+
+
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:  # Pillow before 10.1 has one size
+        return ImageFont.load_default()
 
 
 def shares(labels: np.ndarray, meta: dict) -> list[tuple[int, float]]:

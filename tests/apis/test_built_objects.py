@@ -140,7 +140,7 @@ def test_photographs_behind_wrappers_of_a_lazy_config(shared, tmp_path):
     assert len(reader.paths) == 6
     for number in (0, 4):
         sample = dataset[number]['data_samples']
-        np.testing.assert_array_equal(reader(sample.img_path), cv2.imread(sample.img_path))
+        np.testing.assert_array_equal(reader(sample), cv2.imread(sample.img_path))
         part = Path(sample.img_path).parent.name
         content = json.loads((root / f'annotations/instances_{part}.json').read_text())
         (image,) = (each for each in content['images'] if each['file_name'] == Path(sample.img_path).name)

@@ -68,6 +68,13 @@ def test_more_outputs_than_names():
     assert meta['classes'] == ['a', 'b', 'unlabelled'] and meta['palette'][:2] == saved['palette']
 
 
+def test_the_classes_of_a_checkpoint_do_where_the_config_has_no_test():
+    model, saved = segmentor(dict(num_classes=3, out_channels=3)), dict(classes=('a', 'b'), palette=[[1, 2, 3]] * 2)
+    for absent in ({}, dict(test_dataloader=None)):
+        meta = class_meta(Config(absent), model, saved)
+        assert meta['classes'] == ['a', 'b', 'unlabelled'] and meta['palette'] == [[1, 2, 3]] * 2 + [[0, 0, 0]]
+
+
 def test_the_last_head_of_a_cascade_answers():
     assert outputs_of(segmentor(dict(num_classes=2, out_channels=2), dict(num_classes=5, out_channels=5))) == 5
     assert outputs_of(segmentor(dict(num_classes=2, out_channels=1))) == 2  # a sigmoid answers two

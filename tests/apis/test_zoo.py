@@ -214,6 +214,18 @@ def test_command_continues_its_table(tmp_path, capsys):
     assert 'mmseg FastSCNN: differs by 1' in capsys.readouterr().out
 
 
+def test_a_pattern_without_a_config_spoils_no_table(tmp_path):
+    from freqfusion_mm.apis.zoo.run import check_all, read_rows
+
+    table = tmp_path / 'zoo.csv'
+    with pytest.raises(ValueError, match=r"no config's name matches mask-rcnn\*"):
+        check_all(table, ['mmseg'], 'mask-rcnn*', None)
+    assert not table.exists()
+    table.write_text(','.join(FIELDS) + '\n')  # all that a call leaves which is broken off at once
+    check_all(table, ['mmseg'], 'fastscnn/*', None)
+    assert [row['config'].partition('/')[0] for row in read_rows(table)] == ['fastscnn']
+
+
 def test_the_page_has_the_table_of_its_rows():
     with (ROOT / 'projects/zoo/zoo.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -64,7 +65,15 @@ def test_it_measures_what_the_models_predict(models, command):
     assert cv2.imread('borders/trimap.png').shape[0] > 300
 
 
-def test_the_first_images_and_what_cannot_be_read(models, command):
+def test_some_images_are_spread_over_the_data_set():
+    """CIFAR-10's files stand class by class: the first thousand would be airplanes."""
+    from freqfusion_mm.apis.trained import Trained
+
+    chosen = {images: Trained.spread(SimpleNamespace(dataset=range(10)), images) for images in (None, 1, 4, 99)}
+    assert chosen == {None: [*range(10)], 1: [0], 4: [0, 2, 5, 7], 99: [*range(10)]}
+
+
+def test_some_images_and_what_cannot_be_read(models, command):
     config, weights = models
     one = ('boundaries', '--model', config, weights[0], '--widths', 1, 3, '--out', 'borders')
     done = command(*one, '--images', 1)

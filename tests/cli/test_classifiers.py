@@ -60,3 +60,39 @@ def test_every_command_that_evaluates_or_draws(world, command, shared):
     run('robustness', '--model', config, weights, '--corruptions', '--shifts', 1, '--out', 'robust')
     refused = command('infer', 'photos', '--model', config, '--weights', weights, '--out', 'inferred')
     assert refused.status == 1 and 'this model does classification' in refused.err and not Path('inferred').exists()
+
+
+KEPT = """
+import numpy as np
+from mmpretrain.datasets import BaseDataset
+from mmpretrain.registry import DATASETS
+
+@DATASETS.register_module(force=True)
+class KeptPixels(BaseDataset):
+    METAINFO = dict(classes=('a', 'b'))
+
+    def load_data_list(self):
+        pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+        return [dict(img=image, gt_label=number % 2) for number, image in enumerate(pixels)]
+"""
+
+
+def test_a_data_set_that_keeps_its_pixels_itself(world, command, monkeypatch):
+    """As mmpretrain's CIFAR: no sample has a path, and pictures go by number."""
+    (world.folder / 'kept_pixels.py').write_text(KEPT)
+    monkeypatch.syspath_prepend(str(world.folder))
+    config = world.folder / 'kept.py'
+    text = CONFIG.replace("imports'])", "imports', 'kept_pixels'])").replace("dict(type='LoadImageFromFile'), ", '')
+    config.write_text(
+        text.replace("'CustomDataset', data_root='photos', with_label=True,", "'KeptPixels', ann_file='',")
+    )
+    weights = world.weights(config)
+    for arguments in (
+        ('test', config, weights, '--work-dir', 'work', '--show-dir', 'shown'),
+        ('side-by-side', '--model', config, weights, '--images', 0, 2, '--out', 'side.png'),
+        ('robustness', '--model', config, weights, '--corruptions', 'fog', '--shifts', 1, '--out', 'robust'),
+    ):
+        done = command(*arguments)
+        assert done.status == 0, (arguments, done.err)
+    assert sorted(file.name for file in Path('shown').iterdir()) == ['000000.png', '000001.png', '000002.png']
+    assert Path('side.png').is_file() and Path('robust/corruptions.png').is_file()

@@ -61,6 +61,24 @@ def test_every_task(task, work, capsys):
 
 
 @pytest.mark.slow
+def test_an_output_beyond_the_classes_is_judged_as_a_test_does():
+    from types import SimpleNamespace
+
+    from freqfusion_mm.apis.explanation import _judge
+    from freqfusion_mm.evaluation.metrics.trimap_iou import TrimapIoU
+
+    label = np.repeat(np.array([[0, 0, 0, 1, 1, 1, 255]]), 4, axis=0)
+    predicted = np.repeat(np.array([[0, 0, 0, 1, 2, 1, 2]]), 4, axis=0)  # 2 is none of the two classes
+    view, metric = SimpleNamespace(), TrimapIoU()
+    metric.dataset_meta = dict(classes=('a', 'b'))
+    _judge(view, ('a', 'b'), predicted, label, 255, np.zeros((4, 7, 3), np.uint8))
+    maps = ((key, dict(data=torch.from_numpy(each))) for key, each in (('pred', predicted), ('gt', label)))
+    metric.process({}, [{f'{key}_sem_seg': each for key, each in maps}])
+    tested = metric.evaluate(1)
+    assert view.trimap == {width: tested[f'trimap/{width}'] for width in metric.widths}
+    assert view.trimap[1] == 100 and view.trimap[16] == pytest.approx((100 + 200 / 3) / 2)
+
+
 def test_two_models_with_labels(work):
     pytest.importorskip('mmseg')
     config, other = (f'segformer_r18-slim_{method}_1xb8-1500i_shapes-128x128' for method in ('freqfusion', 'carafe'))

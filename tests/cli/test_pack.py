@@ -1,6 +1,7 @@
 """A packed run: one file, which trains where there is torch and no framework."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -15,6 +16,7 @@ import torch
 pytest.importorskip('mmseg')
 
 from freqfusion_mm.apis import packing
+from freqfusion_mm.apis.config import load_config
 from freqfusion_mm.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +85,43 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
         assert archive.read('data/street/train_dataloader.txt').decode() == '00\n03\n07\n'
 
 
+@pytest.mark.filterwarnings('error:Duplicate name')
+def test_each_of_several_data_sets_keeps_its_files_and_its_list(street, tmp_path):
+    """Two lists of one root, a root whose folder has the same name, and a folder that is a link."""
+    (tmp_path / 'other').mkdir()
+    os.rename(tmp_path / 'street/val', tmp_path / 'elsewhere')
+    (tmp_path / 'street/val').symlink_to(tmp_path / 'elsewhere')
+    shutil.copytree(tmp_path / 'street', tmp_path / 'other/street')
+    (tmp_path / 'street/a.txt').write_text('00\n03\n')
+    (tmp_path / 'street/b.txt').write_text('07\n')
+    cfg = load_config(CONFIG, {each.split('=')[0]: each.split('=')[1] for each in street[1:]})
+    one = cfg.train_dataloader.dataset
+    parts = [
+        {**one, 'ann_file': 'a.txt'},
+        {**one, 'ann_file': 'b.txt'},
+        {**one, 'data_root': f'{tmp_path}/other/street'},
+    ]
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=parts)
+    with ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        said = packing._carry_data(cfg, archive, 2**20)
+        first, second, third = cfg.train_dataloader.dataset.datasets
+        assert archive.read(f'{first.data_root}/{first.ann_file}') == b'00\n03\n'
+        assert archive.read(f'{second.data_root}/{second.ann_file}') == b'07\n'
+        assert first.data_root == second.data_root != third.data_root and not third.get('ann_file')
+        images = [name for name in archive.namelist() if name.startswith(f'{third.data_root}/train/')]
+        assert len(images) == 12 and f'{first.data_root}/val/00.png' in archive.namelist()
+    assert said == dict(train_dataloader='15 of 15', val_dataloader='4 of 4', test_dataloader='4 of 4')
+
+    cfg = load_config(CONFIG, {each.split('=')[0]: each.split('=')[1] for each in street[1:]})
+    cfg.train_dataloader.dataset.update(
+        data_root=str(tmp_path / 'other'),
+        data_prefix=dict(img_path=f'{tmp_path}/street/train', seg_map_path=f'{tmp_path}/street/trainannot'),
+    )
+    with ZipFile(tmp_path / 'b.zip', 'w') as archive:
+        with pytest.raises(ValueError, match="train_dataloader: .*00.png is not in the data set's data_root"):
+            packing._carry_data(cfg, archive, 2**20)
+
+
 @pytest.mark.slow
 def test_mistakes(street, tmp_path):
     with pytest.raises(SystemExit, match='must end in .zip, got'):
@@ -123,3 +162,20 @@ def test_it_trains_where_no_framework_is(street, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert 'mIoU' in done.stdout + done.stderr
     assert (tmp_path / 'packed/work_dirs/packed/iter_3.pth').exists()
+
+
+def test_another_archive_of_that_name_is_not_taken_for_the_unpacked_one(tmp_path):
+    start = (ROOT / 'freqfusion_mm/cli/packed_start.py').read_text()
+    for index in range(2):
+        with ZipFile(tmp_path / 'packed.zip', 'w') as archive:
+            archive.writestr('__main__.py', start)
+            archive.writestr('freqfusion_mm/__init__.py', '')
+            archive.writestr('freqfusion_mm/cli/__init__.py', '')
+            archive.writestr('freqfusion_mm/cli/main.py', f'def main(arguments): print({index}, arguments)')
+        for _ in range(2):
+            command = [sys.executable, tmp_path / 'packed.zip', 'train']
+            done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+            if index == 0:
+                assert done.stdout == "0 ['train', 'config.py']\n", done.stderr
+            else:
+                assert done.returncode == 1 and 'was unpacked from another file than' in done.stderr

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -148,19 +149,27 @@ def test_robustness_is_measured_where_a_row_has_it(tmp_path, monkeypatch):
     plain = {'Results': [{'Metrics': {'mIoU': None}}]}
     assert metafiles.wants_robustness(wanted) and not metafiles.wants_robustness(plain)
 
-    commands = []
+    commands, status = [], 0
 
     def start(command, **options):
         commands.append(command)
-        assert Path(options['cwd'], command[1]).stem == 'robustness' and options['check']
-        assert command[2] == '--model' and Config.fromfile(command[3]).x == 1 and command[4] == 'x.pth'
+        assert command[1:5] == ['-m', 'freqfusion_mm', 'robustness', '--model']
+        assert Config.fromfile(command[5]).x == 1 and command[6] == 'x.pth'
+        if status == 2:
+            return SimpleNamespace(returncode=status)
         Path(command[command.index('--out') + 1], 'summary.json').write_text(
             '{"x": {"corrupted mIoU": 20.0, "shift consistency": 90.0}}'
         )
+        return SimpleNamespace(returncode=status)
 
     monkeypatch.setattr(worker.subprocess, 'run', start)
     (tmp_path / 'last_checkpoint').write_text('x.pth\n')
     measured = worker.robustness(Config({'x': 1}), tmp_path)
     assert measured == worker.robustness(Config({'x': 1}), tmp_path, 5) and commands[1][-2:] == ['--images', '5']
     assert '--images' not in commands[0] and measured == {'corrupted mIoU': 20.0, 'shift consistency': 90.0}
+    status = 1  # some images could not be read
+    assert measured == worker.robustness(Config({'x': 1}), tmp_path)
+    status = 2
+    with pytest.raises(RuntimeError, match='ended with status 2 and without a result'):
+        worker.robustness(Config({'x': 1}), tmp_path)
     assert {f'robustness/{name}' for name in measured} < {key for key, _ in metafiles.METRICS.values()}

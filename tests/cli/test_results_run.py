@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -194,9 +195,33 @@ def test_a_run_measures_what_its_job_asks_for(toys, monkeypatch):
         ('train/loss', 3),
         ('val/weight', 3),
     ]
+    (toys / 'untested.py').write_text('_base_ = "toy.py"\ntest_dataloader = test_cfg = test_evaluator = None')
+    untested = Job('toy', str(toys / 'untested.py'), 'h', 0, options)
+    with pytest.raises(ValueError, match='untested.py has no test_dataloader, and metrics of the test are wanted'):
+        worker.run(untested, toys / 'untested')
+    values = worker.run(replace(untested, test=False), toys / 'untested')['values']
+    assert values['val/weight'] == result['values']['test/weight']
     short = worker.run(Job('toy', str(toys / 'toy.py'), 'h', 0, options, test=False), toys / 'short')
     assert set(short['values']) == {'train/loss', 'val/weight'} | costs
     assert short['values']['val/weight'] == result['values']['test/weight']
+
+
+def test_runs_lie_where_the_user_says_and_a_package_without_its_checkout_refuses(toys, monkeypatch, capsys):
+    from freqfusion_mm.apis.studies import commands, study
+
+    metafile = toys / 'metafile.yml'
+    metafile.write_text('Models: []')
+    folders = []
+    monkeypatch.setattr(
+        'freqfusion_mm.apis.studies.runner.run_jobs', lambda jobs, table, folder, **options: folders.append(folder)
+    )
+    monkeypatch.chdir(toys)
+    main(['run', 'metafile.yml', '--work-dir', 'runs'])
+    main(['run', 'metafile.yml'])
+    assert folders == [toys / 'runs', commands.ROOT / 'work_dirs' / toys.name]
+    monkeypatch.setattr(study, 'ROOT', toys)
+    with pytest.raises(SystemExit, match='clone the repository, and run tools/results.py there'):
+        main(['run', 'metafile.yml'])
 
 
 def test_mistakes_of_the_command_are_one_line(toys):
@@ -212,6 +237,9 @@ def test_mistakes_of_the_command_are_one_line(toys):
     ):
         with pytest.raises(SystemExit, match=message):
             main(arguments)
+    metafile.write_text('Models: [{Name: a, Config: a.py, Results: [{Metrics: {IoU of sky: 1}}]}]')
+    with pytest.raises(SystemExit, match='a has the metric IoU of sky; known are mIoU'):
+        main(['run', str(metafile)])
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2

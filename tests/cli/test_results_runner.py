@@ -63,6 +63,7 @@ def bench(tmp_path):
             tmp_path / 'work',
             curves=curve_values(tmp_path / 'curves.csv'),
             parallel=parallel,
+            finished=options.get('finished', lambda line: None),
             command=command,
             report=said.append,
         )
@@ -84,6 +85,9 @@ def test_a_finished_run_is_one_line_and_is_not_run_again(bench):
     assert [line['val/x'] for line in lines] == ['', '', '1']  # a new metric: the table stays rectangular
     bench(('a', 0), config_hash='another')
     assert bench.started()[3:] == ['a0']
+    _, _, lines = bench(('a', 1))  # back to the first config: it is shown again, with all of its seeds
+    assert len(bench.started()) == 4 and sorted(newest(lines)['a']) == [0, 1]
+    assert {line['config_hash'] for line in newest(lines)['a'].values()} == {'h'}
 
 
 def test_a_failed_and_a_killed_run_cost_themselves_alone(bench, tmp_path):
@@ -101,6 +105,16 @@ def test_an_old_result_is_not_taken_for_that_of_a_failed_run(bench, tmp_path):
     folder.mkdir(parents=True)
     (folder / 'result.json').write_text('{"values": {}, "curves": []}')
     assert bench(('killed', 0))[0] == ['killed']
+
+
+def test_a_line_that_is_refused_costs_its_run_alone(bench):
+    def finished(line):
+        if line['name'] == 'a':
+            raise ValueError('a gave no mIoU')
+
+    for _ in range(2):  # a new run, and one that was there
+        failed, said, lines = bench(('a', 0), ('b', 0), finished=finished)
+        assert failed == ['a'] and 'a gave no mIoU' in said and len(lines) == 2
 
 
 def test_jobs_run_side_by_side(bench):
@@ -190,7 +204,7 @@ def test_a_line_of_the_same_run_is_replaced_and_curves_keep_the_newest(tmp_path)
     # the config that ran last is h: what g measured is another experiment
     assert {seed: found['test/x'] for seed, found in newest(table.read())['a'].items()} == {0: '4', 1: '2'}
     curves = curve_values(tmp_path / 'curves.csv')
-    point = {'name': 'a', 'seed': 0, 'metric': 'train/loss', 'value': 1.0}
+    point = {**line, 'metric': 'train/loss', 'value': 1.0}
     curves.add(*({**point, 'step': step} for step in (1, 2, 3)))
     curves.add(*({**point, 'step': step} for step in (5, 6)), {**point, 'seed': 1, 'step': 5})
     assert [(found['seed'], found['step']) for found in curves.read()] == [('0', '5'), ('0', '6'), ('1', '5')]

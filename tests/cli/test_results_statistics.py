@@ -57,6 +57,24 @@ def test_one_seed_says_nothing_of_chance():
     assert resolution([one]) is None
 
 
+def test_a_run_that_diverged_loses_and_leaves_the_other_rows_alone(study, monkeypatch):
+    nan = float('nan')
+    one = compare({0: 1.0, 1: nan, 2: nan, 3: 5.0}, {0: 0.5, 1: 1.0, 2: nan, 3: nan}, higher_is_better=False)
+    assert (one.wins, one.losses, one.t) == (1, 2, None) and one.sign == 1.0  # a tie where both diverged
+    assert resolution([one]) is None
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    before = pages.study_tables(study, ROOT)
+    for seed, value in enumerate((51.0, nan, 51.0)):
+        RawValues(study.with_name('results.csv')).add(
+            {'name': 'never', 'config_hash': 'h', 'seed': seed, 'test/mIoU': value}
+        )
+    after = pages.study_tables(study, ROOT)
+    assert '| nan ± nan (3) |  | 1 of 3 |  | 1.000 |' in after
+    assert [line for line in after.splitlines() if 'Holm' in line] == [
+        line for line in before.splitlines() if 'Holm' in line
+    ]
+
+
 def test_holm_steps_down():
     # 0.01 x 4, 0.02 x 3, 0.03 x 2 is no less than the one before, 0.6 x 1
     assert holm([0.03, 0.01, 0.6, 0.02]) == pytest.approx([0.06, 0.04, 0.6, 0.06])
@@ -106,9 +124,9 @@ def study(tmp_path):
         for name in ('base', 'better'):
             points = [('train/loss', 1, 2.0), ('train/loss', 2, 1.0), ('val/mIoU', 1, 40.0), ('val/mIoU', 2, base)]
             points.append(('val/rmse', 2, 0.5))  # measured once: no curve
-            curves.add(
-                *({'name': name, 'seed': seed, 'metric': key, 'step': at, 'value': value} for key, at, value in points)
-            )
+            run = {'name': name, 'config_hash': 'h', 'seed': seed}
+            curves.add(*({**run, 'metric': key, 'step': at, 'value': value} for key, at, value in points))
+    curves.add({**run, 'config_hash': 'old', 'metric': 'val/mIoU', 'step': 2, 'value': 99.0})
     table.add({**line, 'name': 'once', 'seed': 0, 'test/mIoU': 51.0})
     return file
 

@@ -173,13 +173,28 @@ def test_a_contour_beside_void_is_not_held_against_the_prediction():
     assert evaluate(BoundaryF1(0.2), [(far, true)]) == {'BF': 0}
 
 
+@pytest.mark.parametrize('kind', METRICS)
+def test_an_output_beyond_the_classes_is_wrong_and_no_class(kind):
+    """What each class is given is what it has where that output is a class of the data set."""
+    rng = np.random.default_rng(5)
+    true = blobs(rng, 40, 60, void=0.5)
+    pred = blobs(rng, 40, 60, CLASSES + 1, void=0)
+    assert (pred == CLASSES).any() and (pred[true == VOID] == CLASSES).any()
+    metrics = [METRICS[kind][0]() for _ in range(2)]
+    for metric, more in zip(metrics, ((), ('unlabelled',))):
+        metric.dataset_meta = dict(classes=(*META['classes'], *more))
+        metric.process({}, [as_sample(pred, true)])
+    [without], [named] = (metric.results for metric in metrics)
+    np.testing.assert_array_equal(without, named[..., :CLASSES])
+
+
 @pytest.mark.parametrize('metric', [BoundaryIoU(), BoundaryF1(), TrimapIoU()], ids=METRICS)
 def test_maps_that_do_not_fit(metric):
     good = grid('0011', '0011')
     with pytest.raises(ValueError, match=r'size \[2, 4\], the label \[2, 3\]'):
         evaluate(metric, [(good, good[:, :3])])
-    with pytest.raises(ValueError, match='the prediction holds values from 0 to 4, the data set has 4 classes'):
-        evaluate(metric, [(good + 3 * good, good)])
+    with pytest.raises(ValueError, match='the prediction holds values from 0 to 5, the data set has 4 classes'):
+        evaluate(metric, [(good + 4 * good, good)])
     with pytest.raises(ValueError, match='the label holds values from 0 to 11'):
         evaluate(metric, [(good, 11 * good)])
     with pytest.raises(ValueError, match=r'one label map .* got \[1, 2, 2, 4\]'):

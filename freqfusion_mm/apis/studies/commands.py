@@ -28,7 +28,7 @@ def run(
         only: names of rows.
         seeds: the study's own by default, 0 for a metafile.
         choose: first choose the settings that rows leave open, into `choices.csv`.
-        work_dir: where each run has a folder, `work_dirs/<folder of file>` by default.
+        work_dir: where each run has a folder; by default `work_dirs/<folder of file>` of the checkout.
 
     Raises:
         SystemExit: a run failed.
@@ -40,7 +40,7 @@ def run(
     if parallel < 1:
         raise ValueError(f'--jobs wants at least 1, got {parallel}')
     file = file.resolve()
-    work_dir = ROOT / (work_dir or Path('work_dirs', file.parent.name))
+    work_dir = work_dir.resolve() if work_dir else ROOT / 'work_dirs' / file.parent.name
     start = partial(run_jobs, parallel=parallel)
     failed = []
     if is_metafile(file):

@@ -27,9 +27,10 @@ class Job:
         seed: of everything random.
         options: keys with dots and their values, over those of the config.
         choice: the value that was chosen for this row, or is being tried.
-        test: whether to test what was trained; a run that chooses a setting never sees the test set.
+        test: whether to test what was trained; a run that chooses a setting never sees the test set, nor do those of a
+            study without a metric of it.
         robustness: whether to test on corrupted and shifted images, too.
-        robustness_images: on the first so many; None: on all.
+        robustness_images: on so many, spread evenly; None: on all.
         flops_shape: the input [C, H, W] whose multiply-adds are counted.
         curves: the metrics of validation that are kept for every iteration.
     """
@@ -103,6 +104,7 @@ def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:
 def _job(study: Study, row: Row, chosen: Any, seed: int, more: dict[str, Any], test: bool = True) -> Job:
     options = {**study.options, **row.options, **({row.choose.key: chosen} if row.choose else {}), **more}
     keys = [metric.key for metric in study.metrics]
+    test = test and any(key.startswith(('test/', 'robustness/')) for key in keys)
     robustness = test and any(key.startswith('robustness/') for key in keys)
     # measured on other images, it is another run
     measured = {'robustness_images': study.robustness_images} if robustness and study.robustness_images else {}

@@ -21,6 +21,7 @@ METRICS = {
     'SQ': ('test/panoptic/SQ', 1),
     'RQ': ('test/panoptic/RQ', 1),
     'top-1': ('test/accuracy/top1', 1),
+    'top-5': ('test/accuracy/top5', 1),
     'corrupted mIoU': ('robustness/corrupted mIoU', 1),
     'corrupted top-1': ('robustness/corrupted top-1', 1),
     'd1': ('test/d1', 1),
@@ -50,10 +51,18 @@ def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]
 
 
 def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | None = None) -> list:
-    """The runs of a metafile, all models of the first seed before those of the next one."""
+    """The runs of a metafile, all models of the first seed before those of the next one.
+
+    Raises:
+        ValueError: as `read_models`; a model has a metric that no run gives.
+    """
     from .jobs import Job, config_hash
 
     models = read_models(metafile, only)
+    for model in models:
+        for name in [name for result in model['Results'] for name in result['Metrics']]:
+            if name not in METRICS:
+                raise ValueError(f'{metafile}: {model["Name"]} has the metric {name}; known are {", ".join(METRICS)}')
     hashes = {model['Config']: config_hash(model['Config'], {}) for model in models}
     return [
         Job(model['Name'], model['Config'], hashes[model['Config']], seed, robustness=wants_robustness(model))
@@ -63,7 +72,7 @@ def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | No
 
 
 def wants_robustness(model: dict) -> bool:
-    """Has a row of this model a metric of tools/robustness.py?"""
+    """Has a row of this model a metric of `freqfusion-mm robustness`?"""
     names = [name for result in model['Results'] for name in result['Metrics']]
     return any(METRICS[name][0].startswith('robustness/') for name in names)
 

@@ -81,9 +81,8 @@ def _table(
         and (folder or values[study.baseline])  # what only learned upsamplers have is not compared
     }
     compared = {name: one for name, one in against.items() if one}
-    tested = [name for name, one in compared.items() if one.t is not None]
-    t = dict(zip(tested, holm([compared[name].t for name in tested])))
-    sign = dict(zip(tested, holm([compared[name].sign for name in tested])))
+    t = _corrected({name: one.t for name, one in compared.items()})
+    sign = _corrected({name: one.sign for name, one in compared.items()})
     head = [study.name if short else 'row', *(_cost_names(study) if folder else [])]
     head += [f'{metric.label}, mean (seeds)']
     head += [f'better than {study.baseline} by', 'seeds better', 'p, t test', 'p, sign test'] if against else []
@@ -104,7 +103,7 @@ def _table(
     text = [] if short else [f'**{study.name}: {metric.label}** ({way} is better)', '']
     columns = len(head) - 2 * (short and bool(against))  # without the p values
     text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
-    text += ['', _resolved(metric, [compared[name] for name in tested])] if against and not short else []
+    text += ['', _resolved(metric, [compared[name] for name in t])] if against and not short else []
     return '\n'.join(text) + '\n'
 
 
@@ -130,16 +129,25 @@ def _scaled(text: str | None, unit: float) -> str:
     return f'{float(text) / unit:.3f}' if text else NOT_RUN
 
 
+def _corrected(p_values: dict[str, float | None]) -> dict[str, float]:
+    """By Holm, those that there are."""
+    tested = {name: p for name, p in p_values.items() if p is not None}
+    return dict(zip(tested, holm(list(tested.values()))))
+
+
 def _comparison(one: Comparison | None, t: float | None, sign: float | None, digits: int) -> list[str]:
     interval = one.difference.interval if one else None
     if interval is None:  # of one seed, it says nothing
         return [BLANK] * 4
     low, high = (f'{end:+.{digits}f}' for end in interval)
+    difference = f'{one.difference.mean:+.{digits}f} [{low}, {high}]' if t is not None else BLANK  # a run diverged
     wins = f'{one.wins} of {len(one.difference.values)}'
-    return [f'{one.difference.mean:+.{digits}f} [{low}, {high}]', wins, _p(t), _p(sign)]
+    return [difference, wins, _p(t), _p(sign)]
 
 
-def _p(value: float) -> str:
+def _p(value: float | None) -> str:
+    if value is None:
+        return BLANK
     return f'{value:.3f}' if value >= 0.001 else '< 0.001'
 
 

@@ -24,7 +24,11 @@ def draw(study: Study) -> list[Path]:
         ValueError: no run of the study has been finished.
     """
     lines = newest(RawValues(study.raw_values).read())
-    points = curve_values(study.curves).read()
+    shown = {
+        (line['name'], line['config_hash'], line['seed']) for by_seed in lines.values() for line in by_seed.values()
+    }
+    curves = curve_values(study.curves)
+    points = [point for point in curves.read() if curves.key_of(point) in shown]
     if not lines or not points:
         raise ValueError(
             f'{study.path} wants finished runs to draw, but {study.raw_values.name} or {study.curves.name} has none; '

@@ -87,12 +87,12 @@ class RawValues:
 
 
 def curve_values(path: Path) -> RawValues:
-    """The CSV of curves: one line a point, of the newest run of a row and seed."""
-    return RawValues(path, ('name', 'seed', 'metric', 'step', 'value'), key=('name', 'seed'))
+    """The CSV of curves: one line a point."""
+    return RawValues(path, ('name', 'config_hash', 'seed', 'metric', 'step', 'value'))
 
 
 def newest(lines: Iterable[dict[str, str]]) -> dict[str, dict[int, dict[str, str]]]:
-    """Row name -> seed -> line, of the config that each row ran with last: older ones are another experiment."""
+    """Row name -> seed -> line, of the config that each row was last asked for: others are another experiment."""
     by_name: dict[str, list[dict[str, str]]] = {}
     for line in lines:
         by_name.setdefault(line['name'], []).append(line)

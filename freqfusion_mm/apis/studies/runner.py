@@ -13,7 +13,7 @@ from statistics import fmean
 
 from .children import Children, RunFailed, ended_by_signals
 from .jobs import Job
-from .raw_values import RawValues, as_text
+from .raw_values import RawValues, as_text, newest
 
 #: What starts a run; its work directory follows. This is the one place that knows.
 WORKER = (sys.executable, '-m', 'freqfusion_mm.apis.studies.worker')
@@ -41,7 +41,7 @@ def run_jobs(
         curves: where the points of its curves go.
         parallel: how many runs at a time.
         command: starts a run; the path of its folder is added.
-        finished: is called with every line, of new runs and of those that were there.
+        finished: is called with every line, of new runs and of those that were there; a ValueError fails that run.
         report: is called with every message on the progress.
 
     Returns:
@@ -49,13 +49,19 @@ def run_jobs(
     """
     lines = {raw_values.key_of(line): line for line in raw_values.read()}
     waiting = [job for job in jobs if job.key not in lines]
+    found = [lines[job.key] for job in jobs if job.key in lines]
+    shown = newest(lines.values())
+    hidden = [line for line in found if line not in shown[line['name']].values()]
+    if hidden:
+        raw_values.add(*hidden)  # now the last: tables show the config that was last asked for
+    failed = []
     for job in jobs:
-        if job.key in lines:
-            finished(lines[job.key])
+        if job.key in lines and (wrong := _refusal(finished, lines[job.key])):
+            failed.append(job)
+            report(wrong)
     if len(waiting) < len(jobs):
         report(f'{len(jobs) - len(waiting)} of {len(jobs)} runs are finished already')
     times = TimeLeft(waiting, parallel, lines.values())
-    failed = []
     with ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
         futures = {pool.submit(_run, children, job, job.folder(work_dir)): job for job in waiting}
         try:
@@ -72,7 +78,9 @@ def run_jobs(
                 raw_values.add(line)
                 if curves:
                     _add_curves(curves, job, result)
-                finished({column: as_text(value) for column, value in line.items()})
+                if wrong := _refusal(finished, {column: as_text(value) for column, value in line.items()}):
+                    failed.append(job)
+                    report(wrong)
                 times.ended(job, seconds)
                 report(f'{count} {job.title}: {_shown(line)}, {_clock(seconds)}; {times.left()}')
         except BaseException:
@@ -80,6 +88,15 @@ def run_jobs(
             pool.shutdown(cancel_futures=True)
             raise
     return failed
+
+
+def _refusal(finished: Callable[[dict], None], line: dict[str, str]) -> str:
+    """What `finished` has against a line; '' if nothing."""
+    try:
+        finished(line)
+    except ValueError as error:
+        return str(error)
+    return ''
 
 
 class TimeLeft:
@@ -132,10 +149,8 @@ def _line(job: Job, result: dict) -> dict:
 
 
 def _add_curves(curves: RawValues, job: Job, result: dict) -> None:
-    points = [
-        {'name': job.name, 'seed': job.seed, 'metric': metric, 'step': step, 'value': value}
-        for metric, step, value in result['curves']
-    ]
+    run = {'name': job.name, 'config_hash': job.config_hash, 'seed': job.seed}
+    points = [{**run, 'metric': metric, 'step': step, 'value': value} for metric, step, value in result['curves']]
     curves.add(*points)
 
 

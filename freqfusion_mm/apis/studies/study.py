@@ -8,7 +8,7 @@ from .entries import Entry, read_yaml
 
 #: The checkout. The paths of configs in studies and metafiles, and the runs themselves, start here.
 ROOT = Path(__file__).resolve().parents[3]
-#: Where a metric comes from: the last validation, the test, tools/robustness.py, or the last iterations of training.
+#: Where a metric comes from: the last validation, the test, `robustness`, or the last iterations of training.
 SOURCES = ('val/', 'test/', 'robustness/', 'train/')
 
 
@@ -102,7 +102,7 @@ def read_study(path: Path) -> Study:
         seeds: [0, 1, 2]
         baseline: bilinear  # the row that the others are compared with
         flops_shape: [3, 128, 128]  # input whose multiply-adds are counted
-        robustness_images: 1000  # for robustness/: the first so many of the test, not all
+        robustness_images: 1000  # for robustness/: so many of the test, spread evenly, not all
         options: {train_cfg.max_iters: 1000}  # over every config; a row's own go over these
         rows:
         - {name: bilinear, config: configs/shapes/segformer_r18-slim_bilinear_1xb8-1500i_shapes-128x128.py}

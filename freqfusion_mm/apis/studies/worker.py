@@ -21,8 +21,10 @@ from mmengine.runner import Runner
 
 from ...engine.hooks.upsampler_monitor import UpsamplerMonitor
 from ...ops.library import CAN_REGISTER
+from ..channels import channels_taken
 from ..data import check_data
 from ..runner import build_runner
+from ..unreadable import ReadableLoader, skip_unreadable_in_training
 from .costs import built, multiply_adds, parameters
 from .jobs import Job
 from .study import ROOT
@@ -67,10 +69,17 @@ class Record(Hook):
 
 
 def run(job: Job, folder: Path) -> dict[str, Any]:
-    """Trains and tests: the weights after the last iteration are those that count, as in the last checkpoint."""
+    """Trains and tests: the weights after the last iteration are those that count, as in the last checkpoint.
+
+    Images that cannot be read are treated as `train` and `test` do; 'unreadable' counts them where there are any.
+
+    Raises:
+        ValueError: the job wants a test, and its config has none.
+    """
     cfg = job.load(folder)
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    check_data(cfg, *[loader for loader in loaders if cfg.get(loader)])
+    if job.test and not cfg.get('test_dataloader'):
+        raise ValueError(f'{job.config} has no test_dataloader, and metrics of the test are wanted')
+    check_data(cfg, 'train_dataloader', 'val_dataloader', *(['test_dataloader'] if job.test else []))
     values = {
         'commit': commit(),
         'torch': str(torch.__version__),
@@ -80,6 +89,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     runner = build_runner(cfg)
     record = Record()
     runner.register_hook(record)
+    report = skip_unreadable_in_training(runner)
     runner.train()
     losses = [float(loss) for loss in runner.message_hub.get_scalar('train/loss').data[0]]
     values |= {
@@ -87,12 +97,17 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         'train_cpu_seconds': round(record.cpu_seconds, 1),
         'train/loss': fmean(losses[-LAST_ITERATIONS:]),
     }
+    unreadable = set(report.read_text().splitlines()) if report.exists() else set()
     looks = monitored(runner)
     values |= {metric: value for _, numbers_of_look in looks[-1:] for metric, value in numbers_of_look.items()}
     if record.validations:
         values |= {f'val/{name}': value for name, value in record.validations[-1][1].items()}
     if job.test:
+        loader = ReadableLoader(runner.test_loop.dataloader, channels_taken(runner.model))
+        runner.test_loop.dataloader = loader
         values |= {f'test/{name}': value for name, value in numbers(runner.test()).items()}
+        unreadable |= set(loader.failures)
+    values |= {'unreadable': len(unreadable)} if unreadable else {}
     if job.robustness:
         values |= {
             f'robustness/{name}': value for name, value in robustness(cfg, folder, job.robustness_images).items()
@@ -116,15 +131,19 @@ def complexity(cfg: Config, shape: tuple[int, int, int] | None) -> dict[str, int
 
 
 def robustness(cfg: Config, folder: Path, images: int | None = None) -> dict[str, float]:
-    """What tools/robustness.py says of the last checkpoint, on the first so many images or on all."""
+    """What `freqfusion-mm robustness` says of the last checkpoint, on so many images or on all."""
     config = folder / 'robustness' / 'config.py'
     config.parent.mkdir(exist_ok=True)
     cfg.dump(config)
     checkpoint = (folder / 'last_checkpoint').read_text().strip()
-    command = [sys.executable, 'tools/robustness.py', '--model', str(config), checkpoint, '--out', str(config.parent)]
-    command += ['--images', str(images)] if images else []
-    subprocess.run(command, cwd=ROOT, check=True)
-    [summary] = json.loads((config.parent / 'summary.json').read_text()).values()
+    command = [sys.executable, '-m', 'freqfusion_mm', 'robustness', '--model', str(config), checkpoint]
+    command += ['--out', str(config.parent), *(['--images', str(images)] if images else [])]
+    written = config.parent / 'summary.json'
+    written.unlink(missing_ok=True)
+    status = subprocess.run(command, cwd=ROOT).returncode
+    if not written.exists():  # with it, a status says that some images could not be read
+        raise RuntimeError(f'robustness ended with status {status} and without a result')
+    [summary] = json.loads(written.read_text()).values()
     return summary
 
 

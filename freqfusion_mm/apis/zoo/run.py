@@ -41,6 +41,7 @@ def check_all(file: Path, scopes: Sequence[str], only: str | None, upsampler: st
 
     Raises:
         RuntimeError: a framework is not installed.
+        ValueError: no config has such a name.
     """
     done = read_rows(file)
     answers = {
@@ -53,13 +54,15 @@ def check_all(file: Path, scopes: Sequence[str], only: str | None, upsampler: st
         for name, path in configs(scope)
         if (scope, name) not in seen and (only is None or fnmatch(name, only))
     ]
+    if not tasks and not any(only is None or fnmatch(name, only) for _, name in seen):
+        raise ValueError(f"no config's name matches {only}; they are like mask_rcnn/mask-rcnn_r50_fpn_1x_coco")
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
         file.open('a', newline='') as opened,
         ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(answers,)) as pool,
     ):
         writer = csv.DictWriter(opened, FIELDS, lineterminator='\n')
-        if not done:
+        if not opened.tell():
             writer.writeheader()
         for i, (task, rows) in enumerate(zip(tasks, pool.map(_check_config, tasks)), 1):
             writer.writerows(rows)

@@ -46,8 +46,8 @@ class Comparison:
         difference: by seed; positive is better, whichever way the metric runs.
         wins: seeds for which the method is better.
         losses: seeds for which it is worse; the rest are ties, which the sign test leaves out.
-        t: p of the paired t test, two-sided; None where there are fewer than two seeds.
-        sign: p of the exact sign test, two-sided; None likewise.
+        t: p of the paired t test, two-sided; None where there are fewer than two seeds, or a run diverged to NaN.
+        sign: p of the exact sign test, two-sided; None where there are fewer than two seeds.
     """
 
     difference: Sample
@@ -64,17 +64,25 @@ def half_width(squared_spread: float, count: int) -> float:
 
 
 def compare(method: Mapping[int, float], baseline: Mapping[int, float], higher_is_better: bool) -> Comparison | None:
-    """Compares two rows of values by seed; None where they have no seed in common."""
+    """Compares two rows of values by seed; None where they have no seed in common.
+
+    A run that ended in NaN loses to one that did not, and there is no t test of a row that has one.
+    """
     way = 1 if higher_is_better else -1
     # values are decimals of a few digits: without rounding, equal ones could differ in the last bit
     differences = [round(way * (method[seed] - baseline[seed]), 9) for seed in sorted(method.keys() & baseline.keys())]
     if not differences:
         return None
     wins, losses = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
+    for seed in method.keys() & baseline.keys():
+        diverged, other = math.isnan(method[seed]), math.isnan(baseline[seed])
+        wins, losses = wins + (other > diverged), losses + (diverged > other)
     t = sign = None
     if len(differences) > 1:
         sign = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-        if len(set(differences)) > 1:
+        if any(map(math.isnan, differences)):
+            t = None
+        elif len(set(differences)) > 1:
             t = float(stats.ttest_1samp(differences, 0).pvalue)
         else:  # no spread: the statistic is infinite, or 0/0 where nothing differs
             t = 0.0 if differences[0] else 1.0
@@ -108,8 +116,8 @@ class Resolution:
 
 
 def resolution(comparisons: Sequence[Comparison]) -> Resolution | None:
-    """What the seeds could resolve; None where no method has two seeds with the baseline."""
-    samples = [one.difference.values for one in comparisons if len(one.difference.values) > 1]
+    """What the seeds could resolve; None where no method has a t test."""
+    samples = [one.difference.values for one in comparisons if one.t is not None]
     if not samples:
         return None
     freedom = sum(len(values) - 1 for values in samples)

@@ -63,6 +63,8 @@ class BoundaryF1(LabelMapMetric):
         pred_edges, true_edges = edges(pred), edges(true)
         scores = np.full(len(self.class_names), np.nan)
         for index in np.union1d(pred[pred_edges], true[true_edges]):
+            if index < 0:  # NO_CLASS
+                continue
             contours = [
                 label_edges & (label == index) for label_edges, label in ((pred_edges, pred), (true_edges, true))
             ]

@@ -73,7 +73,7 @@ class BoundaryIoU(LabelMapMetric):
         reach = max(1, round(self.dilation_ratio * math.hypot(*true.shape)))
         areas = np.zeros((2, len(self.class_names)), np.int64)
         for index in np.union1d(pred, true):
-            if index == VOID:
+            if index < 0:  # VOID, NO_CLASS
                 continue
             # All that the erosion of the class reads lies within the margin.
             box = box_around((pred == index) | (true == index), margin=reach)

@@ -14,10 +14,15 @@ from ..analysis.feature_similarity import boundary_band
 
 #: Label of the ignored pixels, in the prediction too, when `LabelMapMetric.measure` sees the maps.
 VOID = -1
+#: Label of the pixels, not ignored, that are predicted to be of no class.
+NO_CLASS = -2
 
 
 class LabelMapMetric(BaseMetric):
     """Base of the metrics that measure one image at a time from its predicted and its true label map.
+
+    A model may have one output more than the data set has classes, as the ESPNet family has for pixels without a label:
+    where it is predicted, the prediction is wrong, and of no class.
 
     `process` adds exactly one small result per image, so that mmengine drops the images which pad a data set that is
     divided over processes. A subclass defines `measure` and `compute_metrics`.
@@ -48,7 +53,7 @@ class LabelMapMetric(BaseMetric):
 
     @abstractmethod
     def measure(self, pred: np.ndarray, true: np.ndarray) -> np.ndarray:
-        """The result of one image from two int32 maps [H, W], both `VOID` at the ignored pixels."""
+        """The result of one image from two int32 maps [H, W]; `VOID` is in both, `NO_CLASS` in the predicted alone."""
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure each image of a batch."""
@@ -61,8 +66,9 @@ class LabelMapMetric(BaseMetric):
                 )
             ignored = true == self.ignore_index
             pred[ignored] = true[ignored] = VOID
+            pred[pred == len(self.class_names)] = NO_CLASS
             for what, label in (('prediction', pred), ('label', true)):
-                values = label[~ignored]
+                values = label[~ignored & (label != NO_CLASS)]
                 if values.size and (values.min() < 0 or values.max() >= len(self.class_names)):
                     raise ValueError(
                         f'the {what} holds values from {values.min()} to {values.max()}, the data set '

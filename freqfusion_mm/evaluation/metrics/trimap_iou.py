@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .label_map_metric import VOID, LabelMapMetric, class_means, edges, iou_percent
+from .label_map_metric import NO_CLASS, VOID, LabelMapMetric, class_means, edges, iou_percent
 
 
 def distance_to(mask: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ class TrimapIoU(LabelMapMetric):
             band = distances < width
             pred_area, true_area, right_area = (
                 np.bincount(label, minlength=len(self.class_names))
-                for label in (pred[band], true[band], true[band & (pred == true)])
+                for label in (pred[band & (pred != NO_CLASS)], true[band], true[band & (pred == true)])
             )
             intersection[:] = right_area
             union[:] = pred_area + true_area - right_area
