@@ -103,7 +103,7 @@ def _table(
     text = [] if short else [f'**{study.name}: {metric.label}** ({way} is better)', '']
     columns = len(head) - 2 * (short and bool(against))  # without the p values
     text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
-    text += ['', _resolved(metric, [compared[name] for name in t])] if against and not short else []
+    text += ['', _resolved(metric, [compared[name] for name in t], whole=bool(folder))] if against and not short else []
     return '\n'.join(text) + '\n'
 
 
@@ -151,16 +151,20 @@ def _p(value: float | None) -> str:
     return f'{value:.3f}' if value >= 0.001 else '< 0.001'
 
 
-def _resolved(metric: Metric, comparisons: list[Comparison]) -> str:
+def _resolved(metric: Metric, comparisons: list[Comparison], whole: bool) -> str:
     found = resolution(comparisons)
     if found is None:
         return (
             f'Fewer than two seeds of a row and its baseline: no difference in {metric.label} can be told from chance.'
         )
     spread, smallest = f'{found.spread:.{metric.digits + 1}f}', f'{found.difference:.{metric.digits}f}'
+    told = (
+        f'With {found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
+        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval'
+    )
+    if not whole:  # what holds for all tables stands below the first
+        return f'{told}.'
     return (
-        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). With '
-        f'{found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
-        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval, and a sign test has, '
-        f'before correction, a p of {found.sign:.2g} at the least.'
+        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). {told}, '
+        f'and a sign test has, before correction, a p of {found.sign:.2g} at the least.'
     )
