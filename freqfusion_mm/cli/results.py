@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the sub-commands `run`, `tables`, `plots`, `parameters` and `coverage`."""
+    """Adds the sub-commands `run`, `tables`, `compare`, `plots`, `parameters` and `coverage`."""
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
     run_parser = commands.add_parser('run', help='train and test the rows of a study or a metafile')
@@ -18,6 +18,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     tables_parser = commands.add_parser('tables', help='write the tables of the README files')
     tables_parser.add_argument('--check', action='store_true', help='write nothing; fail where one is out of date')
+
+    compare_parser = commands.add_parser('compare', help='print the tables of a study against another of its rows')
+    compare_parser.add_argument('file', type=Path, metavar='STUDY', help='a study.yml')
+    compare_parser.add_argument('--against', required=True, metavar='NAME', help='the row that takes its place')
 
     plots_parser = commands.add_parser('plots', help='draw the curves and the values of a study')
     plots_parser.add_argument('file', type=Path, metavar='STUDY', help='a study.yml')
@@ -61,6 +65,8 @@ def run(args: Namespace) -> None:
             commands.run(args.file, args.jobs, args.only, args.seeds, args.choose, args.work_dir)
         elif args.command == 'tables':
             commands.tables(check=args.check)
+        elif args.command == 'compare':
+            commands.compare(args.file, args.against)
         elif args.command == 'plots':
             commands.plots(args.file)
         elif args.command == 'coverage':

@@ -11,6 +11,7 @@ from scipy import stats  # noqa: E402
 from freqfusion_mm.apis.studies import metafile, pages  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
 from freqfusion_mm.apis.studies.study import ROOT, read_study  # noqa: E402
+from freqfusion_mm.cli.results import main  # noqa: E402
 from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare, holm, resolution  # noqa: E402
 
 #: Quantiles of Student's t at 97.5 %, from a printed table: degrees of freedom -> value.
@@ -158,6 +159,15 @@ def test_the_tables_of_a_study(study, monkeypatch):
     assert '| row | RMSE, mean (seeds) | better than base by |' in second  # costs stand in the first table alone
     assert '| never |' not in second and '| once |' not in second  # which was run, and has no such value
     assert '| better | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second
+
+
+def test_any_row_can_be_compared_with(study, monkeypatch, capsys):
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    main(['compare', str(study), '--against', 'better'])
+    said = capsys.readouterr().out
+    assert '| better than better by |' in said and '| -3.0 [-5.5, -0.5] | 0 of 3 |' in said
+    with pytest.raises(SystemExit, match='has no row worse; it has base, better, once, never'):
+        main(['compare', str(study), '--against', 'worse'])
 
 
 def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):

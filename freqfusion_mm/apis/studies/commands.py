@@ -7,7 +7,7 @@ from pathlib import Path
 from .coverage import counts
 from .coverage import coverage as find_coverage
 from .metafile import MULTIPLY_ADDS, PARAMETERS, SIZE, count_costs, metafile_jobs, record
-from .pages import readmes, rendered
+from .pages import readmes, rendered, study_tables
 from .raw_values import RawValues, curve_values
 from .study import ROOT, is_metafile, read_study
 
@@ -76,6 +76,15 @@ def tables(check: bool = False) -> None:
     for readme in stale:
         readme.write_text(rendered(readme))
         print(f'written: {readme.relative_to(ROOT)}')
+
+
+def compare(file: Path, against: str) -> None:
+    """Prints the tables of a study with another row in the place of its baseline.
+
+    Raises:
+        ValueError: the study has no such row.
+    """
+    print(study_tables(file.resolve(), file.resolve().parent, against))
 
 
 def plots(file: Path) -> None:

@@ -6,6 +6,7 @@ path from the repository's root; `summary` in the place of `table` is the short 
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...evaluation.analysis.seed_statistics import Comparison, Sample, compare, holm, resolution
@@ -41,12 +42,25 @@ def rendered(readme: Path) -> str:
     return BLOCK.sub(fill, readme.read_text())
 
 
-def study_tables(file: Path, folder: Path) -> str:
+def study_tables(file: Path, folder: Path, against: str | None = None) -> str:
     """One table for every metric of a study, and a sentence on what its seeds could resolve.
 
     Configs, costs, chosen settings and rows that have not been run, or have no such value, stand in the first alone.
+
+    Args:
+        file: the study.
+        folder: from where configs are linked.
+        against: the row that the others are compared with; the study's baseline by default.
+
+    Raises:
+        ValueError: the study has no row of that name.
     """
     study = read_study(file)
+    if against:
+        names = [row.name for row in study.rows]
+        if against not in names:
+            raise ValueError(f'{file} has no row {against}; it has {", ".join(names)}')
+        study = replace(study, baseline=against)
     lines = newest(RawValues(study.raw_values).read())
     first, *others = study.metrics
     tables = [_table(study, first, lines, study.rows, folder)]
