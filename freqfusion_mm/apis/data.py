@@ -62,6 +62,11 @@ def build_dataset(cfg: Config, loader: str = 'test_dataloader', *, with_files: b
         return DATASETS.build(dataset)
 
 
+def spread(total: int, wanted: int) -> list[int]:
+    """So many of the numbers below `total`, evenly spread: files stand class by class, or drive by drive."""
+    return [index * total // wanted for index in range(wanted)]
+
+
 def described_dataset(cfg: Config) -> Any | None:
     """The first data set of the test loader, without wrappers and files, for what it knows of classes and pipeline.
 

@@ -44,6 +44,16 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
     return list(once.values())
 
 
+def image_name(sample: Any) -> str:
+    """The path of a sample's image; its number where the data set keeps the pixels itself, as mmpretrain's CIFAR does.
+
+    Args:
+        sample: a data sample, or what a data set's `get_data_info` gives.
+    """
+    path = sample.get('img_path')
+    return f'{sample.get("sample_idx"):06d}' if path is None else str(path)
+
+
 def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
     """Image -> the path, below the folder of results, that its results begin with.
 
@@ -154,7 +164,7 @@ class KeepMaps(BaseMetric):
                 numbers = self.writer.labels(sample['pred_sem_seg']['data'])
             else:
                 numbers = self.writer.depths(sample['pred_depth_map']['data'])
-            name = self.names[str(sample['img_path'])]
+            name = self.names[image_name(sample)]
             save_picture(numbers, self.folder / f'{name}.png')
             self.results.append(1)
 

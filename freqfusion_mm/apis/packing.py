@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from .. import __file__ as _package
 from .config import config_root, load_config, scope_of
-from .data import dataset_configs
+from .data import dataset_configs, spread
 
 #: What a machine has that can train: these distributions, with what they need themselves.
 THERE = ('torch', 'numpy', 'opencv-python', 'opencv-python-headless', 'matplotlib', 'pillow')
@@ -223,7 +223,7 @@ def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
     packed, folders, lists, counts = set(), {}, Counter(), {}
     for loader, settings, dataset, samples in found:
         count = max(1, int(share * len(samples)))
-        chosen = [samples[index * len(samples) // count] for index in range(count)]
+        chosen = [samples[index] for index in spread(len(samples), count)]
         root = Path(os.path.abspath(dataset.data_root or '.'))  # links are followed by no one
         same_name = [each for each in folders if each.name == root.name and each != root]
         inside = folders.setdefault(root, f'data/{root.name}' + (f'-{len(same_name)}' if same_name else ''))

@@ -11,21 +11,11 @@ from mmengine.runner import Runner
 from ..visualization.prediction import build_visualizer, draw_prediction
 from .config import scope_of
 from .data import innermost
-from .outputs import output_names, refuse_to_overwrite, save_picture
+from .outputs import image_name, output_names, refuse_to_overwrite, save_picture
 from .pixels import ImagePipeline, displayed, reads_labels, steps_of
 
 #: What a data sample calls its annotation, whichever the framework.
 TRUTHS = ('gt_sem_seg', 'gt_depth_map', 'gt_instances', 'gt_panoptic_seg')
-
-
-def image_name(sample: Any) -> str:
-    """The path of a sample's image; its number where the data set keeps the pixels itself, as mmpretrain's CIFAR does.
-
-    Args:
-        sample: a data sample, or what a data set's `get_data_info` gives.
-    """
-    path = sample.get('img_path')
-    return f'{sample.get("sample_idx"):06d}' if path is None else str(path)
 
 
 class DataSetReader:

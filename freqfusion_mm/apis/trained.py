@@ -15,7 +15,7 @@ from .channels import channels_taken
 from .checked_pipeline import check_reading
 from .classes import ignore_label
 from .config import load_config, scope_of
-from .data import build_dataset, check_data, innermost
+from .data import build_dataset, check_data, innermost, spread
 from .model import init_model
 from .pictures import DataSetReader
 from .pixels import ImagePipeline, UnreadableImage, steps_of
@@ -81,13 +81,9 @@ class Trained:
         return self.reader(self.dataset.get_data_info(number))
 
     def spread(self, images: int | None) -> list[int]:
-        """The numbers of so many samples, or of all.
-
-        They are spread evenly, since files stand class by class or drive by drive.
-        """
+        """The numbers of so many samples, evenly spread, or of all."""
         count = len(self.dataset)
-        wanted = min(count, images or count)
-        return [index * count // wanted for index in range(wanted)]
+        return spread(count, min(count, images or count))
 
     def batches(self, numbers: Iterable[int], size: int | None = None) -> Iterator[tuple[list[int], dict]]:
         """Batches of these samples with their numbers, without what cannot be read."""

@@ -83,6 +83,12 @@ def skip_unreadable_in_training(runner: Runner) -> Path:
     return report
 
 
+def left_out_of_training(runner: Runner, report: Path) -> list[str]:
+    """What the training and its last validation could not read; `report` is what `skip_unreadable_in_training` gave."""
+    failures = report.read_text().splitlines() if report.exists() else []
+    return failures + getattr(getattr(runner.val_loop, 'dataloader', None), 'failures', [])
+
+
 def summary(failures: list[str]) -> str:
     """One line that names them all, each once."""
     failures = list(dict.fromkeys(failures))

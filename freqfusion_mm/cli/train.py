@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     from ..apis.config import load_config
     from ..apis.data import check_data
     from ..apis.runner import StrictLoading, build_runner, use_amp
-    from ..apis.unreadable import skip_unreadable_in_training
+    from ..apis.unreadable import left_out_of_training, skip_unreadable_in_training
     from ..engine.newest_checkpoint import newest_checkpoint
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -42,6 +42,4 @@ def run(args: Namespace) -> int:
             runner.register_hook(StrictLoading(cfg.load_from))
         unreadable = skip_unreadable_in_training(runner)  # builds the data sets, where an error is the user's
     runner.train()
-    failures = unreadable.read_text().splitlines() if unreadable.exists() else []
-    failures += getattr(getattr(runner.val_loop, 'dataloader', None), 'failures', [])
-    return say_what_failed(failures)
+    return say_what_failed(left_out_of_training(runner, unreadable))

@@ -60,7 +60,7 @@ def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | No
 
     models = read_models(metafile, only)
     for model in models:
-        for name in [name for result in model['Results'] for name in result['Metrics']]:
+        for name in _metrics_of(model):
             if name not in METRICS:
                 raise ValueError(f'{metafile}: {model["Name"]} has the metric {name}; known are {", ".join(METRICS)}')
     hashes = {model['Config']: config_hash(model['Config'], {}) for model in models}
@@ -73,8 +73,11 @@ def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | No
 
 def wants_robustness(model: dict) -> bool:
     """Has a row of this model a metric of `freqfusion-mm robustness`?"""
-    names = [name for result in model['Results'] for name in result['Metrics']]
-    return any(METRICS[name][0].startswith('robustness/') for name in names)
+    return any(METRICS[name][0].startswith('robustness/') for name in _metrics_of(model))
+
+
+def _metrics_of(model: dict) -> list[str]:
+    return [name for result in model['Results'] for name in result['Metrics']]
 
 
 def record(metafile: Path, line: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ from ...ops.library import CAN_REGISTER
 from ..channels import channels_taken
 from ..data import check_data
 from ..runner import build_runner
-from ..unreadable import ReadableLoader, skip_unreadable_in_training
+from ..unreadable import ReadableLoader, left_out_of_training, skip_unreadable_in_training
 from .costs import built, multiply_adds, parameters
 from .jobs import Job
 from .study import ROOT
@@ -97,7 +97,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         'train_cpu_seconds': round(record.cpu_seconds, 1),
         'train/loss': fmean(losses[-LAST_ITERATIONS:]),
     }
-    unreadable = set(report.read_text().splitlines()) if report.exists() else set()
+    unreadable = set(left_out_of_training(runner, report))
     looks = monitored(runner)
     values |= {metric: value for _, numbers_of_look in looks[-1:] for metric, value in numbers_of_look.items()}
     if record.validations:

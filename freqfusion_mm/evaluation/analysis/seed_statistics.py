@@ -80,9 +80,8 @@ def compare(method: Mapping[int, float], baseline: Mapping[int, float], higher_i
     t = sign = None
     if len(differences) > 1:
         sign = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-        if any(map(math.isnan, differences)):
-            t = None
-        elif len(set(differences)) > 1:
+    if len(differences) > 1 and not any(map(math.isnan, differences)):
+        if len(set(differences)) > 1:
             t = float(stats.ttest_1samp(differences, 0).pvalue)
         else:  # no spread: the statistic is infinite, or 0/0 where nothing differs
             t = 0.0 if differences[0] else 1.0
