@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -200,54 +201,84 @@ def _carry_files(cfg: Config, archive: ZipFile) -> None:
     carry(cfg._cfg_dict)
 
 
+@dataclass
+class _DataSet:
+    """One of the config's: its settings, and its samples as it lists them."""
+
+    loader: str
+    settings: dict[str, Any]
+    built: Any
+    samples: list[dict[str, Any]]
+
+    @property
+    def root(self) -> Path:
+        return Path(os.path.abspath(self.built.data_root or '.'))  # links are followed by no one
+
+    def below_root(self, path: str) -> Path:
+        place = Path(os.path.abspath(path))
+        if not place.is_relative_to(self.root):
+            raise ValueError(
+                f"{self.loader}: {path} is not in the data set's data_root {self.root}; set data_root to a folder that "
+                'holds all of its files, and its prefixes from there'
+            )
+        return place.relative_to(self.root)
+
+    def listed(self, samples: Iterable[dict[str, Any]]) -> str:
+        """What an `ann_file` of these samples says."""
+        folder, suffix = Path(self.built.data_prefix['img_path']), self.built.img_suffix
+        names = [str(Path(each['img_path']).relative_to(folder)).removesuffix(suffix) for each in samples]
+        return '\n'.join(names) + '\n'
+
+
 def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
     """Packs samples of every data set, each with the same share, and has the config look for them there."""
+    found = list(_data_sets(cfg))
+    sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for each in found for path in _files(each.samples)}
+    share = min(1.0, room / max(sum(sizes.values()), 1))
+    folders = _folders(each.root for each in found)
+    packed, taken, there = set(), Counter(), Counter()
+    for number, each in enumerate(found):
+        count, folder = max(1, int(share * len(each.samples))), folders[each.root]
+        chosen = [each.samples[index] for index in spread(len(each.samples), count)]
+        for path in _files(chosen):
+            name = f'{folder}/{each.below_root(path)}'
+            if name not in packed:
+                packed.add(name)
+                archive.write(path, name)
+        each.settings['data_root'] = folder
+        if each.settings.get('ann_file'):
+            each.settings['ann_file'] = f'{each.loader}-{number}.txt'
+            archive.writestr(f'{folder}/{each.settings["ann_file"]}', each.listed(chosen))
+        taken[each.loader] += count
+        there[each.loader] += len(each.samples)
+    return {loader: f'{taken[loader]} of {there[loader]}' for loader in taken}
+
+
+def _data_sets(cfg: Config) -> Iterator[_DataSet]:
     from mmengine.registry import DATASETS
 
-    found = []
     for loader in _LOADERS:
         for settings in dataset_configs(cfg.get(loader) or {}):
             if 'dataset' in settings or 'datasets' in settings:
                 continue  # a wrapper
             with scope_of(cfg):
-                dataset = DATASETS.build(dict(settings, pipeline=[], lazy_init=False, serialize_data=False))
-            samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+                built = DATASETS.build(dict(settings, pipeline=[], lazy_init=False, serialize_data=False))
+            samples = [built.get_data_info(index) for index in range(len(built))]
             if not samples or 'seg_map_path' not in samples[0]:
                 raise ValueError(
                     f'{loader} must be of a semantic segmentation whose samples name img_path and seg_map_path, got a '
-                    f'{type(dataset).__name__} of {len(samples)} samples'
+                    f'{type(built).__name__} of {len(samples)} samples'
                 )
-            found.append((loader, settings, dataset, samples))
-    sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for *_, samples in found for path in _files(samples)}
-    share = min(1.0, room / max(sum(sizes.values()), 1))
-    packed, folders, lists, counts = set(), {}, Counter(), {}
-    for loader, settings, dataset, samples in found:
-        count = max(1, int(share * len(samples)))
-        chosen = [samples[index] for index in spread(len(samples), count)]
-        root = Path(os.path.abspath(dataset.data_root or '.'))  # links are followed by no one
-        same_name = [each for each in folders if each.name == root.name and each != root]
-        inside = folders.setdefault(root, f'data/{root.name}' + (f'-{len(same_name)}' if same_name else ''))
-        for path in _files(chosen):
-            place = Path(os.path.abspath(path))
-            if not place.is_relative_to(root):
-                raise ValueError(
-                    f"{loader}: {path} is not in the data set's data_root {root}; set data_root to a folder that holds "
-                    'all of its files, and its prefixes from there'
-                )
-            name = f'{inside}/{place.relative_to(root)}'
-            if name not in packed:
-                packed.add(name)
-                archive.write(path, name)
-        settings['data_root'] = inside
-        if settings.get('ann_file'):
-            folder, suffix = Path(dataset.data_prefix['img_path']), dataset.img_suffix
-            names = [str(Path(each['img_path']).relative_to(folder)).removesuffix(suffix) for each in chosen]
-            settings['ann_file'] = f'{loader}-{lists[loader]}.txt' if lists[loader] else f'{loader}.txt'
-            lists[loader] += 1
-            archive.writestr(f'{inside}/{settings["ann_file"]}', '\n'.join(names) + '\n')
-        taken, there = counts.get(loader, (0, 0))
-        counts[loader] = taken + count, there + len(samples)
-    return {loader: f'{taken} of {there}' for loader, (taken, there) in counts.items()}
+            yield _DataSet(loader, settings, built, samples)
+
+
+def _folders(roots: Iterable[Path]) -> dict[Path, str]:
+    """Where in the archive the files of each root go: a folder of its name, numbered where names are equal."""
+    folders: dict[Path, str] = {}
+    for root in dict.fromkeys(roots):
+        same_name = sum(each.name == root.name for each in folders)
+        folders[root] = f'data/{root.name}' + (f'-{same_name}' if same_name else '')
+    return folders
 
 
 def _files(samples: Iterable[dict]) -> Iterator[str]:

@@ -82,7 +82,7 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
     options['train_dataloader.dataset.ann_file'] = 'list.txt'
     assert packing.pack(CONFIG, tmp_path / 'a.zip', cfg_options=options)['samples']['train_dataloader'] == '3 of 3'
     with ZipFile(tmp_path / 'a.zip') as archive:
-        assert archive.read('data/street/train_dataloader.txt').decode() == '00\n03\n07\n'
+        assert archive.read('data/street/train_dataloader-0.txt').decode() == '00\n03\n07\n'
 
 
 @pytest.mark.filterwarnings('error:Duplicate name')

@@ -41,6 +41,7 @@ if job['name'] == 'meets':  # ends only beside another one
         time.sleep(0.01)
 values = {'commit': 'c', 'train_seconds': 2.0, 'test/mIoU': 50.0 + job['seed']}
 values['threads'] = os.environ['OMP_NUM_THREADS']
+values['memory'] = os.environ['MALLOC_MMAP_MAX_'] + ' ' + os.environ['MALLOC_TOP_PAD_']
 if job['name'] == 'b':
     values['val/x'] = 1.0
 (folder / 'result.json').write_text(json.dumps({'values': values, 'curves': [['train/loss', 10, 0.5 + job['seed']]]}))
@@ -71,6 +72,13 @@ def bench(tmp_path):
 
     run.started = lambda: (tmp_path / 'work' / 'started.txt').read_text().split()
     return run
+
+
+def test_memory_is_kept_unless_the_caller_says_otherwise(bench, monkeypatch):
+    monkeypatch.setenv('MALLOC_MMAP_MAX_', '7')
+    monkeypatch.delenv('MALLOC_TOP_PAD_', raising=False)
+    _, _, lines = bench(('a', 0))
+    assert lines[0]['memory'] == '7 268435456'
 
 
 def test_a_finished_run_is_one_line_and_is_not_run_again(bench):

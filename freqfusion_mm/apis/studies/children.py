@@ -11,6 +11,14 @@ from pathlib import Path
 from .study import ROOT
 
 THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
+#: glibc gives the memory of a large tensor back to the kernel, and fetches it anew in the next iteration. Kept, in
+#: large pages, the same run, equal to the bit, takes a tenth less time. What the caller has set goes before.
+MEMORY = {
+    'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1',
+    'MALLOC_MMAP_MAX_': '0',
+    'MALLOC_TRIM_THRESHOLD_': str(2**34),
+    'MALLOC_TOP_PAD_': str(2**28),
+}
 
 
 class RunFailed(RuntimeError):
@@ -42,7 +50,7 @@ class Children:
         Raises:
             RunFailed: the children have been ended.
         """
-        environment = {**os.environ, **dict.fromkeys(THREADS, '1')}
+        environment = {**MEMORY, **os.environ, **dict.fromkeys(THREADS, '1')}
         with open(folder / 'stdout.txt', 'w') as stdout, open(folder / 'stderr.txt', 'w') as stderr:
             with self._lock:
                 if self._ended:
