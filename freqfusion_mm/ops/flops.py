@@ -1,6 +1,7 @@
 """What the operators cost, for the counters of torch, mmengine and fvcore: one formula, in multiply-adds.
 
-torch's `FlopCounterMode` counts two operations a multiply-add, mmengine's and fvcore's analyzers one. Importing this
+torch's `FlopCounterMode` counts two operations a multiply-add, mmengine's and fvcore's analyzers one. Sampling and the
+similarities of neighbours count nothing: less than 1 % of FreqFusion, 6 % of SAPA-D. Importing this
 module tells torch's counter (`freqfusion_mm.registration` does). `freqfusion_mm.ops` itself does not: the
 counter brings 90 MB of torch along.
 """

@@ -10,9 +10,9 @@ from scipy import stats  # noqa: E402
 
 from freqfusion_mm.apis.studies import metafile, pages  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
-from freqfusion_mm.apis.studies.study import ROOT, read_study  # noqa: E402
+from freqfusion_mm.apis.studies.study import ROOT, Metric, read_study  # noqa: E402
 from freqfusion_mm.cli.results import main  # noqa: E402
-from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare, holm, resolution  # noqa: E402
+from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare, holm, smallest_sign_p  # noqa: E402
 
 #: Quantiles of Student's t at 97.5 %, from a printed table: degrees of freedom -> value.
 T = {1: 12.706, 2: 4.303, 3: 3.182}
@@ -55,14 +55,12 @@ def test_one_seed_says_nothing_of_chance():
     one = compare({0: 1.0}, {0: 0.5, 1: 0.7}, higher_is_better=True)
     assert one.difference.values == (0.5,) and one.difference.interval is one.t is one.sign is None
     assert compare({0: 1.0}, {1: 1.0}, higher_is_better=True) is None
-    assert resolution([one]) is None
 
 
 def test_a_run_that_diverged_loses_and_leaves_the_other_rows_alone(study, monkeypatch):
     nan = float('nan')
     one = compare({0: 1.0, 1: nan, 2: nan, 3: 5.0}, {0: 0.5, 1: 1.0, 2: nan, 3: nan}, higher_is_better=False)
     assert (one.wins, one.losses, one.t) == (1, 2, None) and one.sign == 1.0  # a tie where both diverged
-    assert resolution([one]) is None
     monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
     before = pages.study_tables(study, ROOT)
     for seed, value in enumerate((51.0, nan, 51.0)):
@@ -84,15 +82,17 @@ def test_holm_steps_down():
 
 def test_what_the_seeds_could_resolve():
     zero = dict.fromkeys(range(3), 0.0)
-    wide = compare({0: 0.0, 1: 2.0, 2: 4.0}, zero, higher_is_better=True)  # variance 4
-    narrow = compare({0: 5.0, 1: 6.0, 2: 7.0}, zero, higher_is_better=True)  # variance 1
-    found = resolution([wide, narrow])
-    assert (found.seeds, found.spread, found.sign) == (3, pytest.approx(math.sqrt(2.5)), 0.25)
-    assert found.difference == pytest.approx(T[2] * math.sqrt(2.5 / 3), rel=1e-4)
-    # such a difference is where an interval of this spread ends at zero
-    edge = compare({0: 1.0, 1: 2.0, 2: 3.0}, zero, higher_is_better=True)
-    half = resolution([edge]).difference
-    assert edge.difference.interval[0] == pytest.approx(2 - half)
+    edge = compare({0: 1.0, 1: 2.0, 2: 3.0}, zero, higher_is_better=True).difference  # a standard deviation of 1
+    assert edge.half_width == pytest.approx(T[2] / math.sqrt(3), rel=1e-4)
+    assert Sample((3.0,)).half_width is None
+    # a mean of half the interval is where it ends at zero
+    moved = Sample(tuple(value - edge.mean + edge.half_width for value in edge.values))
+    assert moved.interval[0] == pytest.approx(0, abs=1e-12)
+    assert smallest_sign_p(3) == 0.25 and smallest_sign_p(5) == 0.0625
+    few = Sample((0.0, 2.0))
+    sentence = pages._resolved(Metric('test/mIoU', 'mIoU', True, 1), {'few': few, 'edge': edge}, whole=True)
+    assert f'a difference in mIoU below 2.5 (edge) to {few.half_width:.1f} (few) cannot' in sentence
+    assert 'a p of 0.5 of 2 seeds and 0.25 of 3 seeds at the least' in sentence
 
 
 @pytest.fixture
@@ -154,8 +154,9 @@ def test_the_tables_of_a_study(study, monkeypatch):
     assert better == f'| better | 0.714 | 1.234 | 0.1 | 54.0 ± 5.0 (3) | +3.0 [+0.5, +5.5] | 3 of 3 | {p:.3f} | 0.250 |'
     assert once == '| once | 0.714 | 1.234 |  | 51.0 (1) |  |  |  |  |'
     assert never == '| never | not run | not run |  | not run |  |  |  |  |'
-    assert 'Holm (1 compared). With 3 seeds' in sentence and 'standard deviation of 1.00' in sentence
-    assert 'a difference below 2.5 mIoU cannot be told from zero' in sentence and 'a p of 0.25 at' in sentence
+    assert 'Holm (1 compared). What a row could show' in sentence
+    assert 'a difference in mIoU below 2.5 (better) cannot be told from zero' in sentence
+    assert 'a p of 0.25 of 3 seeds at' in sentence
     assert '| row | RMSE, mean (seeds) | better than base by |' in second  # costs stand in the first table alone
     assert '| never |' not in second and '| once |' not in second  # which was run, and has no such value
     assert '| better | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second

@@ -2,9 +2,9 @@
 
 Convention:
     Multiply-adds are the products of convolutions, of matrices and of this package's operators, as torch's counter
-    knows them: what most papers print as FLOPs. Norms, activations, resizing and sampling count nothing, and nothing
-    behind the network does (suppression, resizing of the logits, drawing of masks). A two-stage detector sees 1000
-    proposals and draws 100 masks, as mmdet's own counter has it.
+    knows them: what most papers print as FLOPs. Norms, activations, resizing and what `ops.flops` leaves out count
+    nothing, and nothing behind the network does (suppression, resizing of the logits, drawing of masks). A two-stage
+    detector sees 1000 proposals and draws 100 masks, as mmdet's own counter has it.
 """
 
 import inspect

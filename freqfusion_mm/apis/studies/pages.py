@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...evaluation.analysis.seed_statistics import Comparison, Sample, compare, holm, resolution
+from ...evaluation.analysis.seed_statistics import Comparison, Sample, compare, holm, smallest_sign_p
 from .metafile import link, metafile_tables
 from .raw_values import RawValues, newest
 from .study import ROOT, Metric, Row, Study, is_metafile, read_study
@@ -117,7 +117,11 @@ def _table(
     text = [] if short else [f'**{study.name}: {metric.label}** ({way} is better)', '']
     columns = len(head) - 2 * (short and bool(against))  # without the p values
     text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
-    text += ['', _resolved(metric, [compared[name] for name in t], whole=bool(folder))] if against and not short else []
+    text += (
+        ['', _resolved(metric, {name: compared[name].difference for name in t}, whole=bool(folder))]
+        if against and not short
+        else []
+    )
     return '\n'.join(text) + '\n'
 
 
@@ -165,20 +169,24 @@ def _p(value: float | None) -> str:
     return f'{value:.3f}' if value >= 0.001 else '< 0.001'
 
 
-def _resolved(metric: Metric, comparisons: list[Comparison], whole: bool) -> str:
-    found = resolution(comparisons)
-    if found is None:
+def _resolved(metric: Metric, differences: dict[str, Sample], whole: bool) -> str:
+    """What the seeds could tell from zero, row by row: they differ in their spread and may differ in number."""
+    if not differences:
         return (
             f'Fewer than two seeds of a row and its baseline: no difference in {metric.label} can be told from chance.'
         )
-    spread, smallest = f'{found.spread:.{metric.digits + 1}f}', f'{found.difference:.{metric.digits}f}'
-    told = (
-        f'With {found.seeds} seeds and the spread seen here (a standard deviation of {spread} between paired runs), a '
-        f'difference below {smallest} {metric.label} cannot be told from zero by a t interval'
-    )
+    ordered = sorted(differences, key=lambda name: differences[name].half_width)
+    ends = [f'{differences[name].half_width:.{metric.digits}f} ({name})' for name in ordered]
+    resolved = ' to '.join(dict.fromkeys((ends[0], ends[-1])))
+    told = f'difference in {metric.label} below {resolved} cannot be told from zero'
     if not whole:  # what holds for all tables stands below the first
-        return f'{told}.'
+        return f'A {told}.'
+    signs = [
+        f'{smallest_sign_p(seeds):.3g} of {seeds} seeds'
+        for seeds in sorted({len(each.values) for each in differences.values()})
+    ]
     return (
-        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(comparisons)} compared). {told}, '
-        f'and a sign test has, before correction, a p of {found.sign:.2g} at the least.'
+        f'± and brackets are 95 % t intervals, p values are corrected by Holm ({len(differences)} compared). '
+        f'What a row could show is half the width of its brackets: a {told}. A sign test has, before '
+        f'correction, a p of {" and ".join(signs)} at the least.'
     )

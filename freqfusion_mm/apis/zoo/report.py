@@ -28,7 +28,7 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     totals = [0, 0, 0]
     for (scope, stock), configs in sorted(stocks.items(), key=lambda item: (-len(item[1]), item[0])):
         ours = configs[0][0]['ours']
-        architectures = {row['architecture'] for found in configs for row in found}
+        architectures = {row['architecture'] for found in configs for row in found} - {''}  # never built: no twin
         equal, trains = (
             sum(all(row[field] == 'yes' for row in found) for found in configs) for field in ('equal', 'trains')
         )
@@ -38,8 +38,8 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
         )
         for found in configs:
             said = {row[field] for row in found for field in ('equal', 'trains')} - {'yes', ''}
-            for reason in said:
-                text = f'{scope} {stock}: {reason}'
+            if said:
+                text = f'{scope} {stock}: {"; ".join(sorted(said))}'
                 reasons[text] = reasons.get(text, 0) + 1
     lines.append(f'| all | | {totals[0]} | | {totals[1]} | {totals[2]} |')
     share = 100 * totals[1] / max(totals[0], 1)

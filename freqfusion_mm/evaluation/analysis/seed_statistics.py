@@ -26,15 +26,21 @@ class Sample:
         return fmean(self.values)
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        if len(self.values) < 2:
+    def half_width(self) -> float | None:
+        """Half the interval: a mean nearer to zero than this cannot be told from it."""
+        count = len(self.values)
+        if count < 2:
             return None
-        half = half_width(variance(self.values), len(self.values))
-        return self.mean - half, self.mean + half
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(variance(self.values) / count)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        half = self.half_width
+        return None if half is None else (self.mean - half, self.mean + half)
 
     def text(self, digits: int) -> str:
         """As tables show it, the mean and half its interval: '57.8 ± 1.2'; of one value alone '57.8'."""
-        half = f' ± {self.interval[1] - self.mean:.{digits}f}' if self.interval else ''
+        half = '' if self.half_width is None else f' ± {self.half_width:.{digits}f}'
         return f'{self.mean:.{digits}f}{half}'
 
 
@@ -55,12 +61,6 @@ class Comparison:
     losses: int
     t: float | None
     sign: float | None
-
-
-def half_width(squared_spread: float, count: int) -> float:
-    """Half the t interval of a mean of `count` values with this variance."""
-    scale = math.sqrt(squared_spread / count)
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * scale
 
 
 def compare(method: Mapping[int, float], baseline: Mapping[int, float], higher_is_better: bool) -> Comparison | None:
@@ -97,29 +97,6 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-@dataclass(frozen=True)
-class Resolution:
-    """The smallest mean difference that a paired t interval would have told from zero.
-
-    Args:
-        difference: in units of the metric.
-        spread: standard deviation of the differences, pooled over the methods.
-        seeds: of each method; the fewest where they differ.
-        sign: the smallest p that a sign test over so many seeds can have.
-    """
-
-    difference: float
-    spread: float
-    seeds: int
-    sign: float
-
-
-def resolution(comparisons: Sequence[Comparison]) -> Resolution | None:
-    """What the seeds could resolve; None where no method has a t test."""
-    samples = [one.difference.values for one in comparisons if one.t is not None]
-    if not samples:
-        return None
-    freedom = sum(len(values) - 1 for values in samples)
-    pooled = sum((len(values) - 1) * variance(values) for values in samples) / freedom
-    seeds = min(map(len, samples))
-    return Resolution(half_width(pooled, seeds), math.sqrt(pooled), seeds, float(stats.binomtest(0, seeds).pvalue))
+def smallest_sign_p(seeds: int) -> float:
+    """What the sign test gives where every seed is better, or every one worse."""
+    return float(stats.binomtest(0, seeds).pvalue)
