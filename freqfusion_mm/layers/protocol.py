@@ -6,6 +6,7 @@ Both leave the channels as they are and return `lr_up` at the size of `hr_feat`,
 
 import inspect
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import torch
@@ -220,10 +221,17 @@ def check_dtypes(layer: nn.Module, *maps: Tensor) -> None:
 
 def autocasting(feat: Tensor) -> bool:
     """Whether autocast chooses the dtypes of torch's own operators on the device of a map."""
+    if feat.is_meta:  # a map of a size alone: torch has no autocast there, and says so by an error
+        return False
     try:
         return torch.is_autocast_enabled(feat.device.type)
     except TypeError:  # torch before 2.4
         return torch.is_autocast_enabled() if feat.is_cuda else torch.is_autocast_cpu_enabled()
+
+
+def without_autocast(feat: Tensor) -> AbstractContextManager:
+    """Where autocast leaves torch's own operators alone, on the device of a map."""
+    return nullcontext() if feat.is_meta else torch.autocast(feat.device.type, enabled=False)
 
 
 def keep_layout(out: Tensor, feat: Tensor) -> Tensor:

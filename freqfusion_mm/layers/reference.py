@@ -6,23 +6,33 @@ from torch import nn
 
 
 class ReferenceNames(nn.Module):
-    """Mixin: two small tables map the authors' names to ours, for `from_reference` and for `load_state_dict`.
+    """Mixin: small tables map the authors' names to ours, for `from_reference` and for `load_state_dict`.
 
     Attributes:
         reference_args: authors' argument -> ours. An argument that is not listed keeps its name.
         reference_same: authors' argument -> the one it equals where it is not given.
+        reference_fixed: authors' argument -> the one value that it may have here, and why there is no other.
         reference_defaults: our arguments whose default differs from the authors', with the authors' value.
         reference_keys: authors' state-dict key (or the module prefix of keys) -> ours; None drops the key.
     """
 
     reference_args: ClassVar[dict[str, str]] = {}
     reference_same: ClassVar[dict[str, str]] = {}
+    reference_fixed: ClassVar[dict[str, tuple[Any, str]]] = {}
     reference_defaults: ClassVar[dict[str, Any]] = {}
     reference_keys: ClassVar[dict[str, str | None]] = {}
 
     @classmethod
     def from_reference(cls, **authors_kwargs):
-        """Build the layer from the arguments of the authors' class, with the authors' defaults."""
+        """Build the layer from the arguments of the authors' class, with the authors' defaults.
+
+        Raises:
+            TypeError: an argument that they do not have.
+            ValueError: a value of theirs that has no counterpart here.
+        """
+        for name, (value, why) in cls.reference_fixed.items():
+            if authors_kwargs.pop(name, value) != value:
+                raise ValueError(f'{cls.__name__}.from_reference takes {name}={value!r} alone: {why}')
         for name, other in cls.reference_same.items():
             if authors_kwargs.get(name) is None:
                 authors_kwargs[name] = authors_kwargs.get(other)

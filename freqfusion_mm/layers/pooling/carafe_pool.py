@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ..protocol import no_samples, with_sample
 
 
 class CARAFEPool(nn.Module):
@@ -63,6 +64,8 @@ class CARAFEPool(nn.Module):
         """[B, C, H, W] -> [B, C, ceil(H/2), ceil(W/2)]."""
         if feat.dim() != 4 or feat.shape[1] != self.channels or 0 in feat.shape[-2:]:
             raise ValueError(f'feat must be a non-empty map [B, {self.channels}, H, W], got shape {tuple(feat.shape)}')
+        if no_samples(feat):
+            return self(with_sample(feat))[:0]
         logits = self.content_encoder(self.channel_compressor(feat))  # [B, G*k*k, ceil(H/2), ceil(W/2)]
         kernels = normalize_kernels(logits, self.kernel_size).to(feat.dtype)
         even = F.pad(feat, (0, feat.shape[-1] % 2, 0, feat.shape[-2] % 2))  # so that the window of y is around 2y

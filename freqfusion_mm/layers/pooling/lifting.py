@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..borders import repeat_border
+from ..protocol import without_autocast
 
 #: variant -> groups of the two convolutions of a filter, as a function of the channels.
 VARIANTS = {
@@ -167,7 +168,7 @@ class Lifting(nn.Module):
         """[B, C, H, W] -> its sub-bands, and the three lifts that made them."""
         if feat.dim() != 4 or feat.shape[1] != self.channels or 0 in feat.shape[-2:]:
             raise ValueError(f'feat must be a non-empty map [B, {self.channels}, H, W], got shape {tuple(feat.shape)}')
-        with torch.autocast(feat.device.type, enabled=False):
+        with without_autocast(feat):
             lifts = [self.lift(feat.to(torch.promote_types(feat.dtype, torch.float32)), vertical=False)]
             lifts += [self.lift(half, vertical=True) for half in lifts[0][:2]]
         (ll, lh, _), (hl, hh, _) = lifts[1:]
@@ -177,7 +178,7 @@ class Lifting(nn.Module):
         """Inverse of `decompose`: [B, C, H, W] in the dtype of `bands.ll`."""
         height, width = bands.size
         dtype = torch.promote_types(bands.ll.dtype, torch.float32)
-        with torch.autocast(bands.ll.device.type, enabled=False):
+        with without_autocast(bands.ll):
             ll, lh, hl, hh = (band.to(dtype) for band in bands[:4])
             coarse, detail = (self.unlift(*pair, vertical=True, size=height) for pair in ((ll, lh), (hl, hh)))
             return self.unlift(coarse, detail, vertical=False, size=width).to(bands.ll.dtype)

@@ -17,7 +17,7 @@ from ...ops.reassembly import carafe
 from ..borders import crop, repeat_to_even
 from ..inside import Inside, by_taps
 from ..norms import group_norm
-from ..protocol import GuidedUpsampler
+from ..protocol import GuidedUpsampler, without_autocast
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 
@@ -92,7 +92,7 @@ class A2U(ReferenceNames, GuidedUpsampler):
         """Reassembly kernels [B, k*k, H, W] of all pixels of `guide`, at least float32; they sum to one."""
         size = guide.shape[-2:]
         guide = guide.to(torch.promote_types(guide.dtype, torch.float32))  # the affinity is of the fourth order
-        with torch.autocast(guide.device.type, enabled=False):
+        with without_autocast(guide):
             pooled = F.adaptive_avg_pool2d(guide, (self.encoder_kernel, self.encoder_kernel))
             maps = (repeat_to_even(guide), *(_conv(layer, pooled) for layer in (self.first_filter, self.second_filter)))
             parts = [maps]

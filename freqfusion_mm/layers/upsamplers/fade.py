@@ -56,6 +56,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
         'gating': 'gated',
     }
     reference_same = {'in_channels_de': 'in_channels_en'}
+    reference_fixed = {'scale': (2, "larger ratios are steps of 2 here, and the guide's size says how many")}
     reference_keys = {
         'gate_generator.conv': 'gate',
         'ker_generator.compressor_en': 'hr_compressor',

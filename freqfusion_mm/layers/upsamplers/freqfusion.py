@@ -89,6 +89,10 @@ class FreqFusion(ReferenceNames, Fusion):
         'use_high_pass': 'highpass',
         'hr_residual': 'highpass_residual',
     }
+    reference_fixed = {
+        'scale_factor': (1, "the maps' sizes are the ratio; the authors' code doubles, whatever it says"),
+        'use_low_pass': (True, "the authors' code has no upsampling without it"),
+    }
     reference_defaults = {'resample': False, 'compressed_channels': 64}
     reference_keys = {
         'hr_channel_compressor': 'hr_compressor',

@@ -57,6 +57,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         'qkv_bias': 'bias',
     }
     reference_same = {'dim_x': 'dim_y'}
+    reference_fixed = {'up_factor': (2, "larger ratios are steps of 2 here, and the guide's size says how many")}
     reference_defaults = {'compressed_channels': 64}
     reference_keys = {
         'norm_y': 'hr_norm',

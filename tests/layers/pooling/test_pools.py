@@ -52,6 +52,18 @@ def test_every_pooling_halves_any_size_and_remembers_it(name, size):
     assert restored.shape == feat.shape
 
 
+@pytest.mark.parametrize('name', POOLS)
+def test_every_pooling_takes_a_batch_of_none_and_a_map_without_values(name):
+    pool = build_pool(dict(type=name), channels=4)
+    feat = torch.randn(0, 4, 5, 6, requires_grad=True)
+    out = pool(feat)
+    assert out.shape == (0, 4, 3, 3)
+    out.sum().backward()
+    learned = [parameter for parameter in pool.parameters() if parameter.requires_grad]
+    assert feat.grad.shape == feat.shape and all(parameter.grad is not None for parameter in learned)
+    assert pool.to('meta')(torch.empty(2, 4, 5, 6, device='meta')).shape == (2, 4, 3, 3)
+
+
 def test_max_unpool_is_torchs():
     feat = torch.randn(2, 3, 8, 6)
     pooled, memory = split(build_pool(dict(type='max'), 3), feat)

@@ -41,6 +41,11 @@ def test_checkpoint_of_another_window_is_refused():
 def test_from_reference_has_the_authors_defaults_and_takes_no_typo():
     fusion = FreqFusion.from_reference(hr_channels=8, lr_channels=16)
     assert fusion.offset_generator is None and fusion.lr_compressor.out_channels == 64
+    same = FreqFusion.from_reference(hr_channels=8, lr_channels=16, scale_factor=1, use_low_pass=True)
+    assert repr(same) == repr(fusion)
+    for name, good, bad in (('scale_factor', 1, 2), ('use_low_pass', True, False)):
+        with pytest.raises(ValueError, match=f'FreqFusion.from_reference takes {name}={good} alone'):
+            FreqFusion.from_reference(hr_channels=8, lr_channels=16, **{name: bad})
     with pytest.raises(TypeError, match='feature_resampel'):
         FreqFusion.from_reference(hr_channels=8, lr_channels=16, feature_resampel=True)
 

@@ -133,6 +133,13 @@ def test_a_batch_of_none(cfg, training):
             assert torch.equal(buffer, buffers[name]), name
 
 
+def test_maps_without_values_have_their_sizes(cfg):
+    """On torch's 'meta' device, where whole models are built and counted without memory."""
+    fusion = build_fusion(cfg, LR, HR).to('meta')
+    lr_up, hr_out = fusion(*(tensor.to('meta') for tensor in maps((3, 4), (6, 8))))
+    assert lr_up.is_meta and lr_up.shape[1:] == (LR, 6, 8) and hr_out.shape[1:] == (HR, 6, 8)
+
+
 @pytest.mark.parametrize('memory_format', [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize('fine', [(10, 12), (11, 13), (23, 40)])
 def test_the_memory_format_is_kept(cfg, memory_format, fine, assert_same):

@@ -219,3 +219,12 @@ def test_mmcvs_builder_knows_them_by_name():
     pytest.importorskip('freqfusion_mm.registration')
     layer = build(dict(type='DySample', lr_channels=8, style='pl'))
     assert isinstance(layer, DySample) and layer(torch.zeros(1, 8, 3, 4)).shape == (1, 8, 6, 8)
+
+
+@pytest.mark.parametrize(
+    'layer, given, name', [(SAPA, dict(dim_y=16), 'up_factor'), (FADE, dict(in_channels_en=16), 'scale')]
+)
+def test_the_authors_ratio_is_that_of_a_step(layer, given, name):
+    assert repr(layer.from_reference(**given, **{name: 2})) == repr(layer.from_reference(**given))
+    with pytest.raises(ValueError, match=f'takes {name}=2 alone: larger ratios are steps of 2'):
+        layer.from_reference(**given, **{name: 4})
