@@ -104,6 +104,8 @@ class GuidedUpsampler(Upsampler):
         return lr_feat
 
     def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
+        if type(self).step_inside is GuidedUpsampler.step_inside:  # and maybe no `step` either
+            return None
         *earlier, guide = step_guides(lr_feat, hr_feat)
         for each in earlier:
             lr_feat = self.step(lr_feat, each)
@@ -177,6 +179,8 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
 
 def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:
     """One clear error for a pair of maps that no fusion can take; a batch of none is one that it can."""
+    if hr_feat is None:
+        raise ValueError('hr_feat is needed: a fusion is guided by the map at the size to reach')
     for name, feat, channels in (('lr_feat', lr_feat, lr_channels), ('hr_feat', hr_feat, hr_channels)):
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
             raise ValueError(f'{name} must be a non-empty map [B, {channels}, H, W], got shape {tuple(feat.shape)}')

@@ -1,13 +1,14 @@
 """Activations that are made again in the backward pass in place of being kept for it: the option `with_cp`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from ..ops.functorch import transforming
 from ..ops.library import compiling
 
 
@@ -17,23 +18,27 @@ def recomputed(layer: nn.Module, function: Callable[..., Tensor], *args) -> Tens
     Results and gradients are the same (non-reentrant checkpointing), random numbers too, and a BatchNorm of the layer
     counts a batch once.
     """
-    if not (layer.with_cp and torch.is_grad_enabled()):
+    if not (layer.with_cp and torch.is_grad_enabled()) or transforming():  # torch.func has no checkpoints
         return function(*args)
     norms = [module for module in layer.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     if not norms or compiling():  # a compiled graph has no second side effect
         return checkpoint(function, *args, use_reentrant=False)
-    return checkpoint(function, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _uncounted(norms)))
+    return checkpoint(function, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _Uncounted(norms)))
 
 
-@contextmanager
-def _uncounted(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Passes that leave the running statistics as they are."""
-    kept = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, (momentum, batches) in zip(norms, kept):
+class _Uncounted:
+    """Passes that leave the running statistics as they are; entered anew for each, as a higher derivative does."""
+
+    def __init__(self, norms: list[_BatchNorm]) -> None:
+        self.norms = norms
+        self.kept: list[tuple[float | None, Tensor]] = []
+
+    def __enter__(self) -> None:
+        self.kept = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in self.norms]
+        for norm in self.norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, batches) in zip(self.norms, self.kept):
             norm.momentum = momentum
             norm.num_batches_tracked.copy_(batches)

@@ -239,7 +239,9 @@ def _imported(path: str) -> type[nn.Module] | None:
     module, _, name = path.rpartition('.')
     try:
         return getattr(import_module(module), name, None) if module else None
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if not f'{module}.'.startswith(f'{error.name}.'):  # the module is there, and what it imports is not
+            raise
         return None
 
 

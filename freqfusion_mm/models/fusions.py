@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 
@@ -107,17 +107,27 @@ class DeepToShallow:
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
+def loads_checkpoint(init_cfg: dict | list | None) -> bool:
+    """Whether mmengine's `init_cfg` names a checkpoint, alone or among others."""
+    cfgs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg or {}]
+    return any(cfg.get('type') == 'Pretrained' for cfg in cfgs)
+
+
 class KeptInit:
     """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
 
     A module whose fusions sit inside its stock sub-modules has a property `fusions` that lists them.
     """
 
+    def keep_init(self) -> Iterable[nn.Module]:
+        """The layers that keep their own initialisation."""
+        return self.fusions.children()
+
     def init_weights(self) -> None:
-        """Initialise the stock layers, and no fusion."""
+        """Initialise the stock layers, and none of `keep_init`."""
         if not hasattr(super(), 'init_weights'):
             return
-        held = set(self.fusions.children())
+        held = set(self.keep_init())
         places = [
             (parent, name, child)
             for parent in self.modules()

@@ -1,6 +1,7 @@
-"""Whether one of torch.func's transforms (`grad`, `vmap`, `jvp`) looks at a call."""
+"""Whether one of torch.func's transforms (`grad`, `vmap`, `jvp`), or forward-mode differentiation, looks at a call."""
 
 import torch
+from torch.autograd import forward_ad
 
 from .library import compiling
 
@@ -9,4 +10,4 @@ _stack = getattr(torch._C._functorch, 'peek_interpreter_stack', lambda: None)
 
 def transforming() -> bool:
     """They see through plain torch alone: registered operators have no rule for them, nor has `vmap` memory formats."""
-    return not compiling() and _stack() is not None
+    return not compiling() and (_stack() is not None or forward_ad._current_level >= 0)

@@ -49,13 +49,15 @@ def register(
         ctx.options = inputs[maps:]
 
     def differentiate(ctx, grad):
-        needs = list(ctx.needs_input_grad[:maps])
+        needs, saved = list(ctx.needs_input_grad[:maps]), ctx.saved_tensors  # once: a checkpoint makes them once
         if torch.is_grad_enabled():  # a higher derivative is wanted
-            out = definition(*ctx.saved_tensors, *ctx.options)
-            wanted = [tensor for tensor, need in zip(ctx.saved_tensors, needs) if need]
+            # of each map alone: kernels that were made of the features depend on them, but not on their alias
+            apart = [tensor.view_as(tensor) for tensor in saved]
+            out = definition(*apart, *ctx.options)
+            wanted = [tensor for tensor, need in zip(apart, needs) if need]
             grads = torch.autograd.grad(out, wanted, grad, create_graph=True)
         else:
-            grads = run_backward(grad, *ctx.saved_tensors, *ctx.options, needs)
+            grads = run_backward(grad, *saved, *ctx.options, needs)
         grads = iter(grads)
         return (*(next(grads) if need else None for need in needs), *[None] * len(ctx.options))
 

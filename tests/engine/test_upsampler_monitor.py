@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from mmengine.runner import Runner  # noqa: E402
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.studies.worker import monitored  # noqa: E402
 from freqfusion_mm.engine.hooks.upsampler_monitor import UpsamplerMonitor  # noqa: E402
-from freqfusion_mm.evaluation.analysis.fusion_calls import find_fusions  # noqa: E402
+from freqfusion_mm.evaluation.analysis.fusion_calls import find_fusions, recorded_fusions  # noqa: E402
 from freqfusion_mm.evaluation.analysis.inside_numbers import numbers  # noqa: E402
 from freqfusion_mm.layers import build_fusion  # noqa: E402
 
@@ -126,3 +127,22 @@ def test_refuses(tmp_path):
     assert not find_fusions(model)
     with pytest.raises(ValueError, match='UpsamplerMonitor found no fusion and no upsampler in Toy: remove'):
         train(model, tmp_path)
+
+
+def test_a_look_needs_no_batch_and_leaves_no_hook(tmp_path):
+    """One sample of one square is nothing to norm a batch by; and an iteration need not call a fusion."""
+    model = nn.Sequential(build_fusion('IndexNet', 8, 8)).train()
+    with recorded_fusions(model) as calls:
+        model[0](torch.rand(2, 8, 1, 1), torch.rand(2, 8, 2, 2))
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    calls[0].inside()
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
+
+    runner = SimpleNamespace(model=model, iter=0)
+    hook = UpsamplerMonitor(interval=1)
+    for _ in range(2):
+        hook.before_train_iter(runner, 0)
+        assert len(model[0]._forward_hooks) == 1
+        hook.after_train_iter(runner, 0)
+        assert not model[0]._forward_hooks

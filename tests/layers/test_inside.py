@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.layers import UPSAMPLERS, Inside, UpsamplerFusion, build_fusion, build_upsampler
+from freqfusion_mm.layers import UPSAMPLERS, GuidedUpsampler, Inside, UpsamplerFusion, build_fusion, build_upsampler
 from freqfusion_mm.layers.upsamplers.point_sampling import sample_with_offsets
 from freqfusion_mm.ops import carafe, fns_attention, resize_nearest
 
@@ -152,3 +152,14 @@ def test_those_that_show_nothing():
 def test_plain_networks():
     inside = build_upsampler('carafe', CHANNELS, CHANNELS, out_channels=4).inside(torch.randn(1, CHANNELS, 4, 5))
     assert isinstance(inside, Inside) and inside.kernels.shape == (1, 1, 5, 5, 8, 10)
+
+
+def test_a_class_of_upsample_alone_decides_nothing():
+    class Mine(GuidedUpsampler):
+        direct = True
+
+        def upsample(self, lr_feat, hr_feat):
+            return F.interpolate(lr_feat, hr_feat.shape[-2:])
+
+    fusion = build_fusion(Mine, CHANNELS, CHANNELS)
+    assert fusion.inside(torch.rand(1, CHANNELS, 2, 2), torch.rand(1, CHANNELS, 8, 8)) is None

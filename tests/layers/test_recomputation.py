@@ -91,3 +91,25 @@ def test_every_learned_upsampler_has_it():
     for name in UPSAMPLERS:
         assert ('with_cp' in option_names(name)) == (name not in ('nearest', 'bilinear', 'bicubic')), name
     assert copy.deepcopy(pair('FADE')[1]).upsampler.with_cp
+
+
+@pytest.mark.parametrize('name', sorted(set(LEARNED) - {'DySample', 'SAPA-D'}))  # grid_sample has no second derivative
+def test_a_penalty_on_gradients_goes_through(name, assert_same):
+    """The backward pass of a backward pass, and torch.func, which has no checkpoints."""
+    results = []
+    for fusion in pair(name):
+        torch.manual_seed(0)
+        lr_feat, hr_feat = maps()
+        fusion = fusion.eval()
+        if getattr(fusion, 'offset_generator', None) is not None:
+            fusion.offset_generator = None
+        (grad,) = torch.autograd.grad(fusion(lr_feat, hr_feat)[0].square().sum(), lr_feat, create_graph=True)
+        grad.square().sum().backward()
+
+        def loss(feat, fusion=fusion, hr_feat=hr_feat.detach()):
+            return fusion(feat, hr_feat)[0].square().sum()
+
+        results.append((grad.detach(), lr_feat.grad))
+        assert_same(torch.func.grad(loss)(lr_feat.detach()), grad.detach())
+    for plain, frugal in zip(*results):
+        assert_same(frugal, plain)

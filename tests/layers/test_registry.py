@@ -239,3 +239,12 @@ def test_option_names():
     names = ['kernel_size', 'compressed_channels', 'gated', 'embedding', 'norm', 'bias', 'with_cp']
     assert option_names('SAPA') == names
     assert 'keep_hr' not in option_names(FreqFusion)
+
+
+def test_a_module_that_lacks_what_it_imports_says_so(tmp_path, monkeypatch):
+    (tmp_path / 'my_up.py').write_text('import not_there\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match='not_there'):
+        build_fusion('my_up.Up', 8, 8)
+    with pytest.raises(ValueError, match="unknown upsampler type 'my_other.Up'"):
+        build_fusion('my_other.Up', 8, 8)

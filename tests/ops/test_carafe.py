@@ -3,9 +3,10 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from freqfusion_mm.ops import resize_nearest, source_index
-from freqfusion_mm.ops.reassembly import carafe
+from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity
 from freqfusion_mm.ops.reassembly import matmul as reassembly_matmul
 
 IMPLS = ('matmul', 'shifted', 'reference')
@@ -237,3 +238,18 @@ def test_source_index_is_exact_where_floats_round():
     x = torch.arange(6.0).view(1, 1, 2, 3)
     assert resize_nearest(x, (2, 3)) is x
     assert resize_nearest(x, (3, 5)).tolist() == [[[[0, 0, 1, 1, 2], [0, 0, 1, 1, 2], [3, 3, 4, 4, 5]]]]
+
+
+def test_gradients_that_are_differentiated_again_are_the_same_gradients():
+    """Also where one map was made of the other: kernels that are predicted from the features."""
+    features = torch.randn(2, 9, 5, 6, dtype=torch.float64, requires_grad=True)
+
+    def loss():
+        masks = F.interpolate(features, (10, 12)).softmax(1)
+        attended = fns_attention(masks, features, 3).square().sum()
+        alike = window_similarity(F.interpolate(features, (10, 12)), features, 3).square().sum()
+        return carafe(features, masks, 3).square().sum() + attended + alike
+
+    (plain,) = torch.autograd.grad(loss(), features)
+    (again,) = torch.autograd.grad(loss(), features, create_graph=True)
+    torch.testing.assert_close(again, plain)

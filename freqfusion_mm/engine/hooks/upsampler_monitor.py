@@ -71,9 +71,9 @@ class UpsamplerMonitor(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
+        self._recording.close()
         if not self._calls:
             return
-        self._recording.close()
         latest = {call.name: call for call in self._calls}
         self._calls = []
         scalars = {}

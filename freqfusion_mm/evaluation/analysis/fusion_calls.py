@@ -38,18 +38,19 @@ class FusionCall:
 
     @torch.no_grad()
     def inside(self) -> Inside | None:
-        """What the layer decides for these maps, as it is now; its buffers stay as they are."""
+        """What the layer decides for these maps, as it is now and in evaluation: one sample is no batch to norm by."""
         look = getattr(self.layer, 'inside', None)
         if look is None:
             return None
-        kept = {name: buffer.clone() for name, buffer in self.layer.named_buffers()}
+        training = [module for module in self.layer.modules() if module.training]
         weight = next(self.layer.parameters(), self.lr_feat)  # of half precision, maybe
         maps = [None if feat is None else feat.to(weight.dtype) for feat in (self.lr_feat, self.hr_feat)]
         try:
+            self.layer.eval()
             return look(*maps)
         finally:
-            for name, buffer in self.layer.named_buffers():
-                buffer.copy_(kept[name])
+            for module in training:
+                module.training = True
 
 
 def upsampler_of(layer: nn.Module) -> nn.Module:

@@ -56,6 +56,8 @@ class ConvPool(nn.Module):
 
     def __init__(self, channels: int, kernel_size: int = 3) -> None:
         super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
         self.out_channels = channels
         self.conv = nn.Conv2d(channels, channels, kernel_size, stride=2, padding=kernel_size // 2)
 
@@ -84,6 +86,11 @@ class MaxUnpool(Upsampler):
     def forward(self, lr_feat: Tensor, hr_feat: MaxIndices) -> Tensor:
         if not isinstance(hr_feat, MaxIndices):
             raise TypeError(f"max_unpool needs the indices of the pooling 'max', got {type(hr_feat).__name__}")
+        if lr_feat.shape != hr_feat.indices.shape:
+            raise ValueError(
+                f'lr_feat must have the shape of what was pooled, {tuple(hr_feat.indices.shape)}, got '
+                f'{tuple(lr_feat.shape)}'
+            )
         height, width = hr_feat.size
         out = lr_feat.new_zeros(*lr_feat.shape[:2], height * width)
         return out.scatter(-1, hr_feat.indices.flatten(2), lr_feat.flatten(2)).unflatten(-1, (height, width))

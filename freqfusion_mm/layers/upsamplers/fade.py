@@ -123,6 +123,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
     def step(self, lr_feat: Tensor, guide: Tensor) -> Tensor:
         kernels = normalize_kernels(self._logits(lr_feat, guide), self.kernel_size).to(lr_feat.dtype)
         lr_up = carafe(lr_feat, kernels, self.kernel_size)
+        guide = guide.to(lr_feat.dtype)
         if self.gate is None:
             return lr_up + guide if self.skip else lr_up
         return lr_up + self._gate(lr_feat, guide).to(lr_feat.dtype) * (guide - lr_up)

@@ -50,13 +50,13 @@ class FreqFusion(ReferenceNames, Fusion):
         initial_lowpass, initial_highpass: the two filters of that first pass apart: the kernels that upsample the
             predictions of `lr_feat` (off: nearest), and the sharpening of the compressed `hr_feat`. None: as `lowpass`
             and `highpass`. A filter whose result nothing reads is left out.
-        semi_conv: predict kernels for both maps apart and add them; off, add the maps, upsampled by `upsample_mode`,
-            before prediction and filter at high resolution.
+        semi_conv: predict kernels for both maps apart and add them; off, add the maps before, the coarse one upsampled
+            by 'nearest', and filter at high resolution what `upsample_mode` makes of `lr_feat`.
         upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv` or without `lowpass`.
         align_corners: of `upsample_mode`.
         resample: the offset generator.
-        resample_groups: channel groups that it moves apart; divides `lr_channels`. None: 4, or the largest number below
-            that divides.
+        resample_groups: channel groups that it moves apart; divides `lr_channels`. None: the greatest
+            common divisor of 4 and `lr_channels`.
         resample_norm: GroupNorm in the offset generator.
         resample_direction: 'concat' as in the released configs, or 'similarity': see `OffsetGenerator`.
         resample_kernel: kernel of its convolutions; None: `encoder_kernel`, as released. With
@@ -137,14 +137,16 @@ class FreqFusion(ReferenceNames, Fusion):
     ) -> None:
         super().__init__()
         windows = dict(lowpass_kernel=lowpass_kernel, highpass_kernel=highpass_kernel, encoder_kernel=encoder_kernel)
+        if resample_kernel is not None:
+            windows.update(resample_kernel=resample_kernel)
         for name, kernel in windows.items():
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
-        if lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
+        if groups < 1 or lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
             raise ValueError(
                 f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
             )
-        if resample and resample_groups and lr_channels % resample_groups:
+        if resample and resample_groups is not None and (resample_groups < 1 or lr_channels % resample_groups):
             raise ValueError(f'resample_groups must divide lr_channels={lr_channels}, got {resample_groups}')
         for name, value, choices in (
             ('padding', padding, ('zeros', 'reflect')),
@@ -190,6 +192,7 @@ class FreqFusion(ReferenceNames, Fusion):
         self.resample = resample
         self.resample_groups = self.groups_to_keep(lr_channels, resample, resample_groups)
         self.padding = padding
+        self.init = init
         self.with_cp = with_cp
         self.keep_hr = keep_hr
 
@@ -208,7 +211,7 @@ class FreqFusion(ReferenceNames, Fusion):
                 kernel_size=resample_kernel or encoder_kernel, norm=resample_norm, direction=resample_direction
             )
             self.offset_generator = OffsetGenerator(compressed_channels, self.resample_groups, **options)
-        self.init_weights(init)
+        self.init_weights()
 
     @classmethod
     def groups_to_keep(
@@ -218,14 +221,14 @@ class FreqFusion(ReferenceNames, Fusion):
             return 1
         return resample_groups or math.gcd(4, lr_channels)
 
-    def init_weights(self, init: str = 'released') -> None:
-        """See the argument `init`."""
+    def init_weights(self) -> None:
+        """See the argument `init`; mmengine calls it again."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         encoders = [self.lowpass_encoder, self.highpass_encoder]
-        if init == 'intended' and self.offset_generator is not None:
+        if self.init == 'intended' and self.offset_generator is not None:
             encoders += [self.offset_generator.lr_offset, self.offset_generator.hr_offset]
             nn.init.zeros_(self.offset_generator.lr_scale.weight)
             nn.init.zeros_(self.offset_generator.hr_scale.weight)

@@ -54,7 +54,8 @@ class PairedDifferenceConv(nn.Module):
         key = repeat_border(key, (reach_x, reach_x, reach_y, reach_y))
         centre = self.weight.sum(dim=(-2, -1), keepdim=True)
         out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
-        return out.sub_(F.conv2d(query, centre, groups=self.groups))  # in place: the widest map of all
+        at_centre = F.conv2d(query, centre, groups=self.groups)
+        return out - at_centre if transforming() else out.sub_(at_centre)  # in place: the widest map of all
 
 
 def fastest_layout(x: Tensor) -> Tensor:

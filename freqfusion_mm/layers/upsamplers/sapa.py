@@ -5,6 +5,7 @@ Source: poppinace/sapa (348db4a, MIT), written anew. Ours takes any pair of size
 extension.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ...ops import resize_nearest
@@ -131,7 +132,8 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         if self.gate is not None:
             gate = resize_nearest(self.gate(normed).sigmoid(), query.shape[-2:])
             query = gate * query + (1 - gate) * resize_nearest(self.lr_query(lr_feat), query.shape[-2:])
-        return window_similarity(query, key, self.kernel_size)
+        dtype = torch.promote_types(query.dtype, key.dtype)  # maps of two, under autocast without an embedding
+        return window_similarity(query.to(dtype), key.to(dtype), self.kernel_size)
 
 
 _NORMS = {'layer': ChannelNorm, 'group': group_norm, None: lambda channels: nn.Identity()}

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from freqfusion_mm.layers import build_pool, split
 
+from ..fusions import KeptInit, loads_checkpoint
+
 
 class _Block(nn.Module):
     """What the two residual blocks share: convolutions, each with its norm, and the shortcut."""
@@ -83,7 +85,7 @@ DEPTHS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (B
 PLACES = ('stem', 'max_pool', 'layer2', 'layer3', 'layer4')
 
 
-class PooledResNet(BaseModule):
+class PooledResNet(KeptInit, BaseModule):
     """ResNet-18, 34 or 50 with the pooling `pool_cfg` where the stock network halves its maps.
 
     Convention:
@@ -199,6 +201,10 @@ class PooledResNet(BaseModule):
         self.pools = nn.ModuleDict({place: _build(pool_cfg, place, widths[place]) for place in replaced})
         self.memory_channels = [widths[place] for place in replaced]
         self._freeze()
+
+    def keep_init(self) -> list[nn.Module]:
+        """The poolings; but a checkpoint may hold them, too."""
+        return [] if loads_checkpoint(self.init_cfg) else [*self.pools.values()]
 
     def forward(self, image: Tensor) -> tuple:
         """[B, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from freqfusion_mm.layers import build_pool, split
 
+from ..fusions import KeptInit, loads_checkpoint
+
 #: depth -> 3x3 convolutions in each of the five stages.
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 #: Widths of the stages, in units of the first.
 WIDTHS = (1, 2, 4, 8, 8)
 
 
-class PooledVGG(BaseModule):
+class PooledVGG(KeptInit, BaseModule):
     """The convolutions of VGG-11, 13, 16 or 19 with BatchNorm, and the pooling `pool_cfg` after each of five stages.
 
     Convention:
@@ -88,6 +90,10 @@ class PooledVGG(BaseModule):
         """The poolings, fine to coarse."""
         ends = [sum(3 * convs + 1 for convs in self.depths[: i + 1]) for i in range(len(self.depths))]
         return [self.features[end - 1] for end in ends]
+
+    def keep_init(self) -> list[nn.Module]:
+        """The poolings; but a checkpoint may hold them, too."""
+        return [] if loads_checkpoint(self.init_cfg) else self.pools
 
     def encode(self, image: Tensor, remember: bool) -> tuple[list[Tensor], list]:
         """The pooled maps of all stages, and what the poolings remember (nothing, where it is not asked for)."""

@@ -88,3 +88,17 @@ def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
 
 def test_max_indices_are_a_tuple_with_the_size():
     assert MaxIndices(torch.zeros(1), (3, 4)).size == (3, 4)
+
+
+def test_max_unpool_wants_the_shape_that_was_pooled():
+    pooled, memory = split(build_pool(dict(type='max'), 3), torch.randn(2, 3, 8, 6))
+    unpool = build_unpool(dict(type='max_unpool'), 3, 3)
+    for wrong in (pooled[:1], pooled[:, :2], pooled[..., :2], torch.cat([pooled, pooled], dim=2)):
+        with pytest.raises(ValueError, match=r'the shape of what was pooled, \(2, 3, 4, 3\), got'):
+            unpool(wrong, memory)
+
+
+@pytest.mark.parametrize('kernel_size', [0, 2, 4])
+def test_a_strided_convolution_has_a_centre(kernel_size):
+    with pytest.raises(ValueError, match='kernel_size must be odd and positive'):
+        build_pool(dict(type='conv', kernel_size=kernel_size), 4)

@@ -218,3 +218,28 @@ def test_bad_options(change, message):
 def test_bad_maps(lr_shape, hr_shape, message):
     with pytest.raises(ValueError, match=message):
         FreqFusion(16, 8)(torch.zeros(lr_shape), torch.zeros(hr_shape))
+
+
+def test_the_initialisation_is_that_of_the_option_whoever_asks_for_it():
+    """mmengine calls `init_weights()` of each child once more."""
+    fusion = FreqFusion(8, 8, init='intended')
+    fusion.init_weights()
+    assert not fusion.offset_generator.lr_scale.weight.any() and fusion.offset_generator.lr_offset.weight.std() < 0.01
+
+
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (dict(groups=0), 'groups must divide'),
+        (dict(resample_groups=-1), 'resample_groups must divide'),
+        (dict(resample_kernel=2), 'resample_kernel must be odd'),
+    ],
+)
+def test_option_that_is_no_number_of_its_kind(options, words):
+    with pytest.raises(ValueError, match=words):
+        FreqFusion(8, 8, **options)
+
+
+def test_the_fine_map_is_needed():
+    with pytest.raises(ValueError, match='hr_feat is needed'):
+        FreqFusion(8, 8)(torch.rand(1, 8, 3, 3), None)

@@ -291,3 +291,26 @@ def test_head_says_what_is_wrong():
     maps = PooledResNet(18, LIFT, dilated_stages=1, base_channels=8)(torch.rand(2, 3, 64, 64))
     with pytest.raises(ValueError, match='return_memory=True'):
         head(**HEAD, upsample_cfg=LIFT, memory_channels=[8, 8, 16])(maps)
+
+
+@pytest.mark.parametrize('net, options', [(PooledResNet, dict(depth=18)), (PooledVGG, dict(depth=11))])
+@pytest.mark.parametrize('name', ['lift', 'wavelet'])
+def test_poolings_keep_their_start(net, options, name, tmp_path):
+    """Those of a fixed wavelet would be no wavelet for the rest of the training."""
+    options = dict(options, pool_cfg=dict(type=name), base_channels=4)
+
+    def pools(model):
+        return {key: value for key, value in model.state_dict().items() if 'lifting' in key}
+
+    model = net(**options, init_cfg=dict(type='Kaiming', layer='Conv2d'))
+    start, stock = copy.deepcopy(pools(model)), copy.deepcopy(model.state_dict())
+    model.init_weights()
+    assert start and all(torch.equal(value, start[key]) for key, value in pools(model).items())
+    first = next(iter(stock))
+    assert not torch.equal(stock[first], model.state_dict()[first])
+    for value in pools(model).values():
+        value.fill_(0.25)
+    torch.save(model.state_dict(), tmp_path / 'trained.pth')
+    loaded = net(**options, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
+    loaded.init_weights()
+    assert all((value == 0.25).all() for value in pools(loaded).values())
