@@ -142,6 +142,9 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
         return kind, options
     known = [name for name in parameters if name not in _CALLERS]
     aliases = getattr(kind, 'option_aliases', {})
+    twice = [name for name in options if aliases.get(name, name) != name and aliases[name] in options]
+    if twice:
+        raise TypeError(f'{kind.__name__}: {twice[0]} is another name of {aliases[twice[0]]}: give one of the two')
     options = {aliases.get(name, name): value for name, value in options.items()}
     for signs, inherited in _INHERITED:
         if signs <= set(options) and not signs & set(known):

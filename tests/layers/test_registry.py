@@ -248,3 +248,8 @@ def test_a_module_that_lacks_what_it_imports_says_so(tmp_path, monkeypatch):
         build_fusion('my_up.Up', 8, 8)
     with pytest.raises(ValueError, match="unknown upsampler type 'my_other.Up'"):
         build_fusion('my_other.Up', 8, 8)
+
+
+def test_an_option_by_two_of_its_names_is_refused():
+    with pytest.raises(TypeError, match='CARAFE: up_kernel is another name of kernel_size: give one of the two'):
+        build_fusion(dict(type='carafe', up_kernel=3, kernel_size=5), 8, 8)

@@ -14,7 +14,8 @@ class SawtoothLR(_ParamScheduler):
 
     Convention:
         Epoch e >= 1 of a cycle of length c has the factor `peak - ((e - 1) % c) * (peak - 1) / (c - 1)`, times
-        `gamma` for every milestone reached. From `linear_from` on, a line from the base rate to zero at `end`.
+        `gamma` for every milestone reached. From `linear_from` on, a line from the base rate to zero at `end`. Epochs
+        are counted from `begin`, all but `begin` and `end` themselves.
 
     Args:
         optimizer: or mmengine's wrapper of one.
@@ -29,7 +30,7 @@ class SawtoothLR(_ParamScheduler):
         verbose: log every change.
 
     Raises:
-        ValueError: a cycle below 2, or `linear_from` outside of `end`.
+        ValueError: a cycle below 2, or `linear_from` outside of the epochs from `begin` to `end`.
 
     Example:
         >>> import torch
@@ -59,8 +60,11 @@ class SawtoothLR(_ParamScheduler):
     ) -> None:
         if cycle < 2:
             raise ValueError(f'cycle must be 2 or more, got {cycle}')
-        if linear_from is not None and not 0 <= linear_from < end:
-            raise ValueError(f'linear_from must lie before end={end}, got {linear_from}')
+        if linear_from is not None and not 0 <= linear_from < end - begin:
+            raise ValueError(
+                f'linear_from, counted from begin={begin}, must lie before end={end}: from 0 to {end - begin - 1}, got '
+                f'{linear_from}'
+            )
         self.cycle, self.peak = cycle, peak
         self.milestones, self.gamma = tuple(milestones), gamma
         self.linear_from = linear_from

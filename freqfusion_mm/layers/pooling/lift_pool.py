@@ -8,7 +8,7 @@ here and said at each argument.
 import torch
 from torch import Tensor, nn
 
-from ..protocol import Upsampler
+from ..protocol import Upsampler, no_samples
 from .lifting import Lifting, SubBands
 
 OUTPUTS = ('sum', 'low', 'concat')
@@ -67,13 +67,17 @@ class LiftDownPool(nn.Module):
     def split(self, feat: Tensor) -> tuple[Tensor, SubBands]:
         """The output of `forward`, and the sub-bands that `LiftUpPool` takes as its guide."""
         bands, lifts = self.lifting.decompose(feat)
-        if self.keep_penalties and self.training:
+        if self.keep_penalties and self.training and not no_samples(feat):  # the mean of none is no number
             self.penalties = _penalties(lifts)
         if self.output == 'low':
             return bands.ll, bands
         if self.output == 'concat':
             return torch.cat(bands[:4], dim=1), bands
         return bands.ll + bands.lh + bands.hl + bands.hh, bands
+
+    def __getstate__(self) -> dict:
+        """For copies: penalties are a part of one pass's graph, which cannot be copied."""
+        return dict(self.__dict__, penalties=None)
 
 
 def _penalties(lifts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ...ops.functorch import transforming
 from ...ops.library import compiling
 from ..borders import repeat_border
+from ..norms import GroupNorm
 from ..protocol import autocasting
 from ..reference import ReferenceNames
 
@@ -110,10 +111,10 @@ class PairedDifferenceSimilarity(ReferenceNames):
         for name, channels in (('in_channels', in_channels), ('mid_channels', mid_channels)):
             if channels % norm_groups:
                 raise ValueError(f'norm_groups must divide {name}={channels}, got {norm_groups}')
-        self.norm = nn.GroupNorm(norm_groups, in_channels)
+        self.norm = GroupNorm(norm_groups, in_channels)
         self.conv = PairedDifferenceConv(in_channels, mid_channels, kernel_size, groups)
         self.mix = nn.Conv2d(mid_channels, mid_channels, 1, groups=groups)
-        self.mix_norm = nn.GroupNorm(norm_groups, mid_channels)
+        self.mix_norm = GroupNorm(norm_groups, mid_channels)
         self.score = nn.Conv2d(mid_channels, kernel_size**2, 1)
 
     def forward(self, key: Tensor, query: Tensor, dilation: tuple[int, int]) -> Tensor:

@@ -33,7 +33,7 @@ class ESPNet(ReferenceNames, BaseModule):
         chain: of the hierarchical fusion, see `layers.ESP`: 'dilated' (released), 'all', 'none'.
         unit: 'esp', or what the poster compares it with: 'resnet', 'resnext', 'inception', 'mobilenet' or 'shufflenet',
             see `layers.hierarchical.units`; a 3x3 convolution then halves the map.
-        out_indices: of the stages to hand out.
+        out_indices: of the stages to hand out; later ones are not built.
         in_channels: of the image.
         norm_eval: keep the BatchNorm statistics fixed during training.
         init_cfg: mmengine's; the weights start as torch initialises them.
@@ -99,13 +99,17 @@ class ESPNet(ReferenceNames, BaseModule):
         self.out_channels = [(stem if fine_map == 'stem' else joined[0], *joined[1:])[i] for i in out_indices]
 
         self.stem = ConvNormAct(in_channels, stem, 3, stride=2, eps=EPS)
-        self.norm_act1 = NormAct(joined[0], EPS)
-        self.down2 = down(joined[0], middle)
-        self.stage2 = units(middle, depths[0])
-        self.norm_act2 = NormAct(joined[1], EPS)
-        self.down3 = down(joined[1], last)
-        self.stage3 = units(last, depths[1])
-        self.norm_act3 = NormAct(joined[2], EPS)
+        self.num_maps = max(out_indices) + 1
+        if self.num_maps > 1 or fine_map == 'reinforced':
+            self.norm_act1 = NormAct(joined[0], EPS)
+        if self.num_maps > 1:
+            self.down2 = down(joined[0], middle)
+            self.stage2 = units(middle, depths[0])
+            self.norm_act2 = NormAct(joined[1], EPS)
+        if self.num_maps > 2:
+            self.down3 = down(joined[1], last)
+            self.stage3 = units(last, depths[1])
+            self.norm_act3 = NormAct(joined[2], EPS)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """[B, in_channels, H, W] -> the maps of `out_indices`."""
@@ -113,17 +117,20 @@ class ESPNet(ReferenceNames, BaseModule):
         if self.image_reinforcement:
             half = [F.avg_pool2d(image, 3, stride=2, padding=1)]
             quarter = [F.avg_pool2d(half[0], 3, stride=2, padding=1)]
-        stem = self.stem(image)
-        feat1 = self.norm_act1(torch.cat([stem, *half], dim=1))  # [B, 19, H/2, W/2]
-        down = feat = self.down2(feat1)
-        for block in self.stage2:
-            feat = block(feat)
-        feat2 = self.norm_act2(torch.cat([feat, down, *quarter], dim=1))  # [B, 131, H/4, W/4]
-        down = feat = self.down3(feat2)
-        for block in self.stage3:
-            feat = block(feat)
-        feat3 = self.norm_act3(torch.cat([down, feat], dim=1))  # [B, 256, H/8, W/8]
-        outs = stem if self.fine_map == 'stem' else feat1, feat2, feat3
+        outs = [self.stem(image)]
+        if self.num_maps > 1 or self.fine_map == 'reinforced':
+            feat1 = self.norm_act1(torch.cat([outs[0], *half], dim=1))  # [B, 19, H/2, W/2]
+            outs = [feat1] if self.fine_map == 'reinforced' else outs
+        if self.num_maps > 1:
+            down = feat = self.down2(feat1)
+            for block in self.stage2:
+                feat = block(feat)
+            outs.append(self.norm_act2(torch.cat([feat, down, *quarter], dim=1)))  # [B, 131, H/4, W/4]
+        if self.num_maps > 2:
+            down = feat = self.down3(outs[1])
+            for block in self.stage3:
+                feat = block(feat)
+            outs.append(self.norm_act3(torch.cat([down, feat], dim=1)))  # [B, 256, H/8, W/8]
         return tuple(outs[i] for i in self.out_indices)
 
     def train(self, mode: bool = True):

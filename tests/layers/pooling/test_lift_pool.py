@@ -1,5 +1,7 @@
 """LiftPool: it inverts, it equals the wavelets it can stand for, it differentiates, and it takes any size."""
 
+import copy
+
 import pytest
 import torch
 from torch.autograd import gradcheck
@@ -289,3 +291,12 @@ def test_compiles_without_a_graph_break():
 
     feat = torch.randn(1, 4, 7, 10)
     torch.testing.assert_close(torch.compile(both, backend='eager', fullgraph=True)(feat), both(feat))
+
+
+def test_penalties_of_a_batch_of_none_and_copies():
+    pool = LiftDownPool(4)
+    pool.keep_penalties = True
+    pool(torch.randn(0, 4, 6, 6))
+    assert pool.penalties is None
+    pool(torch.randn(1, 4, 6, 6))
+    assert pool.penalties is not None and copy.deepcopy(pool).penalties is None

@@ -297,3 +297,21 @@ def test_a_norm_and_its_convolution_keep_their_input_alone(assert_same):
     grad = torch.randn_like(expected)
     for ours, wanted in zip(*(torch.autograd.grad(out, tensors, grad) for out in (actual, expected))):
         assert_same(ours, wanted)
+
+
+def test_another_rate_of_the_scores_under_torch_func():
+    layer, usual = (ReSFU(8, 8, compressed_channels=8, lr_mult=lr_mult).double() for lr_mult in (0.1, 1.0))
+    usual.load_state_dict(layer.state_dict())
+    feats, guide = torch.rand(2, 1, 8, 3, 4, dtype=torch.float64), torch.rand(1, 8, 6, 8, dtype=torch.float64)
+    found, expected = (
+        (
+            torch.vmap(lambda feat, layer=layer: layer(feat, guide))(feats),
+            torch.func.grad(lambda feat, layer=layer: layer(feat, guide).square().sum())(feats[0]),
+        )
+        for layer in (layer, usual)
+    )
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_map_of_one_pixel():
+    assert ReSFU(8, 8, compressed_channels=8)(torch.rand(1, 8, 1, 1), torch.rand(1, 8, 1, 1)).shape == (1, 8, 1, 1)

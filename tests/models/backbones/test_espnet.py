@@ -154,3 +154,18 @@ def test_norm_eval_keeps_the_statistics():
 def test_errors_say_what_was_wanted(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize('fine_map', ['stem', 'reinforced'])
+@pytest.mark.parametrize('out_indices', [(0,), (0, 1), (1,), (2,)])
+def test_nothing_is_built_that_no_map_reads(fine_map, out_indices):
+    """DistributedDataParallel waits for the gradient of every weight; and the maps are those of the whole network."""
+    options = dict(depths=(1, 1), widths=(4, 10, 10), fine_map=fine_map)
+    whole, part = ESPNet(**options).eval(), ESPNet(**options, out_indices=out_indices).eval()
+    missing, unexpected = part.load_state_dict(whole.state_dict(), strict=False)
+    assert not missing and (out_indices == (2,)) == (not unexpected)
+    image = torch.randn(1, 3, 32, 48)
+    outs = part(image)
+    torch.testing.assert_close(outs, tuple(whole(image)[i] for i in out_indices))
+    sum(out.square().sum() for out in outs).backward()
+    assert all(parameter.grad is not None for parameter in part.parameters())
