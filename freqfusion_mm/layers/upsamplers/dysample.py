@@ -40,8 +40,8 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
         hr_channels: not used; every upsampler takes it.
         scale_factor: s.
         style: 'lp' or 'pl'.
-        groups: of channels that are sampled apart (the paper: 4 with 'lp', 8 with 'pl'). None: the
-            greatest common divisor of 4 and `lr_channels`.
+        groups: of channels that are sampled apart (the paper: 4 with 'lp', 8 with 'pl'). None: the greatest
+            common divisor of 4 and `lr_channels`.
         dynamic_scope: offsets have a predicted range, `0.5 * sigmoid(scope)`, in place of the fixed 0.25.
         scope_bias: of the scope's convolution: False in the released file and the published parameter counts, True in
             the authors' forks of mmdetection and mmsegmentation.

@@ -35,7 +35,8 @@ class FreqFusion(ReferenceNames, Fusion):
     Args:
         lr_channels, hr_channels: channels of the two maps.
         lowpass_kernel, highpass_kernel: odd window widths of the two adaptive filters.
-        groups: channel groups that have kernels of their own.
+        groups: channel groups that have kernels of their own; divides the channels of all maps that are filtered, the
+            compressed ones among them where there is an `initial_highpass`.
         encoder_kernel, encoder_dilation: of the convolutions that predict kernels.
         compressed_channels: width of the compressed maps. None: `(lr_channels + hr_channels) // compress_ratio`.
         compress_ratio: see `compressed_channels`; 8 in the released detectors, 4 in the released SegNeXt. None: 8, or
@@ -55,8 +56,8 @@ class FreqFusion(ReferenceNames, Fusion):
         upsample_mode: 'nearest' | 'bilinear' | 'bicubic', for `lr_feat` without `semi_conv` or without `lowpass`.
         align_corners: of `upsample_mode`.
         resample: the offset generator.
-        resample_groups: channel groups that it moves apart; divides `lr_channels`. None: the greatest
-            common divisor of 4 and `lr_channels`.
+        resample_groups: channel groups that it moves apart; divides `lr_channels`. None: the greatest common
+            divisor of 4 and `lr_channels`.
         resample_norm: GroupNorm in the offset generator.
         resample_direction: 'concat' as in the released configs, or 'similarity': see `OffsetGenerator`.
         resample_kernel: kernel of its convolutions; None: `encoder_kernel`, as released. With
@@ -184,6 +185,11 @@ class FreqFusion(ReferenceNames, Fusion):
             and (lowpass or self.initial_lowpass or resample)
             and (highpass if initial_highpass is None else initial_highpass)
         )
+        if self.initial_highpass and compressed_channels % groups:
+            raise ValueError(
+                f'groups must divide compressed_channels={compressed_channels}, whose map the initial fusion sharpens, '
+                f'got {groups}'
+            )
         self.highpass_residual = highpass_residual
         self.initial_fusion = initial_fusion
         self.semi_conv = semi_conv

@@ -231,6 +231,7 @@ def test_the_initialisation_is_that_of_the_option_whoever_asks_for_it():
     'options, words',
     [
         (dict(groups=0), 'groups must divide'),
+        (dict(groups=4, compressed_channels=6), 'groups must divide compressed_channels=6, whose map'),
         (dict(resample_groups=-1), 'resample_groups must divide'),
         (dict(resample_kernel=2), 'resample_kernel must be odd'),
     ],
