@@ -44,7 +44,7 @@ class Mine(Upsampler):
         ('pixel-shuffle', PixelShuffle, {}),
         (dict(type='PixelShuffle', kernel_size=5), PixelShuffle, dict(kernel_size=5)),
         (FreqFusion, FreqFusion, {}),
-        (dict(type=FreqFusion, groups=2), FreqFusion, dict(groups=2)),
+        (dict(type=FreqFusion, groups=2, compressed_channels=8), FreqFusion, dict(groups=2, compressed_channels=8)),
         ('freqfusion_mm.layers.FreqFusion', FreqFusion, {}),
         ('freqfusion_mm.layers.upsamplers.resfu.ReSFU', ReSFU, {}),
         (dict(mode='nearest'), Nearest, {}),
