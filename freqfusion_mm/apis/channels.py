@@ -7,6 +7,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..engine.plain_model import unwrapped
+from ..evaluation.analysis.in_evaluation import in_evaluation
 
 
 def input_channels(model: nn.Module) -> int:
@@ -59,18 +60,14 @@ def _fits(backbone: nn.Module, count: int) -> bool:
 
     convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     hooks = [convolution.register_forward_pre_hook(meet) for convolution in convolutions]
-    training = [(module, module.training) for module in backbone.modules()]
     try:
-        backbone.eval()  # what comes before the convolution keeps its statistics
-        with torch.no_grad():
+        with in_evaluation(backbone), torch.no_grad():  # what comes before the convolution keeps its statistics
             backbone(convolutions[0].weight.new_zeros(1, count, 64, 64))
     except Exception:  # _Met, or whatever else it does not like about the image
         pass
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in training:
-            module.training = mode
     return fits == [True]
 
 

@@ -86,12 +86,7 @@ class GuidedUpsampler(Upsampler):
                 order.
             TypeError: maps and weights of several dtypes, outside autocast.
         """
-        if hr_feat is None:
-            raise ValueError(
-                f'{type(self).__name__} is guided and needs hr_feat, the map at the size to reach; for an '
-                "upsampling without guide choose another, e.g. 'bilinear' or 'carafe'"
-            )
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        check_pair(self, lr_feat, hr_feat)
         check_dtypes(self, lr_feat, hr_feat)
         if no_samples(lr_feat):
             return self.upsample_nothing(lr_feat, hr_feat)
@@ -177,11 +172,14 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     return torch.cat(grouped, dim=2).flatten(1, 2)
 
 
-def check_pair(lr_feat: Tensor, hr_feat: Tensor, lr_channels: int, hr_channels: int) -> None:
-    """One clear error for a pair of maps that no fusion can take; a batch of none is one that it can."""
+def check_pair(layer: nn.Module, lr_feat: Tensor, hr_feat: Tensor | None) -> None:
+    """One clear error for a pair of maps that a guided layer cannot take; a batch of none is one that it can."""
     if hr_feat is None:
-        raise ValueError('hr_feat is needed: a fusion is guided by the map at the size to reach')
-    for name, feat, channels in (('lr_feat', lr_feat, lr_channels), ('hr_feat', hr_feat, hr_channels)):
+        raise ValueError(
+            f'{type(layer).__name__} is guided and needs hr_feat, the map at the size to reach; for an upsampling '
+            "without guide choose another, e.g. 'bilinear' or 'carafe'"
+        )
+    for name, feat, channels in (('lr_feat', lr_feat, layer.lr_channels), ('hr_feat', hr_feat, layer.hr_channels)):
         if feat.dim() != 4 or 0 in feat.shape[-2:]:
             raise ValueError(f'{name} must be a non-empty map [B, {channels}, H, W], got shape {tuple(feat.shape)}')
         if feat.shape[1] != channels:

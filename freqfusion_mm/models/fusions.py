@@ -124,10 +124,10 @@ class KeptInit:
         return self.fusions.children()
 
     def init_weights(self) -> None:
-        """Initialise the stock layers, and none of `keep_init`."""
+        """Initialise the stock layers, and none of `keep_init`; a checkpoint may hold those, too, and reaches all."""
         if not hasattr(super(), 'init_weights'):
             return
-        held = set(self.keep_init())
+        held = set() if loads_checkpoint(getattr(self, 'init_cfg', None)) else set(self.keep_init())
         places = [
             (parent, name, child)
             for parent in self.modules()

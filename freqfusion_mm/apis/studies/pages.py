@@ -117,11 +117,8 @@ def _table(
     text = [] if short else [f'**{study.name}: {metric.label}** ({way} is better)', '']
     columns = len(head) - 2 * (short and bool(against))  # without the p values
     text += ['| ' + ' | '.join(cells[:columns]) + ' |' for cells in (head, ['---'] * columns, *body)]
-    text += (
-        ['', _resolved(metric, {name: compared[name].difference for name in t}, whole=bool(folder))]
-        if against and not short
-        else []
-    )
+    if against and not short:
+        text += ['', _resolved(metric, {name: compared[name].difference for name in t}, whole=bool(folder))]
     return '\n'.join(text) + '\n'
 
 

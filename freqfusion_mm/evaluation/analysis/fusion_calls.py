@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...layers import Fusion, Inside, LiftDownPool, SubBands, Upsampler
+from .in_evaluation import in_evaluation
 
 
 @dataclass
@@ -42,15 +43,10 @@ class FusionCall:
         look = getattr(self.layer, 'inside', None)
         if look is None:
             return None
-        training = [module for module in self.layer.modules() if module.training]
         weight = next(self.layer.parameters(), self.lr_feat)  # of half precision, maybe
         maps = [None if feat is None else feat.to(weight.dtype) for feat in (self.lr_feat, self.hr_feat)]
-        try:
-            self.layer.eval()
+        with in_evaluation(self.layer):
             return look(*maps)
-        finally:
-            for module in training:
-                module.training = True
 
 
 def upsampler_of(layer: nn.Module) -> nn.Module:

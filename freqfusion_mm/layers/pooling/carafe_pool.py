@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
 from ..protocol import no_samples, with_sample
+from ..windows import check_windows
 
 
 class CARAFEPool(nn.Module):
@@ -42,9 +43,7 @@ class CARAFEPool(nn.Module):
         compressed_channels: int = 64,
     ) -> None:
         super().__init__()
-        for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
-            if kernel < 1 or kernel % 2 == 0:
-                raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        check_windows(kernel_size=kernel_size, encoder_kernel=encoder_kernel)
         if groups < 1 or channels % groups:
             raise ValueError(f'groups must divide channels={channels}, got {groups}')
         self.channels = channels

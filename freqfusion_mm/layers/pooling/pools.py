@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..protocol import Upsampler
+from ..windows import check_windows
 from .blur_pool import BlurPool
 from .carafe_pool import CARAFEPool
 from .lift_pool import LiftDownPool, LiftUpPool
@@ -56,8 +57,7 @@ class ConvPool(nn.Module):
 
     def __init__(self, channels: int, kernel_size: int = 3) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         self.out_channels = channels
         self.conv = nn.Conv2d(channels, channels, kernel_size, stride=2, padding=kernel_size // 2)
 

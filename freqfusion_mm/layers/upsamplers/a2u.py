@@ -20,6 +20,7 @@ from ..norms import group_norm
 from ..protocol import GuidedUpsampler, without_autocast
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from ..windows import check_windows
 
 #: Samples that share one convolution, which multiplies each by the kernels of all: beyond, it takes longer than two.
 SHARING = 8
@@ -69,8 +70,7 @@ class A2U(ReferenceNames, GuidedUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         if encoder_kernel < 1:
             raise ValueError(f'encoder_kernel must be positive, got {encoder_kernel}')
         self.kernel_size = kernel_size

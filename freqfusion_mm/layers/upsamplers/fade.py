@@ -14,6 +14,7 @@ from ..inside import Inside, by_taps
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from ..windows import check_windows
 
 
 @register_upsampler('FADE')
@@ -83,9 +84,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
-        for name, kernel in (('kernel_size', kernel_size), ('encoder_kernel', encoder_kernel)):
-            if kernel < 1 or kernel % 2 == 0:
-                raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        check_windows(kernel_size=kernel_size, encoder_kernel=encoder_kernel)
         if source not in ('both', 'hr'):
             raise ValueError(f"source must be 'both' or 'hr', got {source!r}")
         if gated is None:

@@ -17,6 +17,7 @@ from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples
 from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from ..windows import check_windows
 from .adaptive_filter import AdaptiveFilter
 from .offset_generator import OffsetGenerator
 
@@ -138,11 +139,7 @@ class FreqFusion(ReferenceNames, Fusion):
     ) -> None:
         super().__init__()
         windows = dict(lowpass_kernel=lowpass_kernel, highpass_kernel=highpass_kernel, encoder_kernel=encoder_kernel)
-        if resample_kernel is not None:
-            windows.update(resample_kernel=resample_kernel)
-        for name, kernel in windows.items():
-            if kernel < 1 or kernel % 2 == 0:
-                raise ValueError(f'{name} must be odd and positive (the window is centred), got {kernel}')
+        check_windows(**windows, resample_kernel=resample_kernel or encoder_kernel)
         if groups < 1 or lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
             raise ValueError(
                 f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
@@ -270,7 +267,7 @@ class FreqFusion(ReferenceNames, Fusion):
             ValueError: maps that are not 4-D, of no pixel, of other channels or batch sizes, or in the wrong order.
             TypeError: maps and weights of several dtypes, outside autocast.
         """
-        check_pair(lr_feat, hr_feat, self.lr_channels, self.hr_channels)
+        check_pair(self, lr_feat, hr_feat)
         check_dtypes(self, lr_feat, hr_feat)
         if no_samples(lr_feat):
             lr_up, sharpened = self._fuse(with_sample(lr_feat), with_sample(hr_feat))

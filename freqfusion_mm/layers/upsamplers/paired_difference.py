@@ -16,6 +16,7 @@ from ..borders import repeat_border
 from ..norms import GroupNorm
 from ..protocol import autocasting
 from ..reference import ReferenceNames
+from ..windows import check_windows
 
 
 class PairedDifferenceConv(nn.Module):
@@ -37,8 +38,7 @@ class PairedDifferenceConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, groups: int = 1) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f'groups must divide in_channels={in_channels} and out_channels={out_channels}, got {groups}'

@@ -16,6 +16,7 @@ from ..norms import ChannelNorm, group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from ..windows import check_windows
 
 
 @register_upsampler('SAPA')
@@ -82,8 +83,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         if norm not in _NORMS:
             raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
         if not embedding and (gated or lr_channels != hr_channels):

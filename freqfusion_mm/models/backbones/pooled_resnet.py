@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from freqfusion_mm.layers import build_pool, split
 
-from ..fusions import KeptInit, loads_checkpoint
+from ..fusions import KeptInit
 
 
 class _Block(nn.Module):
@@ -203,8 +203,7 @@ class PooledResNet(KeptInit, BaseModule):
         self._freeze()
 
     def keep_init(self) -> list[nn.Module]:
-        """The poolings; but a checkpoint may hold them, too."""
-        return [] if loads_checkpoint(self.init_cfg) else [*self.pools.values()]
+        return [*self.pools.values()]
 
     def forward(self, image: Tensor) -> tuple:
         """[B, in_channels, H, W] -> the maps of `out_indices`; with `return_memory` also the tuple of memories."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from freqfusion_mm.layers import build_pool, split
 
-from ..fusions import KeptInit, loads_checkpoint
+from ..fusions import KeptInit
 
 #: depth -> 3x3 convolutions in each of the five stages.
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -92,8 +92,7 @@ class PooledVGG(KeptInit, BaseModule):
         return [self.features[end - 1] for end in ends]
 
     def keep_init(self) -> list[nn.Module]:
-        """The poolings; but a checkpoint may hold them, too."""
-        return [] if loads_checkpoint(self.init_cfg) else self.pools
+        return self.pools
 
     def encode(self, image: Tensor, remember: bool) -> tuple[list[Tensor], list]:
         """The pooled maps of all stages, and what the poolings remember (nothing, where it is not asked for)."""

@@ -242,5 +242,5 @@ def test_option_that_is_no_number_of_its_kind(options, words):
 
 
 def test_the_fine_map_is_needed():
-    with pytest.raises(ValueError, match='hr_feat is needed'):
+    with pytest.raises(ValueError, match='FreqFusion is guided and needs hr_feat'):
         FreqFusion(8, 8)(torch.rand(1, 8, 3, 3), None)
