@@ -7,11 +7,13 @@ import torch
 
 pytest.importorskip('mmengine', reason='backbones are modules of mmengine')
 
+from mmengine.model import BaseModule  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.layers import POOLS, LiftDownPool  # noqa: E402
 from freqfusion_mm.models.backbones import PooledResNet, PooledVGG, SegNet  # noqa: E402
+from freqfusion_mm.models.fusions import KeptInit  # noqa: E402
 
 LIFT = dict(type='lift')
 STOCK_RESNET = {18: 11_176_512, 34: 21_284_672, 50: 23_508_032}  # torchvision's, without the classifier
@@ -314,3 +316,17 @@ def test_poolings_keep_their_start(net, options, name, tmp_path):
     loaded = net(**options, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
     loaded.init_weights()
     assert all((value == 0.25).all() for value in pools(loaded).values())
+
+
+def test_a_checkpoint_reaches_what_keeps_its_start(tmp_path):
+    class Host(KeptInit, BaseModule):
+        def __init__(self, init_cfg=None):
+            super().__init__(init_cfg)
+            self.stock, self.fusions = torch.nn.Conv2d(2, 2, 1), torch.nn.ModuleList([torch.nn.Conv2d(2, 2, 1)])
+
+    trained = Host()
+    torch.save(trained.state_dict(), tmp_path / 'trained.pth')
+    loaded = Host(dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
+    loaded.init_weights()
+    for name, value in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name

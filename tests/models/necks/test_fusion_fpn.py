@@ -255,18 +255,3 @@ def test_bad_maps():
 def test_reference_without_low_pass_is_refused():
     with pytest.raises(ValueError, match='use_low_pass=False'):
         FusionFPN.from_reference(CHANNELS, 16, 5, use_low_pass=False)
-
-
-def test_a_checkpoint_of_init_cfg_reaches_the_fusions(tmp_path):
-    neck = FusionFPN(CHANNELS, 16, 5, upsample_cfg='carafe')
-    torch.save(neck.state_dict(), tmp_path / 'trained.pth')
-    other = FusionFPN(
-        CHANNELS,
-        16,
-        5,
-        upsample_cfg='carafe',
-        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')),
-    )
-    other.init_weights()
-    for name, value in neck.state_dict().items():
-        assert torch.equal(other.state_dict()[name], value), name
