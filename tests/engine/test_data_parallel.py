@@ -86,19 +86,11 @@ def alone():
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(alone, tmp_path, assert_same):
-    port = 20000 + os.getpid() % 20000
     workers = [
         subprocess.Popen(
-            [sys.executable, __file__, str(tmp_path)],
+            [sys.executable, __file__, str(tmp_path), str(rank)],
             cwd=Path(__file__).parents[2],
-            env={
-                **os.environ,
-                'RANK': str(rank),
-                'WORLD_SIZE': '2',
-                'MASTER_ADDR': '127.0.0.1',
-                'MASTER_PORT': str(port),
-                'OMP_NUM_THREADS': '1',
-            },
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
         )
         for rank in range(2)
     ]
@@ -124,9 +116,9 @@ def test_recomputed_activations_change_nothing(alone, assert_same):
 
 if __name__ == '__main__':
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    torch.distributed.init_process_group('gloo')
-    rank = torch.distributed.get_rank()
-    torch.save({name: train(head, rank, world=2) for name, head in CONFIGS.items()}, Path(sys.argv[1]) / f'{rank}.pt')
+    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
+    torch.save({name: train(head, rank, world=2) for name, head in CONFIGS.items()}, folder / f'{rank}.pt')
     torch.distributed.destroy_process_group()
 
 

@@ -6,7 +6,6 @@ A weight without a gradient stops DistributedDataParallel at its second step, so
 import copy
 import inspect
 import os
-import socket
 import subprocess
 import sys
 from functools import partial
@@ -293,12 +292,11 @@ def pairs(twins):
     return {**made, **{(name, fusion): partial(OfTwin, name, ALL[fusion]) for name in TWINS for fusion in twins}}
 
 
-def train_all(rank, port, *twins):
+def train_all(rank, meet, *twins):
     """Two steps of every pair in one of two processes; those that fail."""
     torch.set_num_threads(1)
     failures = []
-    method = f'tcp://127.0.0.1:{port}'
-    distributed.init_process_group('gloo', init_method=method, rank=rank, world_size=2)
+    distributed.init_process_group('gloo', init_method=f'file://{meet}', rank=rank, world_size=2)
     DefaultScope.get_instance('test_every_fusion_ddp', scope_name='mmseg')
     for (name, fusion), make in pairs(twins).items():
         torch.manual_seed(0)
@@ -319,23 +317,20 @@ def train_all(rank, port, *twins):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     'twins', [('FreqFusion',), pytest.param(tuple(ALL), marks=pytest.mark.exhaustive)], ids=['FreqFusion', 'all']
 )
-def test_two_processes_train(twins):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+def test_two_processes_train(twins, tmp_path):
     env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     pipes = dict(env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     command = [sys.executable, __file__]
-    processes = [subprocess.Popen([*command, str(rank), str(port), *twins], **pipes) for rank in range(2)]
+    processes = [subprocess.Popen([*command, str(rank), str(tmp_path / 'meet'), *twins], **pipes) for rank in range(2)]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
 
 
 if __name__ == '__main__':
-    failed = train_all(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    failed = train_all(int(sys.argv[1]), *sys.argv[2:])
     print(*failed, sep='\n', flush=True)
     os._exit(bool(failed))  # gloo's threads may wait for one another at a regular exit

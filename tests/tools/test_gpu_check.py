@@ -218,10 +218,10 @@ def rehearsed(tmp_path, start, *arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1200)
 def test_the_whole_rehearsal(tmp_path):
     """Every job, in fresh processes without any framework: a minute on two cores of their own."""
-    done, found, page = rehearsed(tmp_path, BARE, '--minutes', '50')
+    done, found, page = rehearsed(tmp_path, BARE, '--minutes', '15')
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert {name for name in found if not name.startswith('tests ')} == set(jobs.jobs(cpu=True))
     counted = report.counts(found)
