@@ -15,7 +15,7 @@ class FixedRatioUpsampler(Upsampler):
 
     def __init__(self, lr_channels: int, scale_factor: int, with_cp: bool = False) -> None:
         super().__init__()
-        if scale_factor < 2:
+        if not isinstance(scale_factor, int) or scale_factor < 2:
             raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
         self.lr_channels = lr_channels
         self.scale_factor = scale_factor

@@ -112,9 +112,8 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
                 f'without compress_hr, hr_feat is the query and needs compressed_channels='
                 f'{compressed_channels} channels, got hr_channels={hr_channels}'
             )
-        if isinstance(scale_factor, int):
-            scale_factor = (scale_factor, scale_factor)
-        if scale_factor is not None and (len(scale_factor) != 2 or min(scale_factor) < 1):
+        pair = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor, scale_factor)
+        if scale_factor is not None and (len(pair) != 2 or not all(isinstance(d, int) and d > 0 for d in pair)):
             raise ValueError(
                 f'scale_factor must be None, a positive whole number or a pair of them, got {scale_factor}'
             )
@@ -128,7 +127,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         self.radius = radius
         self.eps = eps
         self.subsample = subsample
-        self.scale_factor = scale_factor
+        self.scale_factor = None if scale_factor is None else tuple(pair)
         self.lr_mult = lr_mult
 
         self.lr_norm = group_norm(lr_channels) if lr_norm else nn.Identity()

@@ -78,11 +78,10 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
             groups = next(number for number in (4, 3, 2, 1) if lr_channels % number == 0)
         if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
-        if scale_factor < 2 or points < 1:
-            raise ValueError(
-                f'scale_factor must be at least 2 and points at least 1, got scale_factor={scale_factor}, '
-                f'points={points}'
-            )
+        if not isinstance(scale_factor, int) or scale_factor < 2:
+            raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
+        if points < 1:
+            raise ValueError(f'points must be at least 1, got {points}')
         self.scale_factor = scale_factor
         self.points = points
         self.groups = groups

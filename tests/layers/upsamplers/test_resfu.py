@@ -143,6 +143,8 @@ def test_without_a_guide_the_message_names_the_remedy():
     [
         (dict(compress_hr=False, compressed_channels=16), 'needs compressed_channels=16 channels, got hr_channels=8'),
         (dict(scale_factor=0), 'scale_factor must be None'),
+        (dict(scale_factor=2.5), 'scale_factor must be None'),
+        (dict(scale_factor=(2, 2.5)), 'scale_factor must be None'),
         (dict(scale_factor=(2, 2, 2)), 'scale_factor must be None'),
         (dict(kernel_size=4), 'kernel_size must be odd'),
         (dict(groups=3), 'groups must divide in_channels=8'),

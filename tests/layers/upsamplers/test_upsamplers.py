@@ -2,7 +2,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.layers import CARAFE, Bicubic, Bilinear, Deconv, Nearest, PixelShuffle, interleave_concat, step_sizes
+from freqfusion_mm.layers import (
+    CARAFE,
+    Bicubic,
+    Bilinear,
+    Deconv,
+    DySample,
+    Nearest,
+    PixelShuffle,
+    SAPADeform,
+    interleave_concat,
+    step_sizes,
+)
 
 
 @pytest.mark.parametrize('layer, mode', [(Nearest(), 'nearest'), (Bilinear(), 'bilinear'), (Bicubic(), 'bicubic')])
@@ -87,6 +98,8 @@ def test_every_step_is_one_that_a_single_pass_can_take():
         (lambda: CARAFE(4, groups=3), 'groups must divide lr_channels=4'),
         (lambda: CARAFE(4, kernel_size=4), 'must be odd'),
         (lambda: CARAFE(4, scale_factor=1), 'scale_factor must be a whole number of at least 2'),
+        (lambda: DySample(8, scale_factor=2.5), 'scale_factor must be a whole number of at least 2, got 2.5'),
+        (lambda: SAPADeform(8, 8, scale_factor=2.5), 'scale_factor must be a whole number of at least 2, got 2.5'),
     ],
 )
 def test_bad_options(make, message):
