@@ -9,9 +9,11 @@ from typing import Any
 _HOMES = {
     'config_path': 'config',
     'load_config': 'config',
+    'scope_of': 'config',
     'read_checkpoint': 'checkpoint',
     'load_checkpoint': 'checkpoint',
     'init_model': 'model',
+    'task_of': 'model',
     'inference': 'predictions',
     'draw': 'predictions',
     'build_runner': 'runner',

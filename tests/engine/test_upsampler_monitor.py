@@ -117,7 +117,9 @@ def test_warns_once_in_words(tmp_path, caplog):
     said = next(tmp_path.rglob('*.log')).read_text()
     assert said.count('fusions.0 (FreqFusion), iteration 1: the kernels have collapsed to single taps') == 1
     assert said.count('fusions.0 (FreqFusion), iteration 1: the offsets leave the map') == 1
-    assert said.count('collapsed') == said.count('offsets leave the map') == 1 and 'lr_mult=0.1' in said
+    assert (
+        said.count('collapsed') == said.count('offsets leave the map') == 1 and "{'fusions': dict(lr_mult=0.1)}" in said
+    )
 
 
 def test_refuses(tmp_path):

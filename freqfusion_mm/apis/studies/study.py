@@ -118,7 +118,8 @@ def read_study(path: Path) -> Study:
         metrics:
         - {key: test/mIoU, label: mIoU, higher_is_better: true, digits: 1}  # the last two, which default to these
 
-    Keys of metrics are columns of the CSV: `val/`, `test/` or `robustness/` and the metric's name, or `train/loss`.
+    Keys of metrics are columns of the CSV: `val/`, `test/` or `robustness/` and the metric's name, `train/loss`, or
+    `train/upsampler/` and a number of `UpsamplerMonitor` after the last iteration.
 
     Raises:
         ValueError: names the file, the entry, what was wanted and what came.

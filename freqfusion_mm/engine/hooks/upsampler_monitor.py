@@ -1,6 +1,7 @@
 """A hook that follows what the upsamplers of a model learn, and says so when one runs away."""
 
 import logging
+import re
 from contextlib import ExitStack
 
 import torch
@@ -98,9 +99,10 @@ class UpsamplerMonitor(Hook):
 
     @staticmethod
     def _warn(name: str, method: str, words: str, iteration: int) -> None:
+        key = re.sub(r'\.\d+$', '', name)  # 'decode_head.fusions.0': with the others of its list
         print_log(
-            f'{name} ({method}), iteration {iteration}: {words}. A lower rate for the fusions often helps: '
-            "optim_wrapper.paramwise_cfg=dict(custom_keys={'fusions': dict(lr_mult=0.1)})",
+            f'{name} ({method}), iteration {iteration}: {words}. A tenth of its rate often helps: '
+            f'optim_wrapper.paramwise_cfg=dict(custom_keys={{{key!r}: dict(lr_mult=0.1)}}), where its lr_mult is 1 now',
             logger='current',
             level=logging.WARNING,
         )

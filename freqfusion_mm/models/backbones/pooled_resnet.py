@@ -6,9 +6,10 @@ Source: written anew; the weights have the names and shapes of torchvision's Res
     becomes of a strided convolution; the decision is ours, see `PooledResNet`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -16,24 +17,26 @@ from freqfusion_mm.layers import build_pool, split
 
 from ..fusions import KeptInit
 
+Norm = Callable[[int], nn.Module]
+
 
 class _Block(nn.Module):
     """What the two residual blocks share: convolutions, each with its norm, and the shortcut."""
 
     expansion: int
 
-    def __init__(self, in_channels: int, channels: int, stride: int, convs: Sequence[nn.Conv2d]) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, norm: Norm, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         for i, conv in enumerate(convs, 1):
             self.add_module(f'conv{i}', conv)
-            self.add_module(f'bn{i}', nn.BatchNorm2d(conv.out_channels))
+            self.add_module(f'bn{i}', norm(conv.out_channels))
         self.num_convs = len(convs)
         self.relu = nn.ReLU(inplace=True)
         out_channels = channels * self.expansion
         self.downsample = None
         if stride > 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), norm(out_channels)
             )
 
     def forward(self, feat: Tensor) -> Tensor:
@@ -50,11 +53,12 @@ class BasicBlock(_Block):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int, style: str, norm: Norm) -> None:
         super().__init__(
             in_channels,
             channels,
             stride,
+            norm,
             (
                 nn.Conv2d(in_channels, channels, 3, stride, dilation, dilation, bias=False),
                 nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False),
@@ -63,18 +67,20 @@ class BasicBlock(_Block):
 
 
 class Bottleneck(_Block):
-    """1x1, 3x3 (where the stride is), 1x1 to four times the channels."""
+    """1x1, 3x3 (where the stride is; in the first by `style='caffe'`), 1x1 to four times the channels."""
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int, style: str, norm: Norm) -> None:
+        first, second = (1, stride) if style == 'pytorch' else (stride, 1)
         super().__init__(
             in_channels,
             channels,
             stride,
+            norm,
             (
-                nn.Conv2d(in_channels, channels, 1, bias=False),
-                nn.Conv2d(channels, channels, 3, stride, dilation, dilation, bias=False),
+                nn.Conv2d(in_channels, channels, 1, first, bias=False),
+                nn.Conv2d(channels, channels, 3, second, dilation, dilation, bias=False),
                 nn.Conv2d(channels, 4 * channels, 1, bias=False),
             ),
         )
@@ -87,6 +93,9 @@ PLACES = ('stem', 'max_pool', 'layer2', 'layer3', 'layer4')
 
 class PooledResNet(KeptInit, BaseModule):
     """ResNet-18, 34 or 50 with the pooling `pool_cfg` where the stock network halves its maps.
+
+    It stands in the place of mmdetection's and mmpretrain's `ResNet`: the keywords of their configs and torchvision's
+    weights are taken as they are. mmsegmentation's configs have a `ResNetV1c`, whose stem and weights are others.
 
     Convention:
         In place of the max pooling stands the pooling itself. In place of a strided convolution, the input of its block
@@ -104,13 +113,16 @@ class PooledResNet(KeptInit, BaseModule):
         dilated_stages: of the last stages, how many dilate instead of halving: 1 for output stride 16, 2 for 8. As in
             torchvision and the `contract_dilation` of mmsegmentation, their first block has half the dilation.
         base_channels: of the stem and the first stage.
-        out_indices: of the stages to hand out (0 to 3); later ones are not built.
+        num_stages: 1 to 4, as the stock network has it.
+        out_indices: of the stages to hand out (0 to `num_stages - 1`); later ones are not built.
         return_memory: hand out one more element at the end, the tuple of what the poolings remember, fine to coarse:
             what the unpoolings of a decoder need. For decoders that know of it.
         in_channels: of the image.
         frozen_stages: -1: none; 0: the stem is frozen; n: also the stages up to n. Poolings stay trainable: no
             pretrained weights of theirs exist.
+        norm_cfg: mmcv's, of a batch norm.
         norm_eval: keep the BatchNorm statistics fixed during training.
+        style: 'pytorch': a bottleneck has its stride in the 3x3 convolution; 'caffe': in the first 1x1.
         init_cfg: mmengine's; `dict(type='Pretrained', checkpoint=FILE)` takes torchvision's weights. Without it,
             convolutions start as in the paper; the poolings keep their own start either way.
 
@@ -139,11 +151,14 @@ class PooledResNet(KeptInit, BaseModule):
         stem: str = 'imagenet',
         dilated_stages: int = 0,
         base_channels: int = 64,
+        num_stages: int = 4,
         out_indices: Sequence[int] = (0, 1, 2, 3),
         return_memory: bool = False,
         in_channels: int = 3,
         frozen_stages: int = -1,
+        norm_cfg: dict[str, Any] | None = None,
         norm_eval: bool = False,
+        style: str = 'pytorch',
         init_cfg: dict | list | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -153,8 +168,13 @@ class PooledResNet(KeptInit, BaseModule):
             raise ValueError(f"stem must be 'imagenet' or 'cifar', got {stem!r}")
         if dilated_stages not in (0, 1, 2):
             raise ValueError(f'dilated_stages must be 0, 1 or 2, got {dilated_stages}')
-        if not out_indices or not set(out_indices) <= set(range(4)):
-            raise ValueError(f'out_indices must be some of 0 to 3, got {tuple(out_indices)}')
+        if style not in ('pytorch', 'caffe'):
+            raise ValueError(f"style must be 'pytorch' or 'caffe', got {style!r}")
+        if num_stages not in (1, 2, 3, 4):
+            raise ValueError(f'num_stages must be 1 to 4, got {num_stages}')
+        if not out_indices or not set(out_indices) <= set(range(num_stages)):
+            raise ValueError(f'out_indices must be some of 0 to {num_stages - 1}, got {tuple(out_indices)}')
+        norm = _norm(norm_cfg or dict(type='BN'))
         block, depths = DEPTHS[depth]
         self.num_stages = max(out_indices) + 1
         if not -1 <= frozen_stages <= self.num_stages:
@@ -173,7 +193,7 @@ class PooledResNet(KeptInit, BaseModule):
         stride = 2 if 'stem' in halving and 'stem' not in replaced else 1
         kernel = 7 if stem == 'imagenet' else 3
         self.conv1 = nn.Conv2d(in_channels, base_channels, kernel, stride, kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(base_channels)
+        self.bn1 = norm(base_channels)
         self.relu = nn.ReLU(inplace=True)
         stock = 'max_pool' in halving and 'max_pool' not in replaced
         self.maxpool = nn.MaxPool2d(3, 2, 1) if stock else nn.Identity()
@@ -188,9 +208,9 @@ class PooledResNet(KeptInit, BaseModule):
             if i > 3 - dilated_stages:
                 dilation *= 2
             stride = 2 if name in halving and name not in replaced else 1
-            blocks = [block(width, channels, stride, first)]
+            blocks = [block(width, channels, stride, first, style, norm)]
             width = channels * block.expansion
-            blocks += [block(width, channels, 1, dilation) for _ in range(depths[i] - 1)]
+            blocks += [block(width, channels, 1, dilation, style, norm) for _ in range(depths[i] - 1)]
             self.add_module(name, nn.Sequential(*blocks))
             if i in self.out_indices:
                 self.out_channels.append(width)
@@ -241,6 +261,13 @@ class PooledResNet(KeptInit, BaseModule):
         frozen = [] if self.frozen_stages < 0 else [self.conv1, self.bn1]
         for module in frozen + [getattr(self, f'layer{i}') for i in range(1, self.frozen_stages + 1)]:
             module.eval().requires_grad_(False)
+
+
+def _norm(norm_cfg: dict[str, Any]) -> Norm:
+    def make(channels: int) -> nn.Module:
+        return build_norm_layer(norm_cfg, channels)[1]
+
+    return make
 
 
 def _places(halving: list[str], pool_cfg: dict | None, pool_at: Sequence[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.apis import load_config  # noqa: E402
 from freqfusion_mm.layers import POOLS, LiftDownPool  # noqa: E402
 from freqfusion_mm.models.backbones import PooledResNet, PooledVGG, SegNet  # noqa: E402
 from freqfusion_mm.models.fusions import KeptInit  # noqa: E402
@@ -67,6 +68,29 @@ def test_resnet_is_that_of_mmseg(depth, dilated, dilations, assert_same):
     image = torch.rand(1, 3, 75, 66)
     for mine, stock in zip(ours(image), theirs(image)):
         assert_same(mine, stock)
+
+
+@pytest.mark.parametrize('config', ['faster-rcnn_r50_fpn_1x_coco', 'faster-rcnn_r50-caffe_fpn_1x_coco'])
+def test_resnet_takes_the_keywords_of_mmdetections_configs(config, assert_same):
+    pytest.importorskip('mmdet')
+    from mmdet.models.backbones import ResNet
+
+    line = load_config(f'mmdet::faster_rcnn/{config}.py').model.backbone.to_dict()
+    assert line.pop('type') in ('ResNet', 'mmdet.ResNet') and line.pop('init_cfg')['type'] == 'Pretrained'
+    theirs, ours = ResNet(**line), PooledResNet(**line)
+    for net in (theirs, ours):
+        net.train()  # that of mmdet returns nothing
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    ours.load_state_dict(theirs.state_dict())
+    image = torch.rand(1, 3, 65, 66)
+    for mine, stock in zip(ours(image), theirs(image)):
+        assert_same(mine, stock)
+    trained = [{name for name, each in net.named_parameters() if each.requires_grad} for net in (ours, theirs)]
+    assert trained[0] == trained[1]
+    lifted = PooledResNet(pool_cfg=LIFT, **line)
+    assert [feat.shape for feat in lifted(image)] == [feat.shape for feat in ours(image)]
+    assert not set(theirs.state_dict()) - set(lifted.state_dict())
 
 
 @pytest.mark.parametrize('kind', POOLS)
@@ -139,6 +163,9 @@ def test_frozen_stages_keep_their_poolings_trainable():
         (dict(stem='caffe'), 'stem must be'),
         (dict(dilated_stages=3), 'dilated_stages'),
         (dict(out_indices=(4,)), 'out_indices'),
+        (dict(num_stages=3, out_indices=(3,)), 'out_indices must be some of 0 to 2'),
+        (dict(num_stages=5), 'num_stages must be 1 to 4'),
+        (dict(style='tensorflow'), "style must be 'pytorch' or 'caffe'"),
         (dict(frozen_stages=5), 'frozen_stages'),
         (dict(pool_at=('layer2',)), 'needs a pool_cfg'),
         (dict(pool_cfg=LIFT, pool_at=('layer1',)), 'halves a map'),
