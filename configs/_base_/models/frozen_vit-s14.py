@@ -10,12 +10,13 @@ model = dict(
         seg_pad_val=255,
         size=(512, 512),
     ),
-    # The pretrained weights are yours to name: model.backbone.init_cfg=dict(type='Pretrained', checkpoint=FILE).
-    # DINOv2's layer scales have no place in mmsegmentation's ViT: multiply them into the projections before them.
+    # The pretrained weights are yours to name: model.backbone.init_cfg=dict(type='Pretrained', checkpoint=FILE), with
+    # DINOv2's own dinov2_vits14_pretrain.pth as FILE.
     backbone=dict(
         type='VisionTransformerWithImage',
         img_size=(518, 518),
         patch_size=14,
+        patch_bias=True,
         in_channels=3,
         embed_dims=384,
         num_layers=12,

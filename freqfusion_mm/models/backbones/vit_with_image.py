@@ -7,8 +7,23 @@ Source: the idea is that of `VisionTransformerIm` in zmhhmz/ReSFU (62e9d9c, no l
 
 from __future__ import annotations
 
+import re
+
 from mmseg.models.backbones import VisionTransformer
 from torch import Tensor
+
+#: Pattern of timm's and DINOv2's keys -> ours, the first that fits.
+_KEYS = [
+    (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
+    (r'^norm\.', 'ln1.'),
+    (r'^blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
+    (r'^blocks\.(\d+)\.attn\.qkv\.', r'layers.\1.attn.attn.in_proj_'),
+    (r'^blocks\.(\d+)\.attn\.proj\.', r'layers.\1.attn.attn.out_proj.'),
+    (r'^blocks\.(\d+)\.mlp\.fc1\.', r'layers.\1.ffn.layers.0.0.'),
+    (r'^blocks\.(\d+)\.mlp\.fc2\.', r'layers.\1.ffn.layers.1.'),
+]
+#: Layer scale -> the projection before it.
+_SCALED = {'ls1': 'attn.proj', 'ls2': 'mlp.fc2'}
 
 
 class VisionTransformerWithImage(VisionTransformer):
@@ -16,6 +31,13 @@ class VisionTransformerWithImage(VisionTransformer):
 
     A plain transformer has no fine feature map; a guided upsampling behind it takes its guide from the image. Arguments
     and state dict are those of `VisionTransformer`; `out_indices` counts layers, so the image comes on top.
+
+    State dicts of timm and of DINOv2 (facebookresearch/dinov2, Apache-2.0; without registers) load as they are, into
+    `patch_bias=True, final_norm=True` and norms of eps 1e-6: keys are renamed, and the layer scales, for which
+    mmsegmentation's layers have no place, multiplied into the projections before them.
+
+    Raises:
+        ValueError: while loading, DINOv2's weights with registers.
 
     Example:
         >>> import torch
@@ -27,3 +49,29 @@ class VisionTransformerWithImage(VisionTransformer):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         return (*super().forward(inputs), inputs)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+        theirs = {key[len(prefix) :]: key for key in state_dict if key.startswith(prefix)}
+        if any(name.startswith('blocks.') for name in theirs):
+            if 'register_tokens' in theirs:
+                raise ValueError(
+                    'the weights are of a DINOv2 with registers, tokens that the ViT of mmsegmentation does not have: '
+                    'take those without (dinov2_vits14_pretrain.pth)'
+                )
+            ours = _renamed({name: state_dict.pop(key) for name, key in theirs.items()})
+            state_dict.update({prefix + name: value for name, value in ours.items()})
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    theirs.pop('mask_token', None)  # of the pretraining
+    for name in [name for name in theirs if name.endswith('.gamma')]:
+        block, scale = re.fullmatch(r'(blocks\.\d+)\.(ls[12])\.gamma', name).groups()
+        gamma, projection = theirs.pop(name), f'{block}.{_SCALED[scale]}'
+        theirs[f'{projection}.weight'] = theirs[f'{projection}.weight'] * gamma[:, None]
+        theirs[f'{projection}.bias'] = theirs[f'{projection}.bias'] * gamma
+    ours = {}
+    for name, value in theirs.items():
+        pattern, replacement = next((rule for rule in _KEYS if re.search(rule[0], name)), ('^', ''))
+        ours[re.sub(pattern, replacement, name)] = value
+    return ours
