@@ -33,6 +33,15 @@ def gradients(model, loss):
     ]
 
 
+def assert_one_network(ours, theirs, image, assert_same):
+    """With the weights of the stock network, drawn anew."""
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    ours.load_state_dict(theirs.state_dict())
+    for mine, stock in zip(ours(image), theirs(image)):
+        assert_same(mine, stock)
+
+
 @pytest.mark.parametrize('depth', STOCK_RESNET)
 def test_resnet_has_the_weights_of_the_stock_one(depth):
     stock = PooledResNet(depth)
@@ -62,12 +71,7 @@ def test_resnet_is_that_of_mmseg(depth, dilated, dilations, assert_same):
     )
     theirs.eval()
     ours = PooledResNet(depth, dilated_stages=dilated, base_channels=8).eval()
-    for parameter in theirs.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    ours.load_state_dict(theirs.state_dict())
-    image = torch.rand(1, 3, 75, 66)
-    for mine, stock in zip(ours(image), theirs(image)):
-        assert_same(mine, stock)
+    assert_one_network(ours, theirs, torch.rand(1, 3, 75, 66), assert_same)
 
 
 @pytest.mark.parametrize('config', ['faster-rcnn_r50_fpn_1x_coco', 'faster-rcnn_r50-caffe_fpn_1x_coco'])
@@ -80,12 +84,8 @@ def test_resnet_takes_the_keywords_of_mmdetections_configs(config, assert_same):
     theirs, ours = ResNet(**line), PooledResNet(**line)
     for net in (theirs, ours):
         net.train()  # that of mmdet returns nothing
-    for parameter in theirs.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    ours.load_state_dict(theirs.state_dict())
     image = torch.rand(1, 3, 65, 66)
-    for mine, stock in zip(ours(image), theirs(image)):
-        assert_same(mine, stock)
+    assert_one_network(ours, theirs, image, assert_same)
     trained = [{name for name, each in net.named_parameters() if each.requires_grad} for net in (ours, theirs)]
     assert trained[0] == trained[1]
     lifted = PooledResNet(pool_cfg=LIFT, **line)
