@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from ..layers.reference import renamed
+
 #: format -> (pattern that some key has, [(pattern, replacement), ...] of which each key takes the first that fits).
 FORMATS = {
     'mmengine': (r'^(backbone|neck|decode_head|head|bbox_head|rpn_head)\.', []),
@@ -50,15 +52,7 @@ def with_our_paths(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ['backbone.level1.conv.weight', 'decode_head.bu_br_l2.0.bias']
     """
     _, rules = FORMATS[reference_format(state_dict)]
-    renamed = {}
-    for key, value in state_dict.items():
-        key = re.sub(r'^module\.', '', key)
-        for pattern, replacement in rules:
-            if re.search(pattern, key):
-                key = re.sub(pattern, replacement, key, count=1)
-                break
-        renamed[key] = value
-    return renamed
+    return {renamed(re.sub(r'^module\.', '', key), rules): value for key, value in state_dict.items()}
 
 
 def _format_and_keys(state_dict: Mapping[str, Tensor]) -> tuple[str | None, list[str]]:

@@ -196,6 +196,12 @@ def check_pair(layer: nn.Module, lr_feat: Tensor, hr_feat: Tensor | None) -> Non
         )
 
 
+def check_ratio(scale_factor: int) -> None:
+    """One clear error for the ratio of a learned step that is no whole number of at least 2."""
+    if not isinstance(scale_factor, int) or scale_factor < 2:
+        raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
+
+
 def no_samples(feat: Tensor) -> bool:
     """Whether a batch holds nothing, as of proposals or crops."""
     return isinstance(feat.shape[0], int) and feat.shape[0] == 0  # exporters pass symbols

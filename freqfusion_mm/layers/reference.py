@@ -1,8 +1,18 @@
 """How a layer of ours takes the arguments and the checkpoints of the authors' code."""
 
+import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import nn
+
+
+def renamed(key: str, rules: Sequence[tuple[str, str]]) -> str:
+    """The key by the first of the (pattern, replacement) that fits it; by none, as it is."""
+    for pattern, replacement in rules:
+        if re.search(pattern, key):
+            return re.sub(pattern, replacement, key, count=1)
+    return key
 
 
 class ReferenceNames(nn.Module):

@@ -6,16 +6,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-pytest.importorskip('mmengine', reason='its counter is one of the two')
-
-from mmengine.analysis import FlopAnalyzer, get_model_complexity_info  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.registry import MODELS, init_default_scope  # noqa: E402
-
-import freqfusion_mm.registration  # noqa: E402, F401  (tells mmengine's counter of our operators)
-from freqfusion_mm.layers import FreqFusion  # noqa: E402
-from freqfusion_mm.ops.library import CAN_REGISTER  # noqa: E402
-from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity  # noqa: E402
+import freqfusion_mm.ops.flops  # noqa: F401  (tells torch's counter of our operators)
+from freqfusion_mm.layers import FreqFusion
+from freqfusion_mm.ops.library import CAN_REGISTER
+from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity
 
 CONFIG = Path(__file__).parents[2] / 'configs/shapes/segformer_r18-slim_freqfusion_1xb8-1500i_shapes-128x128.py'
 
@@ -50,17 +44,29 @@ def reassemblies(fusion, fine):
     return channels * fine[0] * fine[1]
 
 
-def test_mmengine_counts_freqfusion():
+@pytest.fixture
+def analysis():
+    """mmengine's counter, told of our operators."""
+    found = pytest.importorskip('mmengine.analysis', reason='the counter is that of mmengine')
+    import freqfusion_mm.registration  # noqa: F401
+
+    return found
+
+
+def test_mmengine_counts_freqfusion(analysis):
     fusion = FreqFusion(16, 12, compressed_channels=8).eval()
-    result = get_model_complexity_info(
+    result = analysis.get_model_complexity_info(
         fusion, inputs=(torch.randn(1, 16, 5, 6), torch.randn(1, 12, 10, 12)), show_table=False, show_arch=False
     )
-    by_operator = FlopAnalyzer(fusion, (torch.randn(1, 16, 5, 6), torch.randn(1, 12, 10, 12))).by_operator()
+    by_operator = analysis.FlopAnalyzer(fusion, (torch.randn(1, 16, 5, 6), torch.randn(1, 12, 10, 12))).by_operator()
     assert by_operator['carafe'] == reassemblies(fusion, (10, 12))
     assert result['flops'] == sum(by_operator.values())
 
 
-def test_mmengine_counts_a_whole_segmentor():
+def test_mmengine_counts_a_whole_segmentor(analysis):
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
     init_default_scope('mmseg')
     cfg = Config.fromfile(CONFIG)
     model = MODELS.build(cfg.model).eval()
@@ -71,7 +77,7 @@ def test_mmengine_counts_a_whole_segmentor():
                 lambda module, args, out, name=name: sizes.update({name: (module, tuple(out[0].shape[-2:]))})
             )
     image = torch.randn(1, 3, 64, 96)
-    by_operator = FlopAnalyzer(model, (image,)).by_operator()
+    by_operator = analysis.FlopAnalyzer(model, (image,)).by_operator()
     assert sizes and by_operator['carafe'] == sum(reassemblies(*step) for step in sizes.values())
-    result = get_model_complexity_info(model, inputs=(image,), show_table=False, show_arch=False)
+    result = analysis.get_model_complexity_info(model, inputs=(image,), show_table=False, show_arch=False)
     assert result['flops'] == sum(by_operator.values())

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ...ops import resize_nearest
 from ..inside import Inside
-from ..protocol import Upsampler, check_dtypes, keep_layout, no_samples, step_sizes, with_sample
+from ..protocol import Upsampler, check_dtypes, check_ratio, keep_layout, no_samples, step_sizes, with_sample
 from ..recomputation import recomputed
 
 
@@ -15,8 +15,7 @@ class FixedRatioUpsampler(Upsampler):
 
     def __init__(self, lr_channels: int, scale_factor: int, with_cp: bool = False) -> None:
         super().__init__()
-        if not isinstance(scale_factor, int) or scale_factor < 2:
-            raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
+        check_ratio(scale_factor)
         self.lr_channels = lr_channels
         self.scale_factor = scale_factor
         self.with_cp = with_cp

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..norms import group_norm
-from ..protocol import GuidedUpsampler, step_guides
+from ..protocol import GuidedUpsampler, check_ratio, step_guides
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .point_sampling import samples
@@ -78,8 +78,7 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
             groups = next(number for number in (4, 3, 2, 1) if lr_channels % number == 0)
         if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
-        if not isinstance(scale_factor, int) or scale_factor < 2:
-            raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
+        check_ratio(scale_factor)
         if points < 1:
             raise ValueError(f'points must be at least 1, got {points}')
         self.scale_factor = scale_factor

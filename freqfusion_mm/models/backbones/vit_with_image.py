@@ -12,6 +12,8 @@ import re
 from mmseg.models.backbones import VisionTransformer
 from torch import Tensor
 
+from freqfusion_mm.layers.reference import renamed
+
 #: Pattern of timm's and DINOv2's keys -> ours, the first that fits.
 _KEYS = [
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
@@ -58,20 +60,16 @@ class VisionTransformerWithImage(VisionTransformer):
                     'the weights are of a DINOv2 with registers, tokens that the ViT of mmsegmentation does not have: '
                     'take those without (dinov2_vits14_pretrain.pth)'
                 )
-            ours = _renamed({name: state_dict.pop(key) for name, key in theirs.items()})
-            state_dict.update({prefix + name: value for name, value in ours.items()})
+            given = _without_scales({name: state_dict.pop(key) for name, key in theirs.items()})
+            state_dict.update({prefix + renamed(name, _KEYS): value for name, value in given.items()})
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+def _without_scales(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     theirs.pop('mask_token', None)  # of the pretraining
     for name in [name for name in theirs if name.endswith('.gamma')]:
         block, scale = re.fullmatch(r'(blocks\.\d+)\.(ls[12])\.gamma', name).groups()
         gamma, projection = theirs.pop(name), f'{block}.{_SCALED[scale]}'
         theirs[f'{projection}.weight'] = theirs[f'{projection}.weight'] * gamma[:, None]
         theirs[f'{projection}.bias'] = theirs[f'{projection}.bias'] * gamma
-    ours = {}
-    for name, value in theirs.items():
-        pattern, replacement = next((rule for rule in _KEYS if re.search(rule[0], name)), ('^', ''))
-        ours[re.sub(pattern, replacement, name)] = value
-    return ours
+    return theirs
