@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment, writes the embedded Shapes data, trains a small FreqFusion segmentor on it for ten
+# Sets up the environment, writes the embedded Shapes data, trains a small FreqFusion segmentor on it for six
 # minutes, evaluates it, and leaves a picture and the metric in work_dirs/demo:
 #
 #   tools/demo.sh [--stack onedl|openmmlab] [arguments of tools/train.py]
@@ -16,7 +16,7 @@ if [ ! -e data/shapes ]; then
     "$python" projects/shapes/make_shapes.py data/shapes
 fi
 
-echo "== training: $config (ten minutes on two cores)"
+echo "== training: $config (six minutes on two cores)"
 "$python" tools/train.py "$config" --work-dir "$work" "$@"
 checkpoint=$(cat "$work/last_checkpoint")
 
