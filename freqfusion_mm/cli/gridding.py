@@ -5,6 +5,7 @@ block of stride 1 in the backbone (mean over the blocks), with its fusion and, b
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from .arguments import add_common
 from .errors import building
@@ -13,6 +14,7 @@ from .errors import building
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `gridding` takes."""
     parser.add_argument('--out', required=True, help='the picture to write')
+    parser.add_argument('--values', type=Path, metavar='FILE', help='write the numbers into this file too, as CSV')
     parser.add_argument('--channels', type=int, default=80, help='of the random blocks; a multiple of 80')
     parser.add_argument('--seeds', type=int, default=20, help='random blocks to average')
     parser.add_argument(
@@ -24,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Measures, prints and draws."""
-    from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without, random_blocks
+    from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without, random_blocks, write_csv
     from ..visualization.gridding import draw_receptive_fields
 
     with building():
@@ -38,6 +40,8 @@ def run(args: Namespace) -> None:
             groups = random_blocks(args.channels, args.seeds)
     results = measure_with_and_without(groups)
     draw_receptive_fields(results, args.out)
+    if args.values:
+        write_csv(results, args.values)
     for label, rows in results.items():
         dilated = [number for dilation, _, number in rows if dilation > 1]
         print(

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from torch import Tensor
 
+from ..evaluation.analysis.gridding import Measured
 from .figure import save_figure
 
-Rows = dict[str, list[tuple[int, Tensor, float]]]
 
-
-def draw_receptive_fields(results: Rows, out: str | Path) -> None:
+def draw_receptive_fields(results: Measured, out: str | Path) -> None:
     """`receptive_fields_figure` as a file; its folder is made."""
     save_figure(receptive_fields_figure(results), out, dpi=100)
 
 
-def receptive_fields_figure(results: Rows) -> Figure:
+def receptive_fields_figure(results: Measured) -> Figure:
     """A line for each kind of block: dilation, receptive field and gridding of each branch (`measure_gridding`)."""
     columns = max(len(rows) for rows in results.values())
     figure = Figure(figsize=(2.1 * columns, 2.4 * len(results)), layout='constrained')

@@ -1,5 +1,7 @@
 """The commands convert, infer and gridding, and test on converted weights."""
 
+import csv
+
 import cv2
 import numpy as np
 import pytest
@@ -183,11 +185,16 @@ def test_the_converter_refuses_what_does_not_fit(shared, tmp_path, fail):
 
 
 def test_gridding_prints_and_draws(tmp_path, succeed, fail):
-    printed = succeed('gridding', '--out', tmp_path / 'plot.png', '--seeds', 2)
+    values = tmp_path / 'new' / 'values.csv'
+    printed = succeed('gridding', '--out', tmp_path / 'plot.png', '--seeds', 2, '--values', values)
     rows = {line.split('  ')[0]: float(line.split()[-1]) for line in printed.splitlines() if 'mean' in line}
     assert rows['ESP, chain none'] == rows['EESP, chain none'] == 1.0
     assert rows['ESP, chain all'] < rows['ESP, chain dilated'] < 0.6 and rows['EESP, chain all'] < 0.6
     assert Image.open(tmp_path / 'plot.png').size[0] > 500
+    with open(values) as file:
+        lines = [line for line in csv.DictReader(file) if line['blocks'] == 'ESP, chain all']
+    dilated = [float(line['gridding']) for line in lines if line['dilation'] != '1']
+    assert len(lines) == 5 and np.mean(dilated) == pytest.approx(rows['ESP, chain all'], abs=5e-4)
     assert 'multiple of 80' in fail('gridding', '--out', tmp_path / 'plot.png', '--channels', 60)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...layers import Inside, SubBands
 from .feature_similarity import FeatureSimilarity
 from .fusion_calls import FusionCall
+from .gridding import Measured
 from .inside_numbers import entropy, numbers
 from .kernel_spectra import Spectrum, bandwidth, high_frequency_share, spectrum
 from .similarity_maps import similarity_maps
@@ -113,7 +114,7 @@ class ModelView:
     filled: tuple[float, float]
     fusions: dict[str, FusionView]
     bands: dict[str, SubBands]
-    gridding: dict[str, list[tuple[int, Tensor, float]]]
+    gridding: Measured
     prediction: np.ndarray
     errors: np.ndarray | None = None
     trimap: dict[int, float] = field(default_factory=dict)

@@ -4,6 +4,9 @@ A kernel of dilation d reads every d-th pixel only, so the spectrum of what it r
 at frequency zero comes back undiminished at every multiple of 1/d. Whatever fills the holes lowers those copies.
 """
 
+import csv
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -110,6 +113,9 @@ def blocks_of(model: torch.nn.Module) -> dict[str, Blocks]:
     return groups
 
 
+Measured = dict[str, list[tuple[int, Tensor, float]]]  # kind of block and chain -> dilation, field, gridding by branch
+
+
 def measure_gridding(blocks: Blocks, chain: str) -> list[tuple[int, Tensor, float]]:
     """For each branch its dilation, mean receptive field (of energy 1 a block) and mean gridding."""
     fields = [receptive_energy(block, chain) for block in blocks]
@@ -121,7 +127,7 @@ def measure_gridding(blocks: Blocks, chain: str) -> list[tuple[int, Tensor, floa
     return rows
 
 
-def measure_with_and_without(groups: dict[str, Blocks]) -> dict[str, list[tuple[int, Tensor, float]]]:
+def measure_with_and_without(groups: dict[str, Blocks]) -> Measured:
     """`measure_gridding` of each group with no fusion, with its own, and with all branches fused where they can be."""
     results = {}
     for label, blocks in groups.items():
@@ -130,3 +136,13 @@ def measure_with_and_without(groups: dict[str, Blocks]) -> dict[str, list[tuple[
                 continue  # branches of different widths cannot all be added
             results[f'{label}, chain {chain}'] = measure_gridding(blocks, chain)
     return results
+
+
+def write_csv(measured: Measured, out: Path) -> None:
+    """One line for each branch of each kind of block; its folder is made."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with open(out, 'w', newline='') as file:
+        table = csv.writer(file, lineterminator='\n')
+        table.writerow(['blocks', 'dilation', 'gridding'])
+        for label, rows in measured.items():
+            table.writerows([label, dilation, f'{number:.6f}'] for dilation, _, number in rows)
