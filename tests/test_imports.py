@@ -80,6 +80,16 @@ def test_the_package_alone_imports_the_standard_library():
     assert done.stdout.strip() == ''
 
 
+def test_the_doctor_needs_nothing_that_it_may_find_missing():
+    """Where torch is missing or broken, it has to say so; and what it shares with the commands must not import it."""
+    code = (
+        'import sys, freqfusion_mm.cli.errors, freqfusion_mm.cli.doctor, freqfusion_mm.apis.installation; '
+        'print(*(name for name in ("torch", "mmengine", "numpy", "cv2") if name in sys.modules))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ''
+
+
 def test_every_module_imports_unless_a_framework_is_missing():
     """One that does not has its doctests skipped, so that nobody else would tell."""
     for _, file in files():

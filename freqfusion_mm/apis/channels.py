@@ -46,6 +46,11 @@ def channels_taken(model: nn.Module) -> set[int] | None:
     return {count for count in range(1, max(wanted, 4) + 1) if _made_of(model, count) == wanted} or None
 
 
+def swaps_channels(preprocessor: nn.Module) -> bool:
+    """Does it turn BGR into RGB, or back? The names are mmseg's, mmengine's (mmdet's) and mmpretrain's."""
+    return any(getattr(preprocessor, name, False) for name in ('channel_conversion', '_channel_conversion', 'to_rgb'))
+
+
 class _Met(Exception):
     """An image has come to its first convolution."""
 

@@ -9,7 +9,8 @@ from mmengine.dataset import Compose
 
 from .classes import LearnedLabels
 from .data import innermost
-from .pixels import Step, UnreadableImage, WrongLabels, check_channels, check_files, read_by, reads_labels
+from .errors import UnreadableImage, WrongLabels
+from .pixels import Step, check_channels, check_files, read_by, reads_labels
 
 MAPS = ('gt_seg_map', 'gt_depth_map')  # what steps that read labels call them
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .errors import CheckpointError
 from .reference_checkpoint import is_known_format, with_our_paths
 
 HISTORY_METHODS = ('min', 'max', 'current', 'mean')
@@ -37,10 +38,6 @@ NUMPY_SCALARS = (
     'float32',
     'float64',
 )
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, broken, unsafe, or made for another model."""
 
 
 def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:

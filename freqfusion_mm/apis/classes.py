@@ -91,13 +91,17 @@ def complete_meta(
 def outputs_of(model: nn.Module) -> int | None:
     """How many class numbers a segmentor or detector may answer; None where nothing says.
 
-    A sigmoid head of one output answers two: background and foreground.
+    A sigmoid head of one output answers two: background and foreground. A detector's semantic head labels pixels (HTC's
+    183 classes of COCO-Stuff), and one with a language model answers what the text names.
     """
     head = last_head(model)
     if head is not None:
         return max(head.num_classes, getattr(head, 'out_channels', None) or 0) if hasattr(head, 'num_classes') else None
-    heads = [child for name, child in model.named_children() if name not in ('backbone', 'neck', 'data_preprocessor')]
-    counts = [getattr(module, 'num_classes', None) for child in heads for module in child.modules()]
+    if hasattr(model, 'language_model'):
+        return None
+    other = {'backbone', 'neck', 'data_preprocessor', 'semantic_head'}
+    modules = [module for name, module in model.named_modules() if not other & set(name.split('.'))]
+    counts = [getattr(module, 'num_classes', None) for module in modules]
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from .checkpoint import load_strictly, read_checkpoint
 from .model import init_model
+from .outputs import check_out
 from .reference_checkpoint import reference_format, with_our_paths
 
 
@@ -33,8 +34,10 @@ def convert_checkpoint(
 
     Raises:
         CheckpointError: it cannot be read, or is for another model.
+        FileExistsError: `out` is the author's file.
         ValueError: its keys are of no known format.
     """
+    out = check_out(out, file)
     checkpoint = read_checkpoint(str(file))
     state_dict = checkpoint.get('state_dict', checkpoint)
     kind = reference_format(state_dict)
@@ -47,6 +50,7 @@ def convert_checkpoint(
         source=source or Path(file).name,
         sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest(),
     )
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), out)
+    draft = out.with_name(f'.{out.name}.part')
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), draft)
+    draft.replace(out)
     return meta

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 from mmengine.config import Config
@@ -14,6 +15,8 @@ from .config import scope_of
 
 def check_data(cfg: Config, *loaders: str) -> None:
     """Checks that the folders and annotation files of these loaders exist, and that classes are names.
+
+    A data set that downloads what is missing, by its config or by its class's default, need not be there.
 
     Raises:
         FileNotFoundError: names the loader, the setting, the path, and the remedy; a config may say
@@ -29,7 +32,7 @@ def check_data(cfg: Config, *loaders: str) -> None:
                     f'a tuple, ({classes!r},)'
                 )
             for setting, path in _paths(dataset):
-                if '://' not in path and not os.path.exists(path):
+                if '://' not in path and not os.path.exists(path) and not _downloads(cfg, dataset):
                     remedy = cfg.get('data_help') or (
                         f'put the data there, or say where it is: --cfg-options {loader}.dataset.data_root=FOLDER'
                     )
@@ -97,10 +100,19 @@ def innermost(dataset: Any) -> list:
     return [leaf for each in inner for leaf in innermost(each)] if inner else [dataset]
 
 
+def _downloads(cfg: Config, dataset: dict) -> bool:
+    """Does the data set fetch what is missing? mmpretrain's CIFAR does unless told otherwise."""
+    if 'download' in dataset:
+        return bool(dataset['download'])
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(kind)
+    return isinstance(kind, type) and getattr(signature(kind).parameters.get('download'), 'default', False) is True
+
+
 def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     """The paths that a data set's settings name."""
-    if dataset.get('download'):
-        return  # the data set fetches what is missing
     root = dataset.get('data_root') or ''
     if root:
         yield 'data_root', root

@@ -18,6 +18,7 @@ from ..evaluation.analysis.layer_maps import label_of
 from ..evaluation.metrics.label_map_metric import NO_CLASS, VOID, class_means, iou_percent
 from ..evaluation.metrics.trimap_iou import TrimapIoU
 from ..visualization.prediction import build_visualizer, draw_prediction
+from .channels import swaps_channels
 from .classes import class_meta, ignore_label
 from .config import scope_of
 from .data import described_dataset
@@ -115,9 +116,7 @@ def network_picture(preprocessor: nn.Module, inputs: Tensor) -> np.ndarray:
     if getattr(preprocessor, '_enable_normalize', False):
         values = values * preprocessor.std.cpu() + preprocessor.mean.cpu()
     array = values.permute(1, 2, 0).numpy()
-    if array.shape[2] == 3 and any(
-        getattr(preprocessor, name, False) for name in ('channel_conversion', '_channel_conversion', 'to_rgb')
-    ):
+    if array.shape[2] == 3 and swaps_channels(preprocessor):
         array = array[..., ::-1]
     if -1 < array.min() and array.max() < 256:
         array = np.clip(np.rint(array), 0, 255)

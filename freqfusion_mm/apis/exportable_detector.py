@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from .channels import input_channels
 from .model import task_of
 
 
@@ -46,7 +47,8 @@ class ExportableDetector(nn.Module):
         self.head = head
         with torch.no_grad():
             was, size = model.training, 2 * 128
-            _, names = self.eval()._named(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
+            image = torch.zeros(1, input_channels(model), size, size, device=next(model.parameters()).device)
+            _, names = self.eval()._named(image)
             self.train(was)
         self.output_names = names
 

@@ -16,9 +16,9 @@ from ..visualization.prediction import build_visualizer, draw_prediction
 from .classes import complete_meta, outputs_of
 from .config import scope_of
 from .data import described_dataset
+from .errors import UnreadableImage
 from .model import task_of
 from .outputs import MapWriter, find_images, output_names, refuse_to_overwrite, save_picture
-from .pixels import UnreadableImage
 from .predictions import image_pipeline, pipeline_steps, predict
 from .testing import depth_unit
 

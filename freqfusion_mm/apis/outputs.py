@@ -19,7 +19,7 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
     """The files that the arguments name, folders with all below them; pictures that we wrote are left out.
 
     Args:
-        arguments: files and folders.
+        arguments: files and folders; a file that is the only argument is taken whoever wrote it.
         suffixes: what a name in a folder may end with besides those of pictures: those of the data set's images.
 
     Raises:
@@ -34,10 +34,12 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
             if not found:
                 raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(endings)})')
             files += found
-        elif argument.is_file():
-            files.append(argument)
-        else:
+        elif not argument.is_file():
             raise FileNotFoundError(f'there is no image or folder {argument}')
+        elif len(arguments) == 1 or not is_ours(argument):  # a pattern of the shell names our results, too
+            files.append(argument)
+    if not files:
+        raise FileNotFoundError(f'{", ".join(map(str, arguments[:3]))}: these are results, there is no image')
     once: dict[str, Path] = {}
     for file in files:
         once.setdefault(os.path.abspath(file), file)
@@ -97,8 +99,24 @@ def refuse_to_overwrite(files: Iterable[Path]) -> None:
     if foreign:
         raise FileExistsError(
             f'{", ".join(foreign[:3])}{", ..." if len(foreign) > 3 else ""} would be overwritten and was not written '
-            'by this tool: give another folder to write to'
+            'by this tool: give another place to write to'
         )
+
+
+def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path:
+    """Where one file is to be written: its folder is made, what the command reads stays, and a picture of the user's.
+
+    Raises:
+        FileExistsError: it is one of the inputs, or a PNG that is not ours.
+    """
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for each in inputs:
+        if each is not None and path.exists() and os.path.exists(each) and path.samefile(each):
+            raise FileExistsError(f'{out} is what the command reads, and would be overwritten: give another file')
+    if path.suffix.lower() == '.png':
+        refuse_to_overwrite([path])
+    return path
 
 
 def save_picture(picture: np.ndarray, file: Path) -> None:

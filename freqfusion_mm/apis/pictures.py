@@ -12,7 +12,7 @@ from ..visualization.prediction import build_visualizer, draw_prediction
 from .config import scope_of
 from .data import innermost
 from .outputs import image_name, output_names, refuse_to_overwrite, save_picture
-from .pixels import ImagePipeline, displayed, reads_labels, steps_of
+from .pixels import ImagePipeline, displayed, reads_labels, steps_of, swapped
 
 #: What a data sample calls its annotation, whichever the framework.
 TRUTHS = ('gt_sem_seg', 'gt_depth_map', 'gt_instances', 'gt_panoptic_seg')
@@ -23,9 +23,12 @@ class DataSetReader:
 
     Args:
         dataset: built.
+        kept_rgb: pixels that the data set keeps itself (mmpretrain's CIFAR) are RGB. No data set says; those of a model
+            whose preprocessor does not swap channels are.
     """
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Any, kept_rgb: bool = False) -> None:
+        self.kept_rgb = kept_rgb
         self._places: dict[str, tuple[ImagePipeline, Any, int]] = {}
         for leaf in innermost(dataset):
             if not steps_of(leaf) or not hasattr(leaf, 'get_data_info'):
@@ -40,9 +43,12 @@ class DataSetReader:
         return list(self._places)
 
     def __call__(self, sample: Any) -> Any:
-        """The pixels of the image of a data sample, as the pipeline reads them."""
+        """The pixels of the image of a data sample, as the pipeline reads them: BGR where there are three channels."""
         pipeline, leaf, index = self._places[image_name(sample)]
-        return pipeline.read_info(leaf.get_data_info(index))[0]['img']
+        info = leaf.get_data_info(index)
+        kept = 'img' in info
+        pixels = pipeline.read_info(info)[0]['img']
+        return swapped(pixels) if kept and self.kept_rgb else pixels
 
     def with_truth(self, sample: Any) -> Any:
         """A data sample whose annotation is that of the image as it was read.
@@ -74,15 +80,18 @@ class SavePictures(Hook):
         folder: where to; subfolders of the data set are kept.
         dataset: the built test set.
         meta: `classes` and `palette`.
+        kept_rgb: of `DataSetReader`.
 
     Raises:
         ValueError: the config's `default_scope` is none that draws.
         FileExistsError: a picture that is not ours would be overwritten.
     """
 
-    def __init__(self, cfg: Config, folder: str | os.PathLike, dataset: Any, meta: dict) -> None:
+    def __init__(
+        self, cfg: Config, folder: str | os.PathLike, dataset: Any, meta: dict, kept_rgb: bool = False
+    ) -> None:
         self.folder = Path(folder)
-        self.read = DataSetReader(dataset)
+        self.read = DataSetReader(dataset, kept_rgb)
         self.names = output_names(self.read.paths)
         refuse_to_overwrite(self.folder / f'{name}.png' for name in self.names.values())
         self.written = 0

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import UnreadableImage
+
 Step = Callable[[dict], dict]
 #: Ours that read or change labels; the frameworks' own have 'Annotation' in their names.
 LABEL_STEPS = ('LabelIgnored', 'LoadPanopticSegments')
@@ -16,19 +18,6 @@ CHECKED_FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'GIF', 'MPO')  # Pillow decodes
 CHECKED_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif')
 #: What a broken file may raise inside a step that reads it, beside cv2.error.
 READING_ERRORS = (OSError, AssertionError, ValueError, SyntaxError, AttributeError, TypeError, EOFError)
-
-
-class UnreadableImage(OSError):
-    """An image that is missing, truncated, or none at all."""
-
-
-class WrongLabels(ValueError):
-    """A label that the model has no output for: not one file's fault, as a rule, but the config's."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            message.rpartition(f'{type(self).__name__}: ')[2].strip()
-        )  # a loader's worker quotes its stack
 
 
 class ImagePipeline:
@@ -212,6 +201,11 @@ def displayed(image: np.ndarray) -> np.ndarray:
         if low < 0 or high > 255 or (image != np.round(image)).any():
             image = 255 * (np.nan_to_num(image, nan=low) - low) / (high - low)
     return np.ascontiguousarray(np.clip(np.round(image), 0, 255).astype(np.uint8))
+
+
+def swapped(image: np.ndarray) -> np.ndarray:
+    """RGB [H, W, 3] for BGR, and the other way round; any other number of channels stays."""
+    return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 and image.shape[2] == 3 else image
 
 
 def _is_loader(step: Step) -> bool:

@@ -10,8 +10,9 @@ import torch
 
 from ..evaluation.analysis.image_changes import Corruption, Shift
 from ..evaluation.analysis.robustness_report import Results
+from .errors import UnreadableImage
 from .model import task_of
-from .pixels import UnreadableImage, displayed
+from .pixels import displayed
 from .trained import Trained
 
 #: Name of a metric -> its key in what a framework's evaluator returns, maybe behind a prefix; both are percentages.
@@ -76,15 +77,32 @@ class Candidate:
                 found[distance].append(100 * shift.agreement(still[number], moved))
         return {distance: mean(values) for distance, values in found.items()}
 
+    def check_shifts(self, distances: Sequence[int]) -> None:
+        """Moves the first image that can be read by each distance, before the work.
+
+        Raises:
+            ValueError: a distance is not smaller than it.
+        """
+        for distance in distances:
+            Shift(distance, distance)({'img': self._first()})
+
     def examples(self, names: Sequence[str], severity: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """An image as the pipeline reads it, and its corruptions by name; RGB bytes."""
+        image = self._first()
+        return displayed(image), {name: displayed(Corruption(name, severity).corrupt(image)) for name in names}
+
+    def _first(self) -> np.ndarray:
+        """The first image that can be read.
+
+        Raises:
+            UnreadableImage: there is none.
+        """
         for number in self.numbers:
             try:
-                image = self.trained.pixels(number)
-                break
-            except UnreadableImage:
-                continue
-        return displayed(image), {name: displayed(Corruption(name, severity).corrupt(image)) for name in names}
+                return self.trained.pixels(number)
+            except UnreadableImage as unreadable:
+                error = unreadable
+        raise error
 
     def _labels(self, step: Step | None) -> Iterator[tuple[int, np.ndarray]]:
         self.trained.put_after_reading(step)
@@ -93,7 +111,7 @@ class Candidate:
 
 
 def labels(sample: Any) -> np.ndarray:
-    """What a model predicts: a label map [H, W], or the label [1] of the image.
+    """What a model predicts: a label map [H, W] or the label [1] of the image, in as few bytes as any data set needs.
 
     Raises:
         ValueError: neither.
@@ -101,7 +119,7 @@ def labels(sample: Any) -> np.ndarray:
     for key in ('pred_sem_seg', 'pred_label'):
         if key in sample:
             value = sample.get(key)
-            return value.data[0].cpu().numpy() if key == 'pred_sem_seg' else value.cpu().numpy()
+            return (value.data[0] if key == 'pred_sem_seg' else value).cpu().numpy().astype(np.uint16)
     raise ValueError(
         'shifts are measured for classifiers and segmentors: the model must predict pred_label or '
         f'pred_sem_seg, it predicts {", ".join(sample.keys())}'
@@ -109,13 +127,26 @@ def labels(sample: Any) -> np.ndarray:
 
 
 def measure(
-    models: Sequence[Candidate], names: Sequence[str], severities: Sequence[int], distances: Sequence[int]
+    models: Sequence[Candidate],
+    names: Sequence[str],
+    severities: Sequence[int],
+    distances: Sequence[int],
+    keep: Callable[[Results], None] = lambda results: None,
 ) -> Results:
     """Everything; the corruption is the outer loop, so that one computation serves all models and is then let go.
 
+    Args:
+        models: to be compared.
+        names, severities: of corruptions.
+        distances: of shifts.
+        keep: is called with what there is after every corruption and every model's shifts: hours of work may be
+            interrupted.
+
     Raises:
-        ValueError: the models have different metrics.
+        ValueError: the models have different metrics; a shift that is not smaller than the first image.
     """
+    for model in models:
+        model.check_shifts(distances)
     clean = {model.title: model.score() for model in models}
     metrics = {metric for metric, _ in clean.values()}
     if len(metrics) > 1:
@@ -130,7 +161,9 @@ def measure(
                 results.values[model.title, 'corruption', name, severity] = model.score(corruption)[1]
         shown = ', '.join(f'{results.mean(title, "corruption", name):.2f}' for title in results.titles)
         print(f'{name}: {results.metric} {shown}', flush=True)
+        keep(results)
     for model in models:
         for distance, value in model.consistency(distances).items():
             results.values[model.title, 'shift', 'diagonal', distance] = value
+        keep(results)
     return results

@@ -11,7 +11,7 @@ from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
 from ..engine.plain_model import plain_model
-from .channels import channels_taken
+from .channels import channels_taken, swaps_channels
 from .classes import dataset_meta, ignore_label, outputs_of
 from .config import load_config
 from .data import check_data, innermost
@@ -83,7 +83,8 @@ def build_test(
     _check_outputs(model, dataset, metrics)
     pictures = None
     if show_dir:
-        pictures = SavePictures(cfg, show_dir, dataset, dataset_meta(dataset, model))
+        kept_rgb = not swaps_channels(model.data_preprocessor)
+        pictures = SavePictures(cfg, show_dir, dataset, dataset_meta(dataset, model), kept_rgb)
         runner.register_hook(pictures)
     if out and out.endswith(('.pkl', '.pickle')):
         metrics.append(DumpResults(out_file_path=out))

@@ -11,14 +11,26 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 
-from .channels import channels_taken
+from .channels import channels_taken, swaps_channels
 from .checked_pipeline import check_reading
 from .classes import ignore_label
 from .config import load_config, scope_of
 from .data import build_dataset, check_data, innermost, spread
+from .errors import UnreadableImage
 from .model import init_model
 from .pictures import DataSetReader
-from .pixels import ImagePipeline, UnreadableImage, steps_of
+from .pixels import ImagePipeline, steps_of, swapped
+
+
+class _OnSwapped:
+    """A step that wants BGR, for RGB pixels."""
+
+    def __init__(self, step: Any) -> None:
+        self.step = step
+
+    def __call__(self, results: dict) -> dict:
+        results = self.step({**results, 'img': swapped(results['img'])})
+        return {**results, 'img': swapped(results['img'])}
 
 
 class Trained:
@@ -51,6 +63,7 @@ class Trained:
         check_reading(self.dataset, channels_taken(self.model))
         self.batch_size = self.cfg[f'{split}_dataloader'].get('batch_size', 1)
         self.failures: list[str] = []
+        self.kept_rgb = not swaps_channels(self.model.data_preprocessor)
         self._reader: DataSetReader | None = None
         self._places: list[tuple[Any, list, int]] = []
 
@@ -73,11 +86,11 @@ class Trained:
     @property
     def reader(self) -> DataSetReader:
         """Of the pixels and annotations of its data set."""
-        self._reader = self._reader or DataSetReader(self.dataset)
+        self._reader = self._reader or DataSetReader(self.dataset, self.kept_rgb)
         return self._reader
 
     def pixels(self, number: int) -> np.ndarray:
-        """Of a sample, as its pipeline reads them."""
+        """Of a sample, as its pipeline reads them: BGR where there are three channels."""
         return self.reader(self.dataset.get_data_info(number))
 
     def spread(self, images: int | None) -> list[int]:
@@ -123,11 +136,16 @@ class Trained:
     def put_after_reading(self, step: Any | None) -> None:
         """Puts a step behind the one that reads the image, in every pipeline of the data set; None takes it away.
 
+        Convention:
+            The step is given BGR, where a data set keeps RGB pixels itself, too.
+
         Raises:
             ValueError: a pipeline has no step that reads an image.
         """
         for leaf, steps, place in self._reading():
-            leaf.pipeline.transforms = [*steps[:place], *([step] if step else []), *steps[place:]]
+            kept = step is not None and self.kept_rgb and 'img' in leaf.get_data_info(0)
+            steps_between = [_OnSwapped(step)] if kept else [step] if step else []
+            leaf.pipeline.transforms = [*steps[:place], *steps_between, *steps[place:]]
 
     def _reading(self) -> list[tuple[Any, list, int]]:
         if not self._places:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from .channels import channels_taken
 from .checked_pipeline import check_reading
 from .classes import learned_labels
-from .pixels import UnreadableImage
+from .errors import UnreadableImage
 
 FILE = 'unreadable_images.txt'
 

@@ -8,7 +8,6 @@ to the map's variance.
 """
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .arguments import add_traceback
 from .errors import building
@@ -41,7 +40,7 @@ def run(args: Namespace) -> None:
     import torch
     import torch.nn.functional as F
 
-    from ..apis.outputs import save_picture
+    from ..apis.outputs import check_out, save_picture
     from ..apis.pixels import check_image
     from ..evaluation.analysis.upsampler_fit import cluster_map
     from ..layers import find_upsampler
@@ -52,6 +51,7 @@ def run(args: Namespace) -> None:
             raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
         for name in args.only:
             find_upsampler(name)
+        out = check_out(args.out, args.image, args.features)
         torch.manual_seed(args.seed)
         check_image(args.image)
         image = read_image(args.image, args.size)
@@ -61,5 +61,5 @@ def run(args: Namespace) -> None:
         else:
             fine = cluster_map(image)
     sheet = compare_upsamplers(image, fine, args.only, args.ratios, args.steps)
-    save_picture(np.ascontiguousarray(sheet[..., ::-1]), Path(args.out))
+    save_picture(np.ascontiguousarray(sheet[..., ::-1]), out)
     print(f'wrote {args.out}')

@@ -28,7 +28,9 @@ def run(args: Namespace) -> None:
         if not args.out:
             raise ValueError('say which file to write: --out FILE.pth')
         meta = convert_checkpoint(args.config, args.file, args.out, args.source, args.cfg_options)
+    names = meta['dataset_meta'].get('classes')
+    classes = f'{len(names)} classes' if names else 'classes without names'
     print(
-        f'{args.out}: {meta["format"]} weights for {meta["config"]}, {len(meta["dataset_meta"]["classes"])} classes, '
+        f'{args.out}: {meta["format"]} weights for {meta["config"]}, {classes}, '
         f'sha256 of the source {meta["sha256"][:8]}...'
     )

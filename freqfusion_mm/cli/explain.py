@@ -41,6 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Explains."""
     from ..apis.explanation import explain
+    from ..apis.outputs import check_out
     from ..visualization.explain.figures import draw_features, draw_figures, save_figures
     from ..visualization.explain.page import write_page
     from .arguments import names_of
@@ -48,6 +49,7 @@ def run(args: Namespace) -> None:
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     models = [(args.config, args.checkpoint), *args.against]
     with building():
+        check_out(args.out, args.image, args.labels, *(path for model in models for path in model))
         views = [
             explain(
                 *model,

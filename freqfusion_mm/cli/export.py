@@ -34,12 +34,13 @@ def run(args: Namespace) -> None:
     from ..apis.channels import input_channels
     from ..apis.export import export, exportable, slides
     from ..apis.model import init_model
+    from ..apis.outputs import check_out
 
     opset = args.opset or (18 if args.dynamo else 17)
     with building():
         model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
         channels = input_channels(model.model)
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # before the work, as what is wrong with it
+        check_out(args.out, args.weights)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
     with building(ValueError):
         export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)

@@ -55,14 +55,15 @@ def main() -> int:
     if here.is_file():
         folder = here.with_suffix('')
         packed, seal = sha256(here.read_bytes()).hexdigest(), folder / SEAL
-        if not seal.exists():
+        if not folder.exists():
+            draft = folder.with_name(f'.{folder.name}.{os.getpid()}')
             with ZipFile(here) as archive:
-                archive.extractall(folder)
-            seal.write_text(packed)  # the last: it says that all is there
-        elif seal.read_text() != packed:
+                archive.extractall(draft)
+            (draft / SEAL).write_text(packed)
+            draft.rename(folder)  # the last: what has the name is whole
+        elif not seal.exists() or seal.read_text() != packed:
             sys.exit(
-                f'error: {folder} was unpacked from another file than {here}: move the folder away, or give the file '
-                'another name'
+                f'error: {folder} was not unpacked from {here}: move the folder away, or give the file another name'
             )
     else:
         folder = here
@@ -70,7 +71,7 @@ def main() -> int:
     sys.path[:0] = [str(folder), str(folder / 'site')]
     sys.meta_path.append(_Finder())  # the last: what is installed comes first
     arguments = sys.argv[1:] or ['-h']
-    if arguments[0] == 'train' and not any(each.endswith('.py') for each in arguments[1:2]):
+    if arguments[0] == 'train' and (not arguments[1:] or arguments[1].startswith('-')):
         arguments.insert(1, 'config.py')
     from freqfusion_mm.cli.main import main as run
 

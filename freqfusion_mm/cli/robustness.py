@@ -51,7 +51,7 @@ def run(args: Namespace) -> int:
 
     from ..apis.robustness import Candidate, measure
     from ..evaluation.analysis.image_changes import corruption_names
-    from ..evaluation.analysis.robustness_report import markdown, write
+    from ..evaluation.analysis.robustness_report import markdown, write, write_csv
     from ..visualization.robustness import draw_corruptions, plot
 
     MMLogger.get_current_instance().setLevel('WARNING')  # mmseg prints a table at every evaluation
@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
         out = Path(args.out)
         out.mkdir(parents=True, exist_ok=True)
     with building(ValueError):
-        results = measure(models, names, args.severities, args.shifts)
+        results = measure(models, names, args.severities, args.shifts, lambda some: write_csv(some, out))
     write(results, args.severities, out)
     if names or args.shifts:
         plot(results, out / 'robustness.png')

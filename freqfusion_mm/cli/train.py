@@ -35,7 +35,11 @@ def run(args: Namespace) -> int:
             use_amp(cfg)
         if args.resume:
             checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-            cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
+            cfg.resume = checkpoint is not None
+            if cfg.resume:
+                cfg.load_from = checkpoint
+            else:  # the first time: begins as it would without --resume
+                print(f'no checkpoint in {cfg.work_dir} yet: training begins from {cfg.get("load_from") or "scratch"}')
         check_data(cfg, 'train_dataloader', 'val_dataloader')
         runner = build_runner(cfg)
         if cfg.get('resume') and cfg.get('load_from') and not cfg.get('strategy'):  # a shard has no keys to compare

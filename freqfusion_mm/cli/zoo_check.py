@@ -3,7 +3,8 @@
 In each config, the modules that upsample features are found; those of one architecture are built once, with random
 weights, and ours beside them by the documented line. Ours gets the stock weights and, with the stock interpolation, has
 to return the same numbers to the last bit; then it trains a step, alone, with --upsampler at an odd size. One row for
-each place of a config goes to zoo.csv at once, so that a run that is broken off continues; zoo.md is the table of it.
+each place of a config goes to zoo_UPSAMPLER.csv at once, so that a run that is broken off continues; the .md beside it
+is its table. Printed is the table of the configs that were asked for.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,14 +25,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Checks, and prints the table; the exit status is 1 where a twin is not equal or does not train."""
     from ..apis.zoo.report import markdown
-    from ..apis.zoo.run import check_all, read_rows
+    from ..apis.zoo.run import asked, check_all, read_rows
 
-    folder = Path(args.out)
+    file = Path(args.out) / f'zoo_{args.upsampler}.csv'
     scopes = [args.scope] if args.scope else ['mmdet', 'mmseg']
     upsampler = None if args.upsampler == 'none' else args.upsampler
     with building(RuntimeError, ValueError):
-        check_all(folder / 'zoo.csv', scopes, args.only, upsampler, args.jobs)
-    rows = read_rows(folder / 'zoo.csv')
-    (folder / 'zoo.md').write_text(markdown(rows))
+        check_all(file, scopes, args.only, upsampler, args.jobs)
+    rows = read_rows(file)
+    file.with_suffix('.md').write_text(markdown(rows))
+    rows = [row for row in rows if asked(row['scope'], row['config'], scopes, args.only)]
     print(markdown(rows))
     return int(any(row['ours'] and {row['equal'], row['trains']} - {'yes', ''} for row in rows))

@@ -15,9 +15,10 @@ from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
 from freqfusion_mm.apis.checked_pipeline import check_reading  # noqa: E402
 from freqfusion_mm.apis.classes import learned_labels  # noqa: E402
 from freqfusion_mm.apis.data import build_dataset, check_data  # noqa: E402
+from freqfusion_mm.apis.errors import UnreadableImage, WrongLabels  # noqa: E402
 from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
-from freqfusion_mm.apis.pixels import UnreadableImage, WrongLabels, check_image  # noqa: E402
+from freqfusion_mm.apis.pixels import check_image  # noqa: E402
 from freqfusion_mm.apis.unreadable import ReadableLoader  # noqa: E402
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from freqfusion_mm.apis.checkpoint import CheckpointError, load_strictly, read_checkpoint
+from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.errors import CheckpointError
 from freqfusion_mm.compat import read_checkpoints_as_data
 
 

@@ -111,10 +111,16 @@ def test_a_detector_with_more_outputs_than_names():
     detector.backbone, detector.bbox_head = nn.Module(), nn.Module()
     detector.backbone.num_classes, detector.bbox_head.num_classes = 1000, 4
     assert outputs_of(detector) == 4
+    detector.roi_head = nn.Module()
+    detector.roi_head.semantic_head = nn.Module()  # as HTC's: it labels pixels, not boxes
+    detector.roi_head.semantic_head.num_classes = 183
+    assert outputs_of(detector) == 4
     pytest.importorskip('mmdet')
     dogs = dict(type='CocoDataset', ann_file='gone.json', metainfo=dict(classes=('dog', 'person')))
     meta = class_meta(Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=dogs))), detector)
     assert meta['classes'] == ['dog', 'person', 'class 2', 'class 3'] and len(meta['palette']) == 4
+    detector.language_model = nn.Module()  # as Grounding DINO's: a text names what it may answer
+    assert outputs_of(detector) is None
 
 
 def test_an_ignored_label_that_is_a_class_is_said(monkeypatch):

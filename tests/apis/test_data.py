@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip('mmengine', reason='data sets are of mmengine')
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.registry import DATASETS  # noqa: E402
 
 from freqfusion_mm.apis.data import check_data  # noqa: E402
 
@@ -47,6 +48,18 @@ def test_remote_data_is_left_to_its_reader() -> None:
 def test_data_that_is_downloaded_may_be_missing(tmp_path: Path) -> None:
     dataset = dict(data_root=str(tmp_path / 'gone'), download=True)
     check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+
+
+def test_a_class_may_download_unless_told_otherwise(tmp_path: Path) -> None:
+    class Downloads:
+        def __init__(self, data_root: str = '', download: bool = True) -> None: ...
+
+    DATASETS.register_module(name='DownloadsByDefault', module=Downloads, force=True)
+    dataset = dict(type='DownloadsByDefault', data_root=str(tmp_path / 'gone'))
+    check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+    dataset['download'] = False
+    with pytest.raises(FileNotFoundError, match='wants data_root'):
+        check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
 
 
 def test_classes_that_are_a_string_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ pytest.importorskip('mmengine')
 
 from freqfusion_mm.apis.outputs import (  # noqa: E402
     MapWriter,
+    check_out,
     find_images,
     is_ours,
     output_names,
@@ -82,6 +83,27 @@ def test_what_we_wrote_is_no_input_and_what_we_did_not_is_not_overwritten(tmp_pa
     refuse_to_overwrite([tmp_path / 'b_labels.png', tmp_path / 'new.png'])
     with pytest.raises(FileExistsError, match='a_labels.png would be overwritten'):
         refuse_to_overwrite([mine, tmp_path / 'b_labels.png'])
+
+    pattern = sorted(tmp_path.glob('*.png'))
+    assert len(pattern) == 3 and find_images(pattern) == [mine]  # as the shell fills it in
+    assert find_images([tmp_path / 'renamed.png']) == [tmp_path / 'renamed.png']
+    with pytest.raises(FileNotFoundError, match='these are results'):
+        find_images(pattern[1:])
+
+
+def test_one_file_to_write(tmp_path):
+    weights = tmp_path / 'weights.pth'
+    weights.touch()
+    (photo,) = touch(tmp_path / 'photo.png')
+    assert check_out(tmp_path / 'new' / 'out.onnx', weights, None, 'no file').parent.is_dir()
+    assert check_out(tmp_path / 'free.png', photo) == tmp_path / 'free.png'
+    for out in (weights, tmp_path / 'new' / '..' / 'weights.pth'):
+        with pytest.raises(FileExistsError, match='is what the command reads'):
+            check_out(out, photo, weights)
+    with pytest.raises(FileExistsError, match='was not written by this tool'):
+        check_out(photo)
+    save_picture(np.zeros((3, 4), np.uint8), tmp_path / 'ours.png')
+    check_out(tmp_path / 'ours.png')
 
 
 def test_no_images(tmp_path):

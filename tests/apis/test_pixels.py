@@ -9,7 +9,8 @@ pytest.importorskip('mmcv', reason='pipelines are of mmcv')
 
 from mmcv.transforms import Compose, LoadImageFromFile  # noqa: E402
 
-from freqfusion_mm.apis.pixels import ImagePipeline, UnreadableImage, check_image, displayed  # noqa: E402
+from freqfusion_mm.apis.errors import UnreadableImage  # noqa: E402
+from freqfusion_mm.apis.pixels import ImagePipeline, check_image, displayed  # noqa: E402
 
 NUMBERS = np.random.default_rng(0)
 

@@ -203,15 +203,20 @@ def test_one_line_reaches_point_rend():
 def test_command_continues_its_table(tmp_path, capsys):
     arguments = ['zoo-check', '--scope', 'mmseg', '--only', 'fastscnn/*', '--upsampler', 'none', '--out', str(tmp_path)]
     assert main(arguments) == 0
-    rows = list(csv.DictReader((tmp_path / 'zoo.csv').open()))
+    rows = list(csv.DictReader((tmp_path / 'zoo_none.csv').open()))
     assert [(row['place'], row['ours'], row['equal']) for row in rows] == [('model.backbone', 'FusionFastSCNN', 'yes')]
     rows[0]['equal'] = 'differs by 1'  # stays, as what is there is not asked again
-    with (tmp_path / 'zoo.csv').open('w', newline='') as file:
+    with (tmp_path / 'zoo_none.csv').open('w', newline='') as file:
         csv.DictWriter(file, FIELDS).writeheader()
         csv.DictWriter(file, FIELDS).writerows(rows)
     capsys.readouterr()
     assert main(arguments) == 1
     assert 'mmseg FastSCNN: differs by 1' in capsys.readouterr().out
+    arguments[arguments.index('fastscnn/*')] = 'erfnet/*'  # what differs elsewhere is none of its business
+    assert main(arguments) == 0
+    assert 'FastSCNN' not in capsys.readouterr().out
+    arguments[arguments.index('none')] = 'SAPA'  # of which nothing is known yet
+    assert main(arguments) == 0 and (tmp_path / 'zoo_SAPA.csv').exists()
 
 
 def test_a_pattern_without_a_config_spoils_no_table(tmp_path):
@@ -227,7 +232,7 @@ def test_a_pattern_without_a_config_spoils_no_table(tmp_path):
 
 
 def test_the_page_has_the_table_of_its_rows():
-    with (ROOT / 'projects/zoo/zoo.csv').open(newline='') as file:
+    with (ROOT / 'projects/zoo/zoo_FreqFusion.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == FIELDS
     assert markdown(rows) in (ROOT / 'projects/zoo/README.md').read_text()

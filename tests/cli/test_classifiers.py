@@ -96,3 +96,31 @@ def test_a_data_set_that_keeps_its_pixels_itself(world, command, monkeypatch):
         assert done.status == 0, (arguments, done.err)
     assert sorted(file.name for file in Path('shown').iterdir()) == ['000000.png', '000001.png', '000002.png']
     assert Path('side.png').is_file() and Path('robust/corruptions.png').is_file()
+
+
+class Look:
+    """A step that changes nothing and remembers the pixels."""
+
+    def __call__(self, results):
+        self.image = results['img']
+        return results
+
+
+def test_kept_pixels_have_the_colours_that_the_model_sees(world, monkeypatch):
+    """No data set says whether its pixels are RGB: those of a model that swaps no channels are, as its mean is."""
+    from freqfusion_mm.apis.trained import Trained
+
+    (world.folder / 'kept_pixels.py').write_text(KEPT)
+    monkeypatch.syspath_prepend(str(world.folder))
+    config = world.folder / 'kept.py'
+    text = CONFIG.replace("imports'])", "imports', 'kept_pixels'])").replace("dict(type='LoadImageFromFile'), ", '')
+    text = text.replace("'CustomDataset', data_root='photos', with_label=True,", "'KeptPixels', ann_file='',")
+    for swaps in (True, False):
+        config.write_text(text.replace('to_rgb=True', f'to_rgb={swaps}'))
+        trained = Trained(config, world.weights(config), device='cpu')
+        kept = trained.dataset.get_data_info(1)['img']
+        np.testing.assert_array_equal(trained.pixels(1), kept if swaps else kept[..., ::-1])
+        plain, look = trained.dataset[1]['inputs'], Look()
+        trained.put_after_reading(look)
+        np.testing.assert_array_equal(trained.dataset[1]['inputs'], plain)
+        np.testing.assert_array_equal(look.image, trained.pixels(1))

@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip('mmengine', reason='the commands run on mmengine')
 
-from freqfusion_mm.apis.checkpoint import CheckpointError  # noqa: E402
-from freqfusion_mm.apis.pixels import UnreadableImage  # noqa: E402
+from freqfusion_mm.apis.errors import CheckpointError, UnreadableImage  # noqa: E402
 from freqfusion_mm.cli.arguments import add_run, names_of  # noqa: E402
 from freqfusion_mm.cli.errors import building, one_line  # noqa: E402
 from freqfusion_mm.cli.main import COMMANDS, main  # noqa: E402

@@ -10,6 +10,7 @@ from PIL import Image
 
 pytest.importorskip('mmseg')
 
+from freqfusion_mm import config_path  # noqa: E402
 from freqfusion_mm.apis import init_model, read_checkpoint  # noqa: E402
 
 STEM = 'frankfurt_000000_000294'
@@ -182,6 +183,23 @@ def test_the_converter_refuses_what_does_not_fit(shared, tmp_path, fail):
         'convert', 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024', tmp_path / 'strange.pth', tmp_path / 'out.pth'
     )
     assert not (tmp_path / 'out.pth').exists()
+
+
+def test_the_author_s_file_is_not_overwritten(shared, tmp_path, succeed, fail):
+    source = tmp_path / 'released.pth'
+    released = shared('weights/espnet_p_2_q_5.pth').read_bytes()
+    source.write_bytes(released)
+    name = 'espnet_p2-q5_hff_1xb6-300e_cityscapes-512x1024'
+    assert 'is what the command reads' in fail('convert', name, source, tmp_path / '..' / tmp_path.name / source.name)
+    assert source.read_bytes() == released
+    bare = tmp_path / 'bare.py'  # tests on nothing: its classes have no names
+    bare.write_text(
+        f"_base_ = [{str(config_path('_base_/models/espnet.py'))!r}]\ndefault_scope = 'mmseg'\n"
+        'model = dict(backbone=dict(depths=(2, 5)))\n'
+    )
+    for config, classes in ((name, '20 classes'), (bare, 'classes without names')):
+        assert classes in succeed('convert', config, source, tmp_path / 'ours.pth')
+        assert sorted(file.name for file in tmp_path.iterdir()) == ['bare.py', 'ours.pth', 'released.pth']
 
 
 def test_gridding_prints_and_draws(tmp_path, succeed, fail):

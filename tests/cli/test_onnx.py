@@ -182,9 +182,10 @@ def test_segmentor(opset, check):
 
 
 def retinanet(cfg):
-    """The Faster R-CNN of a config as a RetinaNet of one class."""
+    """The Faster R-CNN of a config as a RetinaNet of one class, for images of four channels."""
     cfg.pop('rpn_head'), cfg.pop('roi_head')
     cfg.update(type='RetinaNet', train_cfg=None, test_cfg=None)
+    cfg.backbone.in_channels = 4
     anchors = dict(type='AnchorGenerator', octave_base_scale=4, scales_per_octave=3, ratios=[1.0])
     cfg.bbox_head = dict(
         type='RetinaHead',
@@ -228,8 +229,9 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
         change(cfg)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = exportable(MODELS.build(cfg).eval())
-    assert input_channels(model.model) == 3 and set(kinds) <= set(model.output_names)
-    check(model, (torch.randn(1, 3, 64, 96),), [(torch.randn(2, 3, 128, 64),)])
+    channels = input_channels(model.model)
+    assert channels == (4 if change else 3) and set(kinds) <= set(model.output_names)
+    check(model, (torch.randn(1, channels, 64, 96),), [(torch.randn(2, channels, 128, 64),)])
     with pytest.raises(ValueError, match='leave --labels out'):
         exportable(model.model, labels=True)
 

@@ -177,5 +177,20 @@ def test_another_archive_of_that_name_is_not_taken_for_the_unpacked_one(tmp_path
             done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
             if index == 0:
                 assert done.stdout == "0 ['train', 'config.py']\n", done.stderr
+                named = subprocess.run([*command, 'espnet'], capture_output=True, text=True, cwd=tmp_path, check=False)
+                assert named.stdout == "0 ['train', 'espnet']\n", named.stderr
             else:
-                assert done.returncode == 1 and 'was unpacked from another file than' in done.stderr
+                assert done.returncode == 1 and 'was not unpacked from' in done.stderr
+
+
+def test_a_folder_of_the_user_is_not_unpacked_into(tmp_path):
+    with ZipFile(tmp_path / 'packed.zip', 'w') as archive:
+        archive.writestr('__main__.py', (ROOT / 'freqfusion_mm/cli/packed_start.py').read_text())
+        archive.writestr('config.py', 'packed')
+    (tmp_path / 'packed').mkdir()
+    (tmp_path / 'packed/config.py').write_text('mine')
+    done = subprocess.run(
+        [sys.executable, tmp_path / 'packed.zip', 'train'], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and 'was not unpacked from' in done.stderr
+    assert (tmp_path / 'packed/config.py').read_text() == 'mine'

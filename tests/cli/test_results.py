@@ -75,7 +75,7 @@ MODEL = {
         }
     ],
 }
-ROW = '| [a](configs/x/a.py) | 1.5 | 0.25 | 43.5 | unknown | not run | 2 ± 0.5 (2) |'
+ROW = '| [a](configs/x/a.py) | 1.5 | 0.25 | 43.5 | unknown | not run | 2 ± 6.4 (2) |'
 
 
 def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
@@ -104,7 +104,7 @@ def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):
     result = {'Task': 'T', 'Dataset': 'D', 'Metrics': {'box AP': None}}
     models = [{'Name': name, 'Metadata': {}, 'Results': [dict(result)]} for name in ('a', 'b')]
     metafile.write_text(yaml.safe_dump({'Models': models}))
-    line = {'name': 'b', 'device': '1 CPU threads', 'commit': 'c', 'torch': '2'}
+    line = {'name': 'b', 'config_hash': 'h', 'device': '1 CPU threads', 'commit': 'c', 'torch': '2'}
     for seed, value, seconds in ((1, '0.25', '9.3'), (0, '0.35', '8.4')):
         metafiles.record(metafile, {**line, 'seed': str(seed), 'test/coco/bbox_mAP': value, 'train_seconds': seconds})
     a, b = yaml.safe_load(metafile.read_text())['Models']
@@ -116,7 +116,21 @@ def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):
         'Training Seconds': 8,
         'Commit': 'c',
         'Torch': '2',
+        'Config Hash': 'h',
     }
+
+    # A metric that is asked for since then has fewer seeds; of another config no seed counts beside the new one.
+    content = yaml.safe_load(metafile.read_text())
+    content['Models'][1]['Results'][0]['Metrics']['mAP'] = None
+    metafile.write_text(yaml.safe_dump(content))
+    more = {**line, 'train_seconds': '8', 'test/coco/bbox_mAP': '0.45', 'test/pascal_voc/mAP': '0.5'}
+    metafiles.record(metafile, {**more, 'seed': '0'})
+    b = yaml.safe_load(metafile.read_text())['Models'][1]['Results'][0]
+    assert b['Metrics'] == {'box AP': 35.0, 'mAP': 50.0} and set(b['Runs']) == {0, 1}
+    metafiles.record(metafile, {**more, 'seed': '2', 'config_hash': 'other'})
+    b = yaml.safe_load(metafile.read_text())['Models'][1]['Results'][0]
+    assert b['Metrics'] == {'box AP': 45.0, 'mAP': 50.0} and set(b['Runs']) == {2}
+    assert list(tmp_path.iterdir()) == [metafile]  # no draft is left
 
 
 def test_a_metric_that_the_run_does_not_give_is_named(tmp_path):
@@ -124,7 +138,7 @@ def test_a_metric_that_the_run_does_not_give_is_named(tmp_path):
     model = {'Name': 'a', 'Metadata': {}, 'Results': [{'Task': 'T', 'Dataset': 'D', 'Metrics': {'PQ': None}}]}
     metafile.write_text(yaml.safe_dump({'Models': [model]}))
     with pytest.raises(ValueError, match='a wants PQ, but its run gave no test/panoptic/PQ; it gave test/mIoU'):
-        metafiles.record(metafile, {'name': 'a', 'seed': '0', 'test/mIoU': '50', 'test/panoptic/PQ': ''})
+        metafiles.record(metafile, {'name': 'a', 'config_hash': 'h', 'seed': '0', 'test/mIoU': '50'})
 
 
 def test_unknown_models_and_files_that_are_none_are_refused(tmp_path):

@@ -229,6 +229,7 @@ def test_mistakes_of_the_command_are_one_line(toys):
     metafile.write_text('Models: []')
     for arguments, message in (
         (['run', str(metafile), '--jobs', '0'], 'error: --jobs wants at least 1, got 0'),
+        (['run', str(metafile), '--seeds', '1', '1'], 'error: --seeds wants each seed once, got 1 1'),
         (['run', str(metafile), '--choose'], 'error: --choose is for studies, got the metafile'),
         (['run', str(metafile), '--only', 'x'], 'has no model x'),
         (['run', str(missing)], 'No such file or directory'),

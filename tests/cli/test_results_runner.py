@@ -13,9 +13,12 @@ import pytest
 
 pytest.importorskip('mmengine', reason='jobs hold configs of mmengine')
 
+from freqfusion_mm.apis.studies import worker  # noqa: E402
+from freqfusion_mm.apis.studies.children import ended_by_signals  # noqa: E402
 from freqfusion_mm.apis.studies.jobs import Job  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values, newest  # noqa: E402
 from freqfusion_mm.apis.studies.runner import TimeLeft, run_jobs  # noqa: E402
+from freqfusion_mm.apis.studies.shared_files import locked  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Behaves as the real worker does, and as its job's name says.
@@ -130,7 +133,7 @@ def test_jobs_run_side_by_side(bench):
     assert not failed and {line['seed'] for line in lines} == {'0', '1'}
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_children(bench, tmp_path, number):
     """Started as a process of its own: the signal goes to it alone, as Ctrl-C does."""
     code = f"""
@@ -164,6 +167,23 @@ run_jobs(jobs, RawValues(Path({str(tmp_path)!r}, 'r.csv')), Path({str(tmp_path)!
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.read_text()), 0)
     assert len(list(tmp_path.glob('sleeps*'))) == 2  # the third was not started
+
+
+def test_what_nohup_ignores_ends_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_IGN, signal.SIG_DFL)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    """As where the parent of the first was killed, and the command is given again."""
+    with locked(tmp_path), pytest.raises(SystemExit, match=f'another run works in {tmp_path}'):
+        worker.main(tmp_path)
 
 
 def test_the_time_left_is_the_mean_of_a_row_for_each_of_its_runs():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 NUMBERS = np.random.default_rng(0)
@@ -208,3 +209,17 @@ def test_every_command(situation, world, shared, command):
     pytest.importorskip('onnx')
     succeed('export', config, '--weights', weights, '--out', 'model.onnx', '--labels', '--size', 64, 96)
     assert Path('model.onnx').stat().st_size > 10000
+
+
+def test_the_first_time_with_resume_begins_from_the_pretrained_weights(world, command):
+    """As in a script that is started again and again until it is through."""
+    for name in ('one', 'two'):
+        world.image(f'{name}.png')
+    config = world.config("load_from = 'weights.pth'\noptim_wrapper.update(optimizer=dict(type='SGD', lr=0.))")
+    weights = torch.load(world.weights(config))['state_dict']
+    done = command('train', config, '--work-dir', 'work', '--resume')
+    assert done.status == 0 and 'no checkpoint in work yet: training begins from weights.pth' in done.out, done.err
+    trained = torch.load('work/iter_1.pth', weights_only=False)['state_dict']
+    assert torch.equal(trained['backbone.conv1.weight'], weights['backbone.conv1.weight'])
+    done = command('train', config, '--work-dir', 'work', '--resume', '--cfg-options', 'train_cfg.max_iters=2')
+    assert done.status == 0 and 'begins from' not in done.out and Path('work/iter_2.pth').is_file()

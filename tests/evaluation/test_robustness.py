@@ -19,6 +19,7 @@ from mmengine.model import BaseModel  # noqa: E402
 from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS  # noqa: E402
 from mmengine.structures import BaseDataElement, PixelData  # noqa: E402
 
+from freqfusion_mm.apis.robustness import Candidate, labels  # noqa: E402
 from freqfusion_mm.cli.main import main  # noqa: E402
 from freqfusion_mm.evaluation.analysis.image_changes import Corruption, Shift, corruption_names  # noqa: E402
 
@@ -241,6 +242,33 @@ def test_a_pixelwise_segmentor_is_shift_consistent_and_a_striped_one_is_not(tool
     assert summary['segmentor'] == {'mIoU': 100, 'shift consistency': 100}
     assert summary['striped']['shift consistency'] == 33.33
     assert cv2.imread('out/robustness.png').std() > 0
+
+
+def test_a_shift_that_is_too_far_is_said_before_the_work(tool, library, monkeypatch):
+    monkeypatch.setattr(Candidate, 'score', lambda *_: pytest.fail('hours of work'))
+    with pytest.raises(SystemExit, match='smaller than the image'):
+        tool('classifier', options='--corruptions --shifts 1 40')
+
+
+def test_what_is_done_stays_when_it_is_interrupted(tool, library, monkeypatch):
+    score = Candidate.score
+
+    def interrupted(self, corruption=None):
+        if corruption is not None and corruption.name == 'fog':
+            raise KeyboardInterrupt
+        return score(self, corruption)
+
+    monkeypatch.setattr(Candidate, 'score', interrupted)
+    Path('out/robustness.csv').unlink(missing_ok=True)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        tool('classifier', options='--corruptions brightness fog --severities 5 --shifts')
+    with open('out/robustness.csv') as file:
+        assert [row['name'] for row in csv.DictReader(file)] == ['', 'brightness']
+
+
+def test_many_classes_fit_in_a_label():
+    sample = BaseDataElement(pred_label=torch.tensor([999]))
+    assert labels(sample).tolist() == [999]
 
 
 def test_corruptions_of_a_segmentor(tool, library):

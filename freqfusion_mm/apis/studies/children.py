@@ -84,7 +84,7 @@ class Children:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does: with our children."""
+    """SIGTERM, and the end of the terminal unless under `nohup`, end us as Ctrl-C does: with our children."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -92,8 +92,10 @@ def ended_by_signals() -> Iterator[None]:
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -26,7 +26,7 @@ def run(
         file: a study.yml or a metafile.yml; the raw values go into `results.csv` beside it.
         parallel: how many runs at a time.
         only: names of rows.
-        seeds: the study's own by default, 0 for a metafile.
+        seeds: each once; the study's own by default, 0 for a metafile.
         choose: first choose the settings that rows leave open, into `choices.csv`.
         work_dir: where each run has a folder; by default `work_dirs/<folder of file>` of the checkout.
 
@@ -39,6 +39,9 @@ def run(
 
     if parallel < 1:
         raise ValueError(f'--jobs wants at least 1, got {parallel}')
+    seeds = list(seeds or [])
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f'--seeds wants each seed once, got {" ".join(map(str, seeds))}')
     file = file.resolve()
     work_dir = work_dir.resolve() if work_dir else ROOT / 'work_dirs' / file.parent.name
     start = partial(run_jobs, parallel=parallel)

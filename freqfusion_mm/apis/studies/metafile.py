@@ -1,13 +1,14 @@
 """A metafile of `configs/`: its models as jobs, what was measured back into it, its costs, its tables."""
 
 import os
-import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
+from ...evaluation.analysis.seed_statistics import Sample
 from .entries import read_yaml
+from .shared_files import locked, rewritten
 from .study import ROOT, SOURCES
 
 #: Name in a metafile -> column of the raw values, and what makes it a percentage.
@@ -32,6 +33,8 @@ METRICS = {
 
 #: What `results parameters` counts, as it is called in a model's metadata.
 PARAMETERS, MULTIPLY_ADDS, SIZE = 'Parameters (M)', 'Multiply-adds (G)', 'Input Size'
+#: Of the config whose runs stand there: those of another one are another experiment.
+CONFIG_HASH = 'Config Hash'
 
 
 def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]:
@@ -83,35 +86,49 @@ def _metrics_of(model: dict) -> list[str]:
 def record(metafile: Path, line: dict[str, str]) -> None:
     """Writes one line of the raw values into the metafile, beside those of other seeds.
 
+    Convention:
+        `Runs` are those of one config, whose hash stands there: a line of another one takes their place.
+
     Raises:
         ValueError: the line lacks a metric that the metafile names.
     """
-    meta = yaml.safe_load(metafile.read_text())  # anew: a run takes minutes, and the file may have changed
-    model = next(model for model in meta['Models'] if model['Name'] == line['name'])
-    for result in model['Results']:
-        for name in result['Metrics']:
-            if not line.get(METRICS[name][0]):
-                given = ', '.join(key for key, value in line.items() if value and key.startswith(SOURCES))
-                raise ValueError(
-                    f'{metafile}: {line["name"]} wants {name}, but its run gave no {METRICS[name][0]}; it gave {given}'
-                )
-        runs = result.get('Runs', {})
-        runs[int(line['seed'])] = {
-            name: round(float(line[METRICS[name][0]]) * METRICS[name][1], 2) for name in result['Metrics']
-        }
-        result['Runs'] = dict(sorted(runs.items()))
-        result['Metrics'] = {
-            name: round(statistics.mean(values[name] for values in runs.values()), 2) for name in result['Metrics']
-        }
-    model['Metadata'].update(
-        {
-            'Training Resources': line['device'],
-            'Training Seconds': round(float(line['train_seconds'])),
-            'Commit': line['commit'],
-            'Torch': line['torch'],
-        }
-    )
-    _write(metafile, meta)
+    with locked(metafile.parent):
+        meta = yaml.safe_load(metafile.read_text())  # anew: a run takes minutes, and the file may have changed
+        model = _named(meta, line['name'])
+        same_config = model['Metadata'].get(CONFIG_HASH) == line['config_hash']
+        for result in model['Results']:
+            for name in result['Metrics']:
+                if not line.get(METRICS[name][0]):
+                    given = ', '.join(key for key, value in line.items() if value and key.startswith(SOURCES))
+                    raise ValueError(
+                        f'{metafile}: {line["name"]} wants {name}, but its run gave no {METRICS[name][0]}; it gave '
+                        f'{given}'
+                    )
+            runs = result.get('Runs', {}) if same_config else {}
+            runs[int(line['seed'])] = {
+                name: round(float(line[METRICS[name][0]]) * METRICS[name][1], 2) for name in result['Metrics']
+            }
+            result['Runs'] = dict(sorted(runs.items()))
+            result['Metrics'] = {name: round(Sample(_values(name, runs)).mean, 2) for name in result['Metrics']}
+        model['Metadata'].update(
+            {
+                'Training Resources': line['device'],
+                'Training Seconds': round(float(line['train_seconds'])),
+                'Commit': line['commit'],
+                'Torch': line['torch'],
+                CONFIG_HASH: line['config_hash'],
+            }
+        )
+        _write(metafile, meta)
+
+
+def _named(meta: dict, name: str) -> dict:
+    return next(model for model in meta['Models'] if model['Name'] == name)
+
+
+def _values(name: str, runs: dict[int, dict[str, float]]) -> tuple[float, ...]:
+    """A metric of the seeds that have it: one that the metafile names since then is not in older runs."""
+    return tuple(values[name] for values in runs.values() if name in values)
 
 
 def count_costs(metafile: Path, check: bool = False, only: Iterable[str] | None = None) -> dict[str, dict]:
@@ -131,10 +148,8 @@ def count_costs(metafile: Path, check: bool = False, only: Iterable[str] | None 
     from .costs import costs
 
     counted, wrong = {}, []
-    for name in [model['Name'] for model in read_models(metafile, only)]:
-        meta = yaml.safe_load(metafile.read_text())  # anew: others may write while this goes on
-        model = next(model for model in meta['Models'] if model['Name'] == name)
-        stated = model['Metadata']
+    for model in read_models(metafile, only):
+        name, stated = model['Name'], model['Metadata']
         size = stated.get(SIZE)
         found = costs(ROOT / model['Config'], size and tuple(map(int, size.split('x'))))
         counted[name] = {
@@ -145,8 +160,10 @@ def count_costs(metafile: Path, check: bool = False, only: Iterable[str] | None 
         differing = [key for key, value in counted[name].items() if stated.get(key) != value]
         wrong += [f'{name}: {key} {stated.get(key)}, counted {counted[name][key]}' for key in differing]
         if differing and not check:
-            stated.update(counted[name])
-            _write(metafile, meta)
+            with locked(metafile.parent):
+                meta = yaml.safe_load(metafile.read_text())  # anew: others may write while this goes on
+                _named(meta, name)['Metadata'].update(counted[name])
+                _write(metafile, meta)
     if check and wrong:
         raise ValueError(f'{metafile} states other costs; run results parameters {metafile}:\n' + '\n'.join(wrong))
     return counted
@@ -158,7 +175,8 @@ def _rounded(value: float, stated: float | None) -> float:
 
 
 def _write(metafile: Path, meta: dict) -> None:
-    metafile.write_text(yaml.safe_dump(meta, sort_keys=False, width=120))
+    with rewritten(metafile) as file:
+        yaml.safe_dump(meta, file, sort_keys=False, width=120)
 
 
 def metafile_tables(metafile: Path, folder: Path) -> str:
@@ -166,8 +184,8 @@ def metafile_tables(metafile: Path, folder: Path) -> str:
 
     A number that nobody has measured is null in the metafile and "not run" in the table, in the head of one where
     nothing was. Several seeds stand there as
-    `55.9 ± 0.4 (2)`: their mean, half the distance between the best and the worst, and how many they are. Published
-    numbers have columns of their own.
+    `55.9 ± 0.4 (3)`: their mean, half its 95 % t interval, and how many they are. Published numbers have columns of
+    their own.
     """
     groups: dict[tuple, list[tuple[dict, dict]]] = {}
     for model in read_models(metafile):
@@ -205,9 +223,9 @@ def _costs(metadata: dict, named: bool) -> list[str]:
 
 
 def _measured(name: str, result: dict) -> str:
-    runs = [values[name] for values in result.get('Runs', {}).values() if name in values]
+    runs = Sample(_values(name, result.get('Runs', {})))
     value = number(result['Metrics'].get(name))
-    return f'{value} ± {round((max(runs) - min(runs)) / 2, 2):g} ({len(runs)})' if len(runs) > 1 else value
+    return value if runs.half_width is None else f'{value} ± {float(f"{runs.half_width:.2g}"):g} ({len(runs.values)})'
 
 
 def number(value: float | None) -> str:

@@ -1,11 +1,10 @@
 """A CSV of raw values, one line a run, that several processes may write at once."""
 
 import csv
-import fcntl
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
+
+from .shared_files import locked, rewritten
 
 #: What every line says of its run; the metrics follow, and runs may differ in them. Training is timed without its
 #: validations, and processor seconds are those of its own process: workers that load data are not in them.
@@ -57,33 +56,19 @@ class RawValues:
         return {self.key_of(line) for line in self.read()}
 
     def add(self, *lines: dict) -> None:
-        """Adds lines, in place of those of the same run. A reader sees the old file or the new one, never a part."""
+        """Adds lines, in place of those of the same run."""
         new = [{column: as_text(value) for column, value in line.items()} for line in lines]
         replaced = set(map(self.key_of, new))
-        with self._locked():
+        with locked(self.path.parent):
             lines = [line for line in self.read() if self.key_of(line) not in replaced] + new
             metrics = dict.fromkeys(column for line in lines for column in line if column not in self.columns)
-            draft = self.path.with_name(f'.{self.path.name}.{os.getpid()}')
-            with open(draft, 'w', newline='') as file:
+            with rewritten(self.path) as file:
                 writer = csv.DictWriter(file, [*self.columns, *metrics], restval='', lineterminator='\n')
                 writer.writeheader()
                 writer.writerows(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, self.path)
 
     def key_of(self, line: dict[str, str]) -> tuple[str, ...]:
         return tuple(str(line[column]) for column in self.key)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Holds the folder: the file itself is another one after every `add`."""
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
 
 def curve_values(path: Path) -> RawValues:

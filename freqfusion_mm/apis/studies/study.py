@@ -55,7 +55,7 @@ class Study:
     """A study as its YAML file says it; `options` hold for every row.
 
     `baseline` is the row that the others are compared with, `flops_shape` the input (C, H, W) whose multiply-adds are
-    counted, `robustness_images` how many of the first test images are corrupted and shifted; each may be None.
+    counted, `robustness_images` how many test images, spread evenly, are corrupted and shifted; each may be None.
     """
 
     path: Path

@@ -27,6 +27,7 @@ from ..runner import build_runner
 from ..unreadable import ReadableLoader, left_out_of_training, skip_unreadable_in_training
 from .costs import built, multiply_adds, parameters
 from .jobs import Job
+from .shared_files import locked, rewritten
 from .study import ROOT
 
 #: The training loss of a run: the mean of so many last iterations.
@@ -198,13 +199,20 @@ def device() -> str:
 
 
 def main(folder: Path) -> None:
-    """Runs the job of a folder."""
+    """Runs the job of a folder.
+
+    Raises:
+        SystemExit: another process runs in the folder, as one may whose parent was killed.
+    """
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
-    job = Job(**json.loads((folder / 'job.json').read_text()))
-    result = run(job, folder)
-    draft = folder / 'result.json.part'
-    draft.write_text(json.dumps(result))
-    draft.replace(folder / 'result.json')
+    try:
+        with locked(folder, wait=False):
+            job = Job(**json.loads((folder / 'job.json').read_text()))
+            result = run(job, folder)
+            with rewritten(folder / 'result.json') as file:
+                json.dump(result, file)
+    except BlockingIOError:
+        raise SystemExit(f'another run works in {folder}: wait for its end, or end it') from None
 
 
 if __name__ == '__main__':

@@ -32,8 +32,8 @@ def check_all(file: Path, scopes: Sequence[str], only: str | None, upsampler: st
     """Check the configs that `file` does not have yet.
 
     Args:
-        file: CSV with `FIELDS`, one row a place, or one for a config without any; the rows of a config are written as
-            soon as they are known.
+        file: CSV with `FIELDS` of one upsampler, one row a place, or one for a config without any; the rows of a config
+            are written as soon as they are known.
         scopes: 'mmdet', 'mmseg' or both.
         only: pattern of the configs' names; None: all.
         upsampler: of the training step; None: no step.
@@ -52,9 +52,9 @@ def check_all(file: Path, scopes: Sequence[str], only: str | None, upsampler: st
         (scope, name, path, upsampler)
         for scope in scopes
         for name, path in configs(scope)
-        if (scope, name) not in seen and (only is None or fnmatch(name, only))
+        if (scope, name) not in seen and asked(scope, name, scopes, only)
     ]
-    if not tasks and not any(only is None or fnmatch(name, only) for _, name in seen):
+    if not tasks and not any(asked(scope, name, scopes, only) for scope, name in seen):
         raise ValueError(f"no config's name matches {only}; they are like mask_rcnn/mask-rcnn_r50_fpn_1x_coco")
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -69,6 +69,11 @@ def check_all(file: Path, scopes: Sequence[str], only: str | None, upsampler: st
             opened.flush()
             if i % 50 == 0 or i == len(tasks):
                 print(f'{i} of {len(tasks)} configs, the last {task[1]}', file=sys.stderr, flush=True)
+
+
+def asked(scope: str, config: str, scopes: Sequence[str], only: str | None) -> bool:
+    """Is a config one of those that `check_all` is to check?"""
+    return scope in scopes and (only is None or fnmatch(config, only))
 
 
 def _prepare(answers: dict[tuple[str, str], tuple[str, str]]) -> None:

@@ -73,11 +73,16 @@ def _table(head: list[str], rows: list) -> str:
 
 def write(results: Results, severities: list[int], out: Path) -> None:
     """Writes robustness.csv (every number), summary.json and robustness.md (tables) into a folder."""
+    write_csv(results, out)
+    (out / 'summary.json').write_text(json.dumps(results.summary(), indent=1) + '\n')
+    (out / 'robustness.md').write_text(markdown(results, severities))
+
+
+def write_csv(results: Results, out: Path) -> None:
+    """Writes robustness.csv, of every number that there is, into a folder."""
     with open(out / 'robustness.csv', 'w', newline='') as file:
         table = csv.writer(file)
         table.writerow(['model', 'measured', 'kind', 'name', 'strength', 'percent'])
         for (title, kind, name, strength), value in results.values.items():
             measured = 'consistency' if kind == 'shift' else results.metric
             table.writerow([title, measured, kind, name, strength or '', f'{value:.4f}'])
-    (out / 'summary.json').write_text(json.dumps(results.summary(), indent=1) + '\n')
-    (out / 'robustness.md').write_text(markdown(results, severities))

@@ -1,0 +1,37 @@
+"""Files that several processes change: one at a time, and a reader sees the old file or the new one, never a part."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+@contextmanager
+def locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a folder (its files are other ones after every `rewritten`), when no other process holds it any more.
+
+    Raises:
+        BlockingIOError: another one does, and we do not `wait`.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def rewritten(path: Path) -> Iterator[TextIO]:
+    """A draft that takes the place of the file at the end; where that is an error, the file stays as it was."""
+    draft = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        with open(draft, 'w', newline='') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
