@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import all_gather_object
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -49,10 +50,10 @@ class ReadableLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches of what could be read.
+        """The batches of what could be read; after the last one, `failures` are those of all processes.
 
         Raises:
-            UnreadableImage: that was nothing.
+            UnreadableImage: that was nothing, in any process.
         """
         self.failures, some = [], False
         for batch, failures in self._loader:
@@ -62,7 +63,9 @@ class ReadableLoader:
             if batch is not None:
                 some = True
                 yield batch
-        if self.failures and not some:
+        shares = all_gather_object((self.failures, some))
+        self.failures = [failure for failures, _ in shares for failure in failures]
+        if self.failures and not any(some for _, some in shares):
             raise UnreadableImage(f'no image of the data set could be read; {summary(self.failures)}')
 
 

@@ -1,6 +1,9 @@
 """Bad files among good ones: each is named, the rest is read, in every kind of run."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,8 @@ from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
 from freqfusion_mm.apis.pixels import check_image  # noqa: E402
 from freqfusion_mm.apis.unreadable import ReadableLoader  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
 
 
 def cut(file):
@@ -135,6 +140,50 @@ def test_inside_wrappers_and_concatenations(world):
     loader = ReadableLoader(torch.utils.data.DataLoader(dataset, batch_size=6, collate_fn=list))
     sizes = [tuple(sample['inputs'].shape[1:]) for batch in loader for sample in batch]
     assert sizes == [(48, 72), (24, 36), (24, 36)] and len(loader.failures) == 3
+
+
+TWO = """
+import sys
+import torch
+from mmengine.dataset import DefaultSampler, pseudo_collate
+from freqfusion_mm.apis.config import load_config
+from freqfusion_mm.apis.data import build_dataset
+from freqfusion_mm.apis.errors import UnreadableImage
+from freqfusion_mm.apis.unreadable import ReadableLoader
+
+rank = int(sys.argv[1])
+torch.distributed.init_process_group('gloo', init_method=f'file://{sys.argv[2]}', rank=rank, world_size=2)
+dataset = build_dataset(load_config('config.py'))
+sampler = DefaultSampler(dataset, shuffle=False)
+loader = ReadableLoader(torch.utils.data.DataLoader(dataset, sampler=sampler, collate_fn=pseudo_collate))
+try:
+    print(sum(1 for _ in loader), len(loader.failures), all('bad' in failure for failure in loader.failures))
+except UnreadableImage as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('bad, said', [('bad1', ['2 1 True', '1 1 True']), ('bad1 bad2 bad3 bad4', ['no image'] * 2)])
+def test_each_of_two_processes_knows_what_the_other_could_not_read(world, bad, said):
+    """Of the second one's two images one is bad: the first says so. And where nothing can be read, none waits."""
+    names = ['bad2', 'bad1', 'bad3', 'bad4']
+    for name in names:
+        path = world.image(f'{names.index(name)}-{name}.png')
+        if name in bad.split():
+            cut(path)
+    world.config()
+    children = [
+        subprocess.Popen(
+            [sys.executable, '-c', TWO, str(rank), str(world.folder / 'meet')],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+        )
+        for rank in range(2)
+    ]
+    lines = [child.communicate(timeout=300)[0].splitlines()[-1] for child in children]
+    assert all(line.startswith(wanted) for line, wanted in zip(lines, said)), lines
 
 
 def test_a_bug_in_a_step_is_none_of_a_file(world):
