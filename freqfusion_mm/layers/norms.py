@@ -14,9 +14,15 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class GroupNorm(nn.GroupNorm):
-    """`nn.GroupNorm` that takes a group of a single value in training too: its bias is what is left of it."""
+    """`nn.GroupNorm` that takes a group of a single value in training too: its bias is what is left of it.
+
+    On a CPU, torch's backward pass ends the process where a map in channels last needs no gradient and the weights do
+    (seen with torch 2.13, up to about 32x32 pixels): such a map is made contiguous.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == 'cpu' and torch.is_grad_enabled() and not x.requires_grad:
+            x = x.contiguous()
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 

@@ -189,6 +189,11 @@ def check_pair(layer: nn.Module, lr_feat: Tensor, hr_feat: Tensor | None) -> Non
             )
     if lr_feat.shape[0] != hr_feat.shape[0]:
         raise ValueError(f'lr_feat and hr_feat must have one batch size, got {lr_feat.shape[0]} and {hr_feat.shape[0]}')
+    check_sizes(lr_feat, hr_feat)
+
+
+def check_sizes(lr_feat: Tensor, hr_feat: Tensor) -> None:
+    """One clear error for two maps in the wrong order."""
     if hr_feat.shape[-2] < lr_feat.shape[-2] or hr_feat.shape[-1] < lr_feat.shape[-1]:
         raise ValueError(
             f'hr_feat must be at least as large as lr_feat, got {tuple(hr_feat.shape[-2:])} and '

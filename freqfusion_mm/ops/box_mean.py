@@ -18,7 +18,7 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
     windows.
 
     Args:
-        x: [N, C, H, W].
+        x: [N, C, H, W], any float dtype.
         radius: the window is `2 * radius + 1` wide.
 
     Returns:
@@ -30,6 +30,8 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
     """
     if x.dim() != 4:
         raise ValueError(f'x must be [N, C, H, W], got shape {tuple(x.shape)}')
+    if not x.is_floating_point():
+        raise TypeError(f'x must be floating point, got {x.dtype}')
     if radius < 0:
         raise ValueError(f'radius must not be negative, got {radius}')
     return _box_mean(x, radius)

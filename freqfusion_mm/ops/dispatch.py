@@ -182,11 +182,15 @@ class Operator:
 
     def _forward(self, *args) -> Tensor:
         *args, impl = args
+        if len(args[0]) == 0:  # a batch of none, which no way to compute has to think of
+            return self.fake(*args)
         result = self.pick(impl, *args).forward(*args)
         return result.contiguous(memory_format=layout(args[self.like]))
 
     def _backward(self, grad: Tensor, *args) -> list[Tensor]:
         *args, impl, needs = args
+        if len(args[0]) == 0:
+            return [torch.zeros_like(each) for each, need in zip(args, needs) if need]
         grads = self.pick(impl, *args).backward(grad, *args, needs=needs)
         return [
             result.to(like.dtype).contiguous(memory_format=layout(like))

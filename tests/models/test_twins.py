@@ -102,6 +102,32 @@ def test_odd_sizes_initialisation_and_every_gradient(name, upsample_cfg):
     assert not [key for key, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
 
 
+@pytest.mark.parametrize('name', TWINS)
+def test_training_starts_as_that_of_the_stock_module(name):
+    """Weights of one spread, and constants, but for what upsamples."""
+    twin = TWINS[name]
+    if twin.stock is None:
+        pytest.skip('this framework lacks the stock module')
+    modules = twin.stock(**copy.deepcopy(twin.options)), build(name, upsample_cfg=dict(type=twin.interpolation))
+    for module in modules:
+        torch.manual_seed(0)
+        part = getattr(module, 'side_adapter_network', module)  # as above
+        getattr(part, 'init_weights', lambda: None)()  # mmengine starts what has none as it was built
+    theirs, ours = (dict(module.named_parameters()) for module in modules)
+    differing = {}
+    for key, weight in theirs.items():
+        if weight.numel() == 1:
+            continue
+        spreads = [each.std().item() for each in (weight, ours[key])]
+        if min(spreads) == 0:
+            same = spreads[0] == spreads[1] and torch.equal(weight.mean(), ours[key].mean())
+        else:  # of n numbers the spread is known to 1 / sqrt(2 n) of itself
+            same = abs(spreads[0] / spreads[1] - 1) < 5 / weight.numel() ** 0.5
+        if not same:
+            differing[key] = spreads
+    assert not differing
+
+
 @pytest.mark.parametrize('name', MAPS)
 def test_maps_that_do_not_fit_are_named(name):
     twin = TWINS[name]

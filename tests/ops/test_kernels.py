@@ -35,6 +35,10 @@ def test_kernels_of_half_precision_logits_are_float32_and_finite(scale):
 def test_kernels_refuse_other_channels():
     with pytest.raises(ValueError, match=r'\[N, G \* 9, H, W\].*got shape \(1, 10, 4, 4\)'):
         normalize_kernels(torch.zeros(1, 10, 4, 4), 3)
+    with pytest.raises(ValueError, match='kernel_size must be positive, got 0'):
+        normalize_kernels(torch.zeros(1, 9, 4, 4), 0)
+    with pytest.raises(ValueError, match=r'window must be \[3, 3\], got shape \(5, 5\)'):
+        normalize_kernels(torch.zeros(1, 9, 4, 4), 3, torch.ones(5, 5))
 
 
 @pytest.mark.parametrize('size', [(6, 7), (1, 1), (2, 5)])
@@ -115,3 +119,8 @@ def test_box_mean_is_an_operator(layout):
 def test_box_mean_bad_input(x, radius, wanted):
     with pytest.raises(ValueError, match=re.escape(wanted)):
         box_mean(x, radius)
+
+
+def test_box_mean_of_whole_numbers():
+    with pytest.raises(TypeError, match='floating point, got torch.int64'):
+        box_mean(torch.ones(1, 1, 2, 2, dtype=torch.long), 1)

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layouts import GroupedConv2d
 from ..reference import ReferenceNames
+from ..windows import check_positive
 from .conv_norm_act import ConvNormAct, NormAct
 from .hierarchical_fusion import HierarchicalFusion
 
@@ -69,6 +71,7 @@ class EESP(ReferenceNames):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        check_positive(num_branches=num_branches)
         if in_channels % num_branches or out_channels % num_branches**2:
             raise ValueError(
                 f'in_channels must be a multiple of num_branches={num_branches}, and out_channels of its '
@@ -80,7 +83,7 @@ class EESP(ReferenceNames):
         self.residual = stride == 1 and in_channels == out_channels
         self.reduce = ConvNormAct(in_channels, width, groups=num_branches, eps=eps)
         self.branches = nn.ModuleList(
-            nn.Conv2d(width, width, 3, stride, dilation, dilation, groups=width, bias=False)
+            GroupedConv2d(width, width, 3, stride, dilation, dilation, groups=width, bias=False)
             for dilation in eesp_dilations(num_branches, receptive_limit)
         )
         self.fusion = HierarchicalFusion(chain)

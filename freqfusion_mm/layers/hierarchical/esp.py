@@ -7,6 +7,7 @@ Source: sacmehta/ESPNet (afe71c3, MIT), written anew. Ours joins the block and i
 from torch import Tensor, nn
 
 from ..reference import ReferenceNames
+from ..windows import check_positive
 from .conv_norm_act import NormAct
 from .hierarchical_fusion import HierarchicalFusion
 
@@ -57,6 +58,7 @@ class ESP(ReferenceNames):
         eps: float = 1e-3,
     ) -> None:
         super().__init__()
+        check_positive(num_branches=num_branches)
         width = out_channels // num_branches
         if stride not in (1, 2):
             raise ValueError(f'stride must be 1 or 2, got {stride}')

@@ -20,7 +20,7 @@ from ..norms import group_norm
 from ..protocol import GuidedUpsampler, without_autocast
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_windows
+from ..windows import check_positive, check_windows
 
 #: Samples that share one convolution, which multiplies each by the kernels of all: beyond, it takes longer than two.
 SHARING = 8
@@ -71,8 +71,7 @@ class A2U(ReferenceNames, GuidedUpsampler):
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
         check_windows(kernel_size=kernel_size)
-        if encoder_kernel < 1:
-            raise ValueError(f'encoder_kernel must be positive, got {encoder_kernel}')
+        check_positive(encoder_kernel=encoder_kernel)
         self.kernel_size = kernel_size
         self.encoder_kernel = encoder_kernel
         self.first_filter = nn.Conv2d(hr_channels, 1, 1)

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ...ops.reassembly.border import PADDINGS
 from ..inside import Inside, by_taps
 from ..registry import register_upsampler
+from ..windows import check_positive, check_windows
 from .fixed_ratio import FixedRatioUpsampler
 
 
@@ -29,7 +31,7 @@ class CARAFE(FixedRatioUpsampler):
         groups: channel groups that have kernels of their own (mmcv: up_group).
         encoder_kernel, encoder_dilation: of the convolution that predicts kernels.
         compressed_channels: its width.
-        padding: border rule of the reassembly, 'zeros' or 'reflect'.
+        padding: border rule of the reassembly, 'zeros', 'reflect' or 'replicate'.
         with_cp: make activations again in the backward pass: less memory, more time.
     """
 
@@ -49,9 +51,11 @@ class CARAFE(FixedRatioUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, scale_factor, with_cp)
-        if kernel_size % 2 == 0 or encoder_kernel % 2 == 0:
-            raise ValueError(f'kernel_size and encoder_kernel must be odd, got {kernel_size} and {encoder_kernel}')
-        if lr_channels % groups:
+        check_windows(kernel_size=kernel_size, encoder_kernel=encoder_kernel)
+        check_positive(encoder_dilation=encoder_dilation, compressed_channels=compressed_channels)
+        if padding not in PADDINGS:
+            raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+        if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
         self.kernel_size = kernel_size
         self.groups = groups

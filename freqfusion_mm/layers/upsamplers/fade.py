@@ -14,7 +14,7 @@ from ..inside import Inside, by_taps
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_windows
+from ..windows import check_positive, check_windows
 
 
 @register_upsampler('FADE')
@@ -85,6 +85,7 @@ class FADE(ReferenceNames, GuidedUpsampler):
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
         check_windows(kernel_size=kernel_size, encoder_kernel=encoder_kernel)
+        check_positive(compressed_channels=compressed_channels)
         if source not in ('both', 'hr'):
             raise ValueError(f"source must be 'both' or 'hr', got {source!r}")
         if gated is None:

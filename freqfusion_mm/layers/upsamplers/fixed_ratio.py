@@ -4,7 +4,16 @@ from torch import Tensor
 
 from ...ops import resize_nearest
 from ..inside import Inside
-from ..protocol import Upsampler, check_dtypes, check_ratio, keep_layout, no_samples, step_sizes, with_sample
+from ..protocol import (
+    Upsampler,
+    check_dtypes,
+    check_ratio,
+    check_sizes,
+    keep_layout,
+    no_samples,
+    step_sizes,
+    with_sample,
+)
 from ..recomputation import recomputed
 
 
@@ -29,19 +38,21 @@ class FixedRatioUpsampler(Upsampler):
 
         Args:
             lr_feat: [B, lr_channels, h, w].
-            hr_feat: [B, hr_channels, H, W], of which the size alone matters; None: `H, W = s*h, s*w`.
+            hr_feat: [B, hr_channels, H, W], at least as large; the size alone matters. None: `H, W = s*h, s*w`.
 
         Returns:
             [B, lr_channels, H, W] in the memory format of `lr_feat`.
 
         Raises:
-            ValueError: a map that is not 4-D, of no pixel, or of other channels.
+            ValueError: a map that is not 4-D, of no pixel, or of other channels; maps in the wrong order.
             TypeError: map and weights of two dtypes, outside autocast.
         """
         if lr_feat.dim() != 4 or lr_feat.shape[1] != self.lr_channels or 0 in lr_feat.shape[-2:]:
             raise ValueError(
                 f'lr_feat must be a non-empty map [B, {self.lr_channels}, h, w], got shape {tuple(lr_feat.shape)}'
             )
+        if hr_feat is not None:
+            check_sizes(lr_feat, hr_feat)
         check_dtypes(self, lr_feat)
         if no_samples(lr_feat):
             return self(with_sample(lr_feat), hr_feat)[:0]

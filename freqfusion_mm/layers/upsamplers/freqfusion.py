@@ -17,7 +17,7 @@ from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples
 from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_windows
+from ..windows import check_positive, check_windows
 from .adaptive_filter import AdaptiveFilter
 from .offset_generator import OffsetGenerator
 
@@ -140,6 +140,7 @@ class FreqFusion(ReferenceNames, Fusion):
         super().__init__()
         windows = dict(lowpass_kernel=lowpass_kernel, highpass_kernel=highpass_kernel, encoder_kernel=encoder_kernel)
         check_windows(**windows, resample_kernel=resample_kernel or encoder_kernel)
+        check_positive(encoder_dilation=encoder_dilation)
         if groups < 1 or lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
             raise ValueError(
                 f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
@@ -159,7 +160,8 @@ class FreqFusion(ReferenceNames, Fusion):
                 f'initial_fusion=True and semi_conv=True, got {initial_fusion} and {semi_conv}'
             )
         if compressed_channels is None:
-            compress_ratio = compress_ratio or min(8, lr_channels + hr_channels)
+            compress_ratio = min(8, lr_channels + hr_channels) if compress_ratio is None else compress_ratio
+            check_positive(compress_ratio=compress_ratio)
             compressed_channels = (lr_channels + hr_channels) // compress_ratio
         if compressed_channels < 1:
             raise ValueError(
@@ -276,12 +278,17 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def _fuse(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         lr_up = lr_feat
-        for guide in step_guides(lr_feat, hr_feat):
-            lr_up, sharpened, _ = self.fuse_step(lr_up, guide)
+        *earlier, guide = step_guides(lr_feat, hr_feat)
+        for each in earlier:
+            lr_up, *_ = self.fuse_step(lr_up, each, sharpen=False)
+        lr_up, sharpened, _ = self.fuse_step(lr_up, guide)
         return keep_layout(lr_up, lr_feat), keep_layout(sharpened, hr_feat)
 
-    def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [B, G*k*k, H, W]."""
+    def fuse_step(self, lr_feat: Tensor, hr_feat: Tensor, sharpen: bool = True) -> tuple[Tensor, Tensor, Tensor | None]:
+        """One step, up to the ratio 2: upsampled `lr_feat`, sharpened `hr_feat`, low-pass kernels [B, G*k*k, H, W].
+
+        `hr_feat` stays as it is without `sharpen`, for the steps on the way, whose guides nobody reads.
+        """
         if self.lr_compressor is None:
             return self._interpolate(lr_feat, hr_feat), hr_feat, None
         lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
@@ -291,7 +298,7 @@ class FreqFusion(ReferenceNames, Fusion):
             lr_up = self.lowpass_filter.smooth(lr_up, kernels)
         if self.offset_generator is not None:
             lr_up = self.offset_generator(lr, hr, lr_up)
-        if self.highpass:
+        if self.highpass and sharpen:
             hr_feat = self.highpass_filter.sharpen(hr_feat, highpass, self.highpass_residual)
         return lr_up, hr_feat, kernels
 
@@ -304,7 +311,7 @@ class FreqFusion(ReferenceNames, Fusion):
             return None  # interpolation is not shown
         *earlier, guide = step_guides(lr_feat, hr_feat)
         for each in earlier:
-            lr_feat = self.fuse_step(lr_feat, each)[0]
+            lr_feat = self.fuse_step(lr_feat, each, sharpen=False)[0]
         lr, hr, lowpass, highpass = self._predict(lr_feat, guide)
         kernels = by_taps(self.lowpass_filter.kernels(lowpass), self.lowpass_kernel)
         inside = Inside(tuple(lr_feat.shape[-2:]), kernels, by_taps(lowpass, self.lowpass_kernel))

@@ -20,7 +20,8 @@ class GuidedFilter(nn.Module):
         `mean(a) * guide + mean(b)` over the windows that hold it. Windows are cut at the border and averaged over what
         is left of them. With `subsample` s the model is fitted to the pixels 0, s, 2s, ... (H // s of them) with the
         radius `radius // s`, and its means are brought back bilinearly, `align_corners=False`.
-        `target = a * guide + b` with constant a and b, and `eps = 0`, is returned as it is.
+        `target = a * guide + b` with constant a and b, and `eps = 0`, is returned as it is; a window of equal pixels
+        has a = 0.
 
     Args:
         radius: of the square windows, `2 * radius + 1` pixels wide, at the full size.
@@ -67,7 +68,11 @@ class GuidedFilter(nn.Module):
         means = box_mean(torch.cat([coarse_guide, coarse_target, *products], dim=1), radius)
         mean_guide, mean_target, mean_product, mean_square = means.split(channels, dim=1)
         variance = (mean_square - mean_guide * mean_guide).clamp(min=0)
-        slope = (mean_product - mean_guide * mean_target) / (variance + self.eps)
+        covariance = mean_product - mean_guide * mean_target
+        if self.eps == 0:
+            flat = variance == 0
+            variance, covariance = variance.masked_fill(flat, 1), covariance.masked_fill(flat, 0)
+        slope = covariance / (variance + self.eps)
         model = box_mean(torch.cat([slope, mean_target - slope * mean_guide], dim=1), radius)
         if self.subsample > 1:
             model = F.interpolate(model, guide.shape[-2:], mode='bilinear', align_corners=False)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ...ops.functorch import transforming
 from ...ops.library import compiling
 from ..borders import repeat_border
+from ..layouts import fastest_layout, right_layout
 from ..norms import GroupNorm
 from ..protocol import autocasting
 from ..reference import ReferenceNames
@@ -39,7 +40,7 @@ class PairedDifferenceConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, groups: int = 1) -> None:
         super().__init__()
         check_windows(kernel_size=kernel_size)
-        if in_channels % groups or out_channels % groups:
+        if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f'groups must divide in_channels={in_channels} and out_channels={out_channels}, got {groups}'
             )
@@ -53,17 +54,11 @@ class PairedDifferenceConv(nn.Module):
         key, query = fastest_layout(key), fastest_layout(query)
         reach_y, reach_x = (d * (size // 2) for d, size in zip(dilation, self.weight.shape[-2:]))
         key = repeat_border(key, (reach_x, reach_x, reach_y, reach_y))
-        centre = self.weight.sum(dim=(-2, -1), keepdim=True)
-        out = F.conv2d(key, self.weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
+        weight = right_layout(self.weight)
+        centre = weight.sum(dim=(-2, -1), keepdim=True)
+        out = F.conv2d(key, weight, self.bias.flatten(), dilation=dilation, groups=self.groups)
         at_centre = F.conv2d(query, centre, groups=self.groups)
         return out - at_centre if transforming() else out.sub_(at_centre)  # in place: the widest map of all
-
-
-def fastest_layout(x: Tensor) -> Tensor:
-    """Channels last on a CPU: oneDNN's grouped convolutions, their backward passes above all, are faster so."""
-    if x.device.type != 'cpu' or transforming():
-        return x
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
@@ -109,7 +104,7 @@ class PairedDifferenceSimilarity(ReferenceNames):
     ) -> None:
         super().__init__()
         for name, channels in (('in_channels', in_channels), ('mid_channels', mid_channels)):
-            if channels % norm_groups:
+            if norm_groups < 1 or channels % norm_groups:
                 raise ValueError(f'norm_groups must divide {name}={channels}, got {norm_groups}')
         self.norm = GroupNorm(norm_groups, in_channels)
         self.conv = PairedDifferenceConv(in_channels, mid_channels, kernel_size, groups)

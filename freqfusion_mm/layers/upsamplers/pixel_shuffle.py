@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import register_upsampler
+from ..windows import check_windows
 from .fixed_ratio import FixedRatioUpsampler
 
 
@@ -35,8 +36,7 @@ class PixelShuffle(FixedRatioUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, scale_factor, with_cp)
-        if kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd, got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         self.kernel_size = kernel_size
         self.upsample_conv = nn.Conv2d(
             lr_channels, lr_channels * scale_factor**2, kernel_size, padding=kernel_size // 2

@@ -16,7 +16,7 @@ from ..norms import ChannelNorm, group_norm
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_windows
+from ..windows import check_positive, check_windows
 
 
 @register_upsampler('SAPA')
@@ -84,6 +84,7 @@ class SAPA(ReferenceNames, GuidedUpsampler):
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
         check_windows(kernel_size=kernel_size)
+        check_positive(compressed_channels=compressed_channels)
         if norm not in _NORMS:
             raise ValueError(f'norm must be one of {tuple(_NORMS)}, got {norm!r}')
         if not embedding and (gated or lr_channels != hr_channels):

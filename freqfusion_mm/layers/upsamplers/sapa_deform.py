@@ -14,6 +14,7 @@ from ..norms import group_norm
 from ..protocol import GuidedUpsampler, check_ratio, step_guides
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
+from ..windows import check_positive
 from .point_sampling import samples
 
 
@@ -79,8 +80,7 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
         if groups < 1 or lr_channels % groups:
             raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
         check_ratio(scale_factor)
-        if points < 1:
-            raise ValueError(f'points must be at least 1, got {points}')
+        check_positive(points=points, compressed_channels=compressed_channels)
         self.scale_factor = scale_factor
         self.points = points
         self.groups = groups

@@ -18,6 +18,21 @@ from freqfusion_mm.layers import ESP, ConvNormAct, NormAct, ReferenceNames
 EPS = 1e-3
 
 
+def released_parts(options: dict, *more: str) -> dict:
+    """The keywords of a head whose convolutions, norms and activations are those of the released weights.
+
+    Raises:
+        ValueError: one that chooses others.
+    """
+    given = [name for name in ('conv_cfg', 'norm_cfg', 'act_cfg', *more) if options.get(name)]
+    if given:
+        remedy = "; sync_bn='torch' in the config synchronises the norms of a model" if 'norm_cfg' in given else ''
+        raise ValueError(
+            f'{", ".join(given)}: the parts of this head are those of its released weights, leave it out{remedy}'
+        )
+    return {'init_cfg': None, **options}
+
+
 class ESPNetCHead(ReferenceNames, BaseDecodeHead):
     """A 1x1 convolution without bias on one map.
 
@@ -25,7 +40,7 @@ class ESPNetCHead(ReferenceNames, BaseDecodeHead):
         downsample_labels: train against labels shrunk (nearest) to the logits, as the authors do, rather than
             logits enlarged to the labels.
         kwargs: `in_channels`, `in_index`, `channels` (unused), `num_classes` and the other keywords of
-            mmsegmentation's decode heads; unknown ones are refused.
+            mmsegmentation's decode heads; unknown ones are refused, and those of its parts.
 
     Example:
         >>> head = ESPNetCHead(in_channels=256, in_index=2, channels=256, num_classes=20)
@@ -36,7 +51,7 @@ class ESPNetCHead(ReferenceNames, BaseDecodeHead):
     reference_keys = {'classifier.conv': 'classify'}
 
     def __init__(self, *, downsample_labels: bool = True, **kwargs) -> None:
-        super().__init__(**{'init_cfg': None, **kwargs})
+        super().__init__(**{'dropout_ratio': 0, **released_parts(kwargs, 'dropout_ratio')})
         self.downsample_labels = downsample_labels
         del self.conv_seg
         self.classify = nn.Conv2d(self.in_channels, self.num_classes, 1, bias=False)
@@ -65,7 +80,8 @@ class ESPNetHead(ReferenceNames, BaseDecodeHead):
     Args:
         chain: of the hierarchical fusion in the decoder's ESP block, see `layers.ESP`.
         kwargs: `in_channels` ([16, 131, 256], or 19 first with `fine_map='reinforced'`), `in_index`, `num_classes`,
-            `channels` (unused) and the other keywords of mmsegmentation's decode heads; unknown ones are refused.
+            `channels` (unused) and the other keywords of mmsegmentation's decode heads; unknown ones are refused, and
+            those of its parts.
 
     Example:
         >>> head = ESPNetHead(in_channels=[16, 131, 256], in_index=[0, 1, 2], channels=20, num_classes=20)
@@ -89,7 +105,8 @@ class ESPNetHead(ReferenceNames, BaseDecodeHead):
     def __init__(self, *, in_channels: Sequence[int], chain: str = 'dilated', **kwargs) -> None:
         if isinstance(in_channels, int) or len(in_channels) != 3:
             raise ValueError(f'in_channels must be three numbers, for strides 2, 4 and 8, got {in_channels!r}')
-        super().__init__(in_channels=in_channels, input_transform='multiple_select', **{'init_cfg': None, **kwargs})
+        options = {'dropout_ratio': 0, **released_parts(kwargs, 'dropout_ratio')}
+        super().__init__(in_channels=in_channels, input_transform='multiple_select', **options)
         del self.conv_seg
         fine, middle, coarse = in_channels
         classes = self.num_classes

@@ -23,6 +23,8 @@ from freqfusion_mm.layers import (
 )
 from freqfusion_mm.layers.hierarchical.pyramid_pool import upsample
 
+from .espnet_head import released_parts
+
 
 class ESPNetV2Head(ReferenceNames, BaseDecodeHead):
     """EdgeNets' decoder: efficient pyramid pooling from coarse to fine, gated skips added.
@@ -35,7 +37,7 @@ class ESPNetV2Head(ReferenceNames, BaseDecodeHead):
         widths: channels after the first three pyramids.
         width: of the pyramids' narrow map; None: `min(num_classes // 2, 16)`.
         kwargs: `in_channels` (fine to coarse, four), `in_index`, `num_classes`, `channels` (unused) and the other
-            keywords of mmsegmentation's decode heads; unknown ones are refused.
+            keywords of mmsegmentation's decode heads; unknown ones are refused, and those of its parts.
 
     Example:
         >>> head = ESPNetV2Head(in_channels=[16, 32, 64, 128], in_index=[0, 1, 2, 3], channels=32, num_classes=20,
@@ -60,7 +62,8 @@ class ESPNetV2Head(ReferenceNames, BaseDecodeHead):
         **kwargs,
     ) -> None:
         check_levels(in_channels, kwargs)
-        super().__init__(in_channels=in_channels, input_transform='multiple_select', **{'init_cfg': None, **kwargs})
+        options = {'dropout_ratio': 0, **released_parts(kwargs, 'dropout_ratio')}
+        super().__init__(in_channels=in_channels, input_transform='multiple_select', **options)
         del self.conv_seg
         width = min(self.num_classes // 2, 16) if width is None else width
         if width < 1:
@@ -93,7 +96,7 @@ class EESPNetSegHead(ReferenceNames, BaseDecodeHead):
         dropout_ratio: before both classifiers; the authors have 0.1 with scale 0.5 and 0.2 above.
         chain: of the hierarchical fusion in the EESP block.
         kwargs: `in_channels` (fine to coarse, four), `in_index`, `num_classes`, `channels` (unused) and the other
-            keywords of mmsegmentation's decode heads; unknown ones are refused.
+            keywords of mmsegmentation's decode heads; unknown ones are refused, and those of its parts.
 
     Example:
         >>> head = EESPNetSegHead(in_channels=[16, 32, 64, 128], in_index=[0, 1, 2, 3], channels=32, num_classes=20,
@@ -118,7 +121,7 @@ class EESPNetSegHead(ReferenceNames, BaseDecodeHead):
             in_channels=in_channels,
             input_transform='multiple_select',
             dropout_ratio=dropout_ratio,
-            **{'init_cfg': None, **kwargs},
+            **released_parts(kwargs),
         )
         del self.conv_seg
         c1, c2, c3, c4 = in_channels

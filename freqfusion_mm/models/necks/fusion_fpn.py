@@ -62,7 +62,7 @@ class FusionFPN(DeepToShallow, BaseModule):
             'norm')`.
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
             `layers.read_upsample_cfg`. FPN's own spelling `dict(mode='nearest')` is understood.
-        init_cfg: None: Xavier uniform for lateral and output convs, while a fusion keeps its own
+        init_cfg: None: Xavier uniform for all convs but the fusions', which keep their own
             initialisation. A config given here is applied to all layers, the fusions' included.
 
     Raises:
@@ -210,8 +210,8 @@ class FusionFPN(DeepToShallow, BaseModule):
         first = not self.is_init
         super().init_weights()
         if first and not self.init_cfg:
-            for convs in (self.lateral_convs, self.fpn_convs):
-                for module in convs.modules():
+            for name, part in self.named_children():
+                for module in part.modules() if name != 'fusions' else ():
                     if isinstance(module, nn.Conv2d):
                         xavier_init(module, distribution='uniform')
 

@@ -7,6 +7,7 @@ Source: results and weight names of mmdet's PAFPN, FPN_DropBlock and CLRFPN, wri
 """
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 from mmcv.cnn import ConvModule
@@ -67,7 +68,8 @@ class FusionPAFPN(FusionFPN):
 
     def __init__(self, in_channels, out_channels, num_outs, *args, **kwargs) -> None:
         super().__init__(in_channels, out_channels, num_outs, *args, **kwargs)
-        options = {name: kwargs.get(name) for name in ('conv_cfg', 'norm_cfg', 'act_cfg')}
+        given = signature(FusionFPN).bind(in_channels, out_channels, num_outs, *args, **kwargs).arguments
+        options = {name: given.get(name) for name in ('conv_cfg', 'norm_cfg', 'act_cfg')}
         convs = nn.ModuleList(), nn.ModuleList()
         self.downsample_convs, self.pafpn_convs = convs
         for made, stride in zip(convs, (2, 1)):
@@ -115,6 +117,10 @@ class FusionCLRFPN(FusionFPN):
     ) -> None:
         end_level = end_level if end_level == -1 else end_level - 1
         super().__init__(in_channels, out_channels, num_outs, start_level, end_level, *args, **kwargs)
+
+    def init_weights(self) -> None:
+        """Without FPN's Xavier, as CLRFPN, which stays as it was built."""
+        super(FusionFPN, self).init_weights()
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """As `FusionFPN`, of the first maps."""

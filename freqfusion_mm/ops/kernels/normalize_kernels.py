@@ -33,18 +33,23 @@ def normalize_kernels(logits: Tensor, kernel_size: int, window: Tensor | None = 
         of times in the logits and in a window that requires it.
 
     Raises:
-        ValueError: channels that are no whole number of kernels; an impl that is none, or cannot run here.
+        ValueError: channels that are no whole number of kernels; a window of another size; an impl that is none, or
+            cannot run here.
 
     Example:
         >>> kernels = normalize_kernels(torch.randn(1, 18, 4, 4), kernel_size=3)
         >>> torch.allclose(kernels.view(1, 2, 9, 4, 4).sum(dim=2), torch.ones(1, 2, 4, 4))
         True
     """
+    if kernel_size < 1:
+        raise ValueError(f'kernel_size must be positive, got {kernel_size}')
     taps = kernel_size**2
     if logits.dim() != 4 or logits.shape[1] % taps:
         raise ValueError(
             f'logits must be [N, G * {taps}, H, W] for kernel_size={kernel_size}, got shape {tuple(logits.shape)}'
         )
+    if window is not None and tuple(window.shape) != (kernel_size, kernel_size):
+        raise ValueError(f'window must be [{kernel_size}, {kernel_size}], got shape {tuple(window.shape)}')
     if window is not None and window.requires_grad:
         if impl not in ('auto', 'reference'):
             raise ValueError(f"impl={impl!r} has no gradient for the window: use impl='auto', or a window without")

@@ -14,6 +14,7 @@ def why_not(*args) -> None:
 
 def backward(grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int) -> Tensor:
     """Gradient of logits that had `dtype`; `kernels` is the result, `grad` its gradient. Differentiable in both."""
-    n, _, height, width = kernels.shape
-    kernels, grad = (tensor.reshape(n, -1, kernel_size**2, height, width) for tensor in (kernels, grad))
+    n, channels, height, width = kernels.shape
+    taps = kernel_size**2
+    kernels, grad = (tensor.reshape(n, channels // taps, taps, height, width) for tensor in (kernels, grad))
     return torch.ops.aten._softmax_backward_data(grad, kernels, 2, kernels.dtype).flatten(1, 2).to(dtype)

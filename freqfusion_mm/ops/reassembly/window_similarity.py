@@ -44,7 +44,8 @@ def window_similarity(
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f'kernel_size must be odd and positive (the window is centred), got {kernel_size}')
-    if query.dim() != 4 or key.dim() != 4 or query.shape[:2] != key.shape[:2] or 0 in (*query.shape, *key.shape):
+    sizes = query.shape[1:] + key.shape[1:]
+    if query.dim() != 4 or key.dim() != 4 or query.shape[:2] != key.shape[:2] or 0 in sizes:
         raise ValueError(
             'query and key must be non-empty maps [N, C, H, W] and [N, C, h, w], '
             f'got shapes {tuple(query.shape)} and {tuple(key.shape)}'

@@ -135,6 +135,8 @@ def test_down_sampler_without_reinforcement():
     'call, words',
     [
         (lambda: ESP(20, 22, chain='all'), 'multiple of num_branches=5'),
+        (lambda: ESP(8, 8, num_branches=0), 'num_branches must be positive, got 0'),
+        (lambda: EESP(8, 8, num_branches=0), 'num_branches must be positive, got 0'),
         (lambda: ESP(20, 4), 'at least num_branches=5'),
         (lambda: ESP(20, 20, stride=3), 'stride must be 1 or 2'),
         (lambda: ESP(20, 25, residual=True), 'residual needs stride 1'),

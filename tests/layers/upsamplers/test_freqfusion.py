@@ -176,6 +176,16 @@ def test_repetition_equals_two_steps(assert_same):
         assert_same(actual, expected)
 
 
+def test_only_the_last_step_sharpens_the_map_that_is_returned(monkeypatch):
+    fusion = FreqFusion(16, 8, compressed_channels=4, initial_highpass=False)
+    sizes, sharpen = [], fusion.highpass_filter.sharpen
+    monkeypatch.setattr(
+        fusion.highpass_filter, 'sharpen', lambda x, *args: sizes.append(x.shape[-1]) or sharpen(x, *args)
+    )
+    fusion(torch.randn(1, 16, 3, 4), torch.randn(1, 8, 24, 32))
+    assert sizes == [32]
+
+
 def test_inits():
     released = FreqFusion(64, 64, compressed_channels=64).offset_generator
     intended = FreqFusion(64, 64, compressed_channels=64, init='intended').offset_generator
@@ -193,6 +203,8 @@ def test_inits():
         (dict(init='zeros'), 'init must be one of'),
         (dict(resample_direction='sim'), "direction must be 'concat' or 'similarity'"),
         (dict(upsample_mode='area'), 'upsample_mode must be one of'),
+        (dict(compress_ratio=0), 'compress_ratio must be positive, got 0'),
+        (dict(encoder_dilation=0), 'encoder_dilation must be positive, got 0'),
         (dict(compress_ratio=100), 'compressed_channels must be positive, got 0'),
     ],
 )

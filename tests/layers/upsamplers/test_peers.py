@@ -201,7 +201,7 @@ def test_published_parameters(make, stages, published, digits):
         (lambda: FADE(8, 8, source='lr'), "source must be 'both' or 'hr', got 'lr'"),
         (lambda: SAPA(8, 6, embedding=False), 'lr_channels=8 and hr_channels=6'),
         (lambda: SAPADeform(6, 6, groups=4), 'groups must divide lr_channels=6, got 4'),
-        (lambda: SAPADeform(6, 6, points=0), 'points must be at least 1'),
+        (lambda: SAPADeform(6, 6, points=0), 'points must be positive, got 0'),
         (lambda: FADE(8, 8, kernel_size=4), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, kernel_size=2), 'kernel_size must be odd'),
         (lambda: SAPA(8, 8, norm='batch'), "norm must be one of .*, got 'batch'"),

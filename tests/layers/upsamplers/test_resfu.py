@@ -226,6 +226,16 @@ def test_guided_filter_returns_a_linear_image_of_the_guide(assert_same):
     assert_same(GuidedFilter(2, eps=0, subsample=1)(guide, 3 * guide - 7), 3 * guide - 7)
 
 
+def test_guided_filter_without_regularisation_of_a_flat_guide():
+    """Half of the windows hold one value alone: nothing is a slope there."""
+    guide = torch.ones(1, 1, 6, 12, dtype=torch.float64)
+    guide[..., 8:] = torch.randn(6, 4)
+    guide.requires_grad_()
+    out = GuidedFilter(1, eps=0, subsample=1)(guide, torch.full_like(guide, 5.0))
+    assert (out - 5).abs().max() < 1e-12
+    assert torch.isfinite(torch.autograd.grad(out.square().sum(), guide)[0]).all()
+
+
 @pytest.mark.parametrize('subsample', [1, 2, 4])
 def test_guided_filter_derivative(subsample):
     pair = [torch.randn(1, 1, 5, 6, dtype=torch.float64, requires_grad=True) for _ in range(2)]

@@ -4,13 +4,17 @@ import torch.nn.functional as F
 
 from freqfusion_mm.layers import (
     CARAFE,
+    FADE,
+    SAPA,
     Bicubic,
     Bilinear,
     Deconv,
     DySample,
     Nearest,
     PixelShuffle,
+    ReSFU,
     SAPADeform,
+    build_upsampler,
     interleave_concat,
     step_sizes,
 )
@@ -95,6 +99,16 @@ def test_every_step_is_one_that_a_single_pass_can_take():
         (lambda: Deconv(4, scale_factor=4, kernel_size=3), 'kernel_size must be at least scale_factor=4'),
         (lambda: Deconv(4, init='zeros'), "init must be 'xavier' or 'bilinear'"),
         (lambda: PixelShuffle(4, kernel_size=2), 'kernel_size must be odd'),
+        (lambda: PixelShuffle(4, kernel_size=-1), 'kernel_size must be odd and positive'),
+        (lambda: CARAFE(4, kernel_size=-1), 'kernel_size must be odd and positive'),
+        (lambda: CARAFE(4, groups=0), 'groups must divide lr_channels=4, got 0'),
+        (lambda: CARAFE(4, padding='mirror'), "padding must be one of .*, got 'mirror'"),
+        (lambda: CARAFE(4, encoder_dilation=0), 'encoder_dilation must be positive, got 0'),
+        (lambda: FADE(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
+        (lambda: SAPA(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
+        (lambda: SAPADeform(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
+        (lambda: ReSFU(8, 8, groups=0), 'groups must divide in_channels=32 and out_channels=128, got 0'),
+        (lambda: ReSFU(8, 8, norm_groups=0), 'norm_groups must divide in_channels=32, got 0'),
         (lambda: CARAFE(4, groups=3), 'groups must divide lr_channels=4'),
         (lambda: CARAFE(4, kernel_size=4), 'must be odd'),
         (lambda: CARAFE(4, scale_factor=1), 'scale_factor must be a whole number of at least 2'),
@@ -105,3 +119,11 @@ def test_every_step_is_one_that_a_single_pass_can_take():
 def test_bad_options(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize('name', ['carafe', 'deconv', 'DySample', 'pixel_shuffle'])
+def test_maps_in_the_wrong_order(name):
+    """Without a guide their channels say nothing: the order is seen by the sizes."""
+    upsampler = build_upsampler(name, 8, 8)
+    with pytest.raises(ValueError, match=r'at least as large as lr_feat, got \(8, 9\) and \(16, 18\); the order'):
+        upsampler(torch.zeros(1, 8, 16, 18), torch.zeros(1, 8, 8, 9))

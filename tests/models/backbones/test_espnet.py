@@ -156,6 +156,26 @@ def test_errors_say_what_was_wanted(call, words):
         call()
 
 
+@pytest.mark.parametrize(
+    'head, levels',
+    [
+        (ESPNetCHead, dict(in_channels=256, in_index=2)),
+        (ESPNetHead, dict(in_channels=[16, 131, 256], in_index=[0, 1, 2])),
+        (ESPNetV2Head, dict(in_channels=[16, 32, 64, 128], in_index=[0, 1, 2, 3], align_corners=True)),
+        (EESPNetSegHead, dict(in_channels=[16, 32, 64, 128], in_index=[0, 1, 2, 3], align_corners=True)),
+    ],
+)
+def test_parts_that_a_head_does_not_have_are_refused(head, levels):
+    """mmsegmentation's heads take them, its base configs set them, and here they would do nothing."""
+    options = dict(levels, channels=1, num_classes=7)
+    with pytest.raises(ValueError, match="norm_cfg, act_cfg: the parts of this head .* sync_bn='torch'"):
+        head(**options, norm_cfg=dict(type='SyncBN'), act_cfg=dict(type='GELU'))
+    if head is not EESPNetSegHead:
+        with pytest.raises(ValueError, match='dropout_ratio: the parts'):
+            head(**options, dropout_ratio=0.1)
+        assert head(**options).dropout is None
+
+
 @pytest.mark.parametrize('fine_map', ['stem', 'reinforced'])
 @pytest.mark.parametrize('out_indices', [(0,), (0, 1), (1,), (2,)])
 def test_nothing_is_built_that_no_map_reads(fine_map, out_indices):
