@@ -57,7 +57,8 @@ def explain(
     Raises:
         UnreadableImage: names the file.
         CheckpointError: the checkpoint cannot be read, or is for another model.
-        ValueError: the model has no upsampler of ours; labels for a model that is no segmentor, or that do not fit.
+        ValueError: the model has no upsampler of ours, or one gives NaN; labels for a model that is no segmentor, or
+            that do not fit.
     """
     check_image(str(image))
     model = init_model(config, checkpoint, device, cfg_options)
@@ -81,6 +82,12 @@ def explain(
     with recorded_fusions(model) as calls, recorded_bands(model) as bands:
         result = predict(model, sample).cpu()
     watch.remove()
+    wrong = [call.name for call in calls if not call.lr_up.isfinite().all()]
+    if wrong:
+        raise ValueError(
+            f'{checkpoint}: what {", ".join(wrong)} gives holds values that are no finite numbers; the training '
+            'diverged, and there is nothing to show'
+        )
     with scope_of(model.cfg):
         visualizer = build_visualizer(model.cfg, getattr(model, 'dataset_meta', {}))
         prediction = draw_prediction(visualizer, pixels, result, score_thr=score_thr, labels=False)

@@ -36,8 +36,9 @@ def _download(url: str, model_dir: str | None) -> str:
 
     folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
     filename = os.path.join(folder, os.path.basename(url.partition('?')[0]))
-    if is_main_process() and not os.path.exists(filename):
-        os.makedirs(folder, exist_ok=True)
-        torch.hub.download_url_to_file(url, filename)
-    barrier()
+    for first in (True, False):  # the first process alone; then one on another machine that does not see its file
+        if (is_main_process() or not first) and not os.path.exists(filename):
+            os.makedirs(folder, exist_ok=True)
+            torch.hub.download_url_to_file(url, filename)
+        barrier()
     return filename

@@ -131,6 +131,8 @@ def load_exactly(loader: DataLoader, seed: int, rank: int, endless: bool) -> Num
     sampler = getattr(batches, 'sampler', None)
     if isinstance(sampler, InfiniteSampler):
         sampler.indices = sampler._indices_of_rank()  # back to its start: mmengine 0.10.7 has drawn from it already
+    if hasattr(batches, '_aspect_ratio_buckets'):  # mmdet's; the same: a pass that stopped midway left them filled
+        batches._aspect_ratio_buckets = [[] for _ in batches._aspect_ratio_buckets]
     batches = NumberedBatches(batches, endless)
     # torch's loader asks a data set for a whole batch where it can; so the data set itself stays what hooks expect.
     loader.dataset.__getitems__ = partial(_load_batch, loader.dataset, seed, rank)

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from mmengine.logging import print_log
 
@@ -16,7 +16,7 @@ def newest_checkpoint(work_dir: str | os.PathLike) -> str | None:
 
     Convention:
         Newest is the one that mmengine's file `last_checkpoint` names, or one of a higher number written after it
-        (a process may die between the two). Every byte is compared with the file's own checksums.
+        (a process may die between the two). Every record is compared with the file's own checksum.
 
     Args:
         work_dir: where training has left `last_checkpoint`, and `iter_N.pth` or `epoch_N.pth`.
@@ -64,12 +64,14 @@ def _newest_first(work_dir: Path) -> list[str]:
         # Higher numbers that are older than it are what an earlier, longer run left.
         numbers = [n for n in paths if n < last or n > last and paths[n].stat().st_mtime >= written]
         paths = {**{n: str(paths[n]) for n in numbers}, last: named}
-        return [paths[n] for n in sorted(paths, reverse=True)]
-    if named:
-        return [named]
+        first = [paths[n] for n in sorted(paths, reverse=True)]
+    else:
+        first = [named] if named else []
+    if named and os.path.exists(named):
+        return first
     kinds = [paths for prefix, paths in numbered.items() if prefix in ('iter_', 'epoch_')]
     newest = max(kinds, key=lambda paths: max(path.stat().st_mtime for path in paths.values()), default={})
-    return [str(newest[n]) for n in sorted(newest, reverse=True)]
+    return list(dict.fromkeys([*first, *(str(newest[n]) for n in sorted(newest, reverse=True))]))
 
 
 def _fault(path: str) -> str | None:
@@ -81,6 +83,6 @@ def _fault(path: str) -> str | None:
     try:
         with ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (BadZipFile, OSError, EOFError) as error:
+    except Exception as error:  # zipfile raises whatever a damaged header leads it to
         return f'{os.path.getsize(path)} bytes, cut off while it was written? {error}'
     return damaged and f'its record {damaged} is damaged'

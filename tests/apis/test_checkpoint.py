@@ -142,5 +142,10 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
             assert torch.equal(read['weight'], torch.ones(2))
             with pytest.raises(CheckpointError, match='could run code'):
                 mmengines.CheckpointLoader.load_checkpoint(f'{place}/evil.pth', map_location='cpu')
+        # On a second machine the folder is another one: what the first process has downloaded is not there.
+        monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'other hub'))
+        monkeypatch.setattr('mmengine.dist.is_main_process', lambda: False)
+        address = f'http://127.0.0.1:{server.server_port}/good.pth'
+        assert torch.equal(mmengines.CheckpointLoader.load_checkpoint(address)['weight'], torch.ones(2))
         server.shutdown()
     assert not (tmp_path / 'it_ran').exists()

@@ -48,7 +48,7 @@ def test_ties_leave_the_sign_test_and_equal_differences_have_no_spread():
     same = compare({0: 0.3, 1: 1.1}, {0: 0.3, 1: 1.1}, higher_is_better=True)
     assert (same.wins, same.losses, same.sign, same.t) == (0, 0, 1, 1)
     shifted = compare({0: 0.3, 1: 1.1}, {0: 0.2, 1: 1.0}, higher_is_better=True)  # 0.1 in binary, twice
-    assert shifted.difference.values == (0.1, 0.1) and shifted.t == 0 and shifted.sign == 0.5
+    assert shifted.difference.values == (0.1, 0.1) and shifted.t is None and shifted.sign == 0.5
 
 
 def test_one_seed_says_nothing_of_chance():
@@ -57,10 +57,20 @@ def test_one_seed_says_nothing_of_chance():
     assert compare({0: 1.0}, {1: 1.0}, higher_is_better=True) is None
 
 
+def test_differences_without_a_spread_are_not_tested():
+    """Metrics are rounded: two seeds may differ by the same by chance, which is no p of zero."""
+    one = compare({0: 50.52, 1: 51.63}, {0: 50.02, 1: 51.13}, higher_is_better=True)
+    assert one.t is None and one.difference.mean == 0.5 and one.wins == 2
+    assert pages._comparison(one, None, one.sign, 2) == ['+0.50', '2 of 2', '', '0.500']
+    assert compare({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}, higher_is_better=True).t == 1.0
+
+
 def test_a_run_that_diverged_loses_and_leaves_the_other_rows_alone(study, monkeypatch):
     nan = float('nan')
     one = compare({0: 1.0, 1: nan, 2: nan, 3: 5.0}, {0: 0.5, 1: 1.0, 2: nan, 3: nan}, higher_is_better=False)
     assert (one.wins, one.losses, one.t) == (1, 2, None) and one.sign == 1.0  # a tie where both diverged
+    infinite = compare({0: math.inf, 1: 1.0, 2: 1.0}, {0: 2.0, 1: 0.0, 2: -math.inf}, higher_is_better=True)
+    assert (infinite.wins, infinite.losses, infinite.t) == (2, 1, None) and math.isnan(infinite.difference.half_width)
     monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
     before = pages.study_tables(study, ROOT)
     for seed, value in enumerate((51.0, nan, 51.0)):

@@ -264,3 +264,26 @@ def test_our_own_configs_use_it():
     for path in files:
         hooks = Config.fromfile(path, import_custom_modules=False).get('default_hooks') or {}
         assert hooks.get('exact_resume') == dict(type='ExactResume'), path
+
+
+def test_buckets_of_a_pass_that_stopped_midway_are_emptied():
+    """Older mmengines begin a pass at once; mmdet's sampler keeps in itself what such a pass has gathered."""
+    batch_samplers = pytest.importorskip('mmdet.datasets.samplers')
+
+    class Images(torch.utils.data.Dataset):
+        def __len__(self):
+            return 24
+
+        def get_data_info(self, index):
+            return dict(width=2 if index % 3 else 1, height=1.5)
+
+        def __getitem__(self, index):
+            return index
+
+    sampler = DefaultSampler(Images(), shuffle=False)
+    batches = batch_samplers.AspectRatioBatchSampler(sampler, batch_size=4)
+    loader = torch.utils.data.DataLoader(Images(), batch_sampler=batches, collate_fn=list)
+    begun = iter(batches)
+    next(begun)  # it waits before it empties its bucket
+    load_exactly(loader, seed=0, rank=0, endless=False)
+    assert sorted(index for batch in loader for index in batch) == list(range(24))

@@ -128,3 +128,17 @@ def test_none_is_whole(folder):
 def test_a_remote_one_is_taken_as_it_is(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('s3://bucket/iter_3.pth')
     assert newest_checkpoint(tmp_path) == 's3://bucket/iter_3.pth'
+
+
+@pytest.mark.parametrize('named', ['iter_', 'gone', 'best_mIoU_iter_200.pth'])
+def test_a_named_one_that_is_gone_leaves_the_others(folder, log, named):
+    (folder / 'last_checkpoint').write_text(str(folder / named))
+    assert newest_checkpoint(folder) == str(folder / 'iter_100.pth')
+    assert f'{named} (it does not exist)' in log[0]
+
+
+def test_whatever_zipfile_says_of_a_damaged_file(folder):
+    content = (folder / 'iter_100.pth').read_bytes()
+    for place in range(len(content) - 400, len(content), 7):  # its directory
+        (folder / 'iter_100.pth').write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        assert newest_checkpoint(folder) in (str(folder / 'iter_100.pth'), str(folder / 'iter_40.pth'))

@@ -18,6 +18,7 @@ pytest.importorskip('mmengine', reason='metrics run on mmengine')
 from mmengine.evaluator import Evaluator  # noqa: E402
 from mmengine.structures import BaseDataElement, PixelData  # noqa: E402
 
+from freqfusion_mm.evaluation.metrics import boundary_f1  # noqa: E402
 from freqfusion_mm.evaluation.metrics.boundary_f1 import BoundaryF1  # noqa: E402
 from freqfusion_mm.evaluation.metrics.boundary_iou import BoundaryIoU  # noqa: E402
 from freqfusion_mm.evaluation.metrics.trimap_iou import TrimapIoU  # noqa: E402
@@ -118,6 +119,17 @@ def test_a_shift_costs_the_more_the_farther(cls, keys):
 
     # d and the tolerance are 2 and 0.75 pixels here.
     assert 100 == score(0) > score(1) > score(4)
+
+
+@pytest.mark.parametrize('distance', [1.5, 7, 8.06])
+def test_a_distance_transform_in_the_place_of_a_large_disk(distance, monkeypatch):
+    rng = np.random.default_rng(0)
+    for share in (0, 0.01, 0.3, 1):
+        mask = rng.random((37, 50)) < share
+        disk = boundary_f1.closer_than(mask, distance)
+        with monkeypatch.context() as changed:
+            changed.setattr(boundary_f1, 'DISK', 0)
+            np.testing.assert_array_equal(boundary_f1.closer_than(mask, distance), disk)
 
 
 def test_boundary_f1_forgives_less_than_its_tolerance():

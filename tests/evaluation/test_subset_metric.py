@@ -119,3 +119,7 @@ def test_metrics_that_cannot_be_divided(samples):
         evaluate(SubsetMetric(PerBatch(), SUBSETS), samples)
     with pytest.raises(TypeError, match='OwnEvaluate has an evaluate of its own'):
         SubsetMetric(OwnEvaluate(), SUBSETS)
+    coco = PerBatch()
+    coco._coco_api = None  # as mmdet's, which counts images outside a subset as missed
+    with pytest.raises(TypeError, match='PerBatch holds the ground truth of the whole data set'):
+        SubsetMetric(coco, SUBSETS)

@@ -4,6 +4,7 @@ A table stands between `<!-- begin table: FILE -->` and `<!-- end table -->`, FI
 path from the repository's root; `summary` in the place of `table` is the short form of a study.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -155,7 +156,11 @@ def _comparison(one: Comparison | None, t: float | None, sign: float | None, dig
     if interval is None:  # of one seed, it says nothing
         return [BLANK] * 4
     low, high = (f'{end:+.{digits}f}' for end in interval)
-    difference = f'{one.difference.mean:+.{digits}f} [{low}, {high}]' if t is not None else BLANK  # a run diverged
+    difference = f'{one.difference.mean:+.{digits}f}'
+    if math.isnan(one.difference.mean):  # a run diverged
+        difference = BLANK
+    elif t is not None:
+        difference += f' [{low}, {high}]'
     wins = f'{one.wins} of {len(one.difference.values)}'
     return [difference, wins, _p(t), _p(sign)]
 

@@ -90,7 +90,9 @@ def numbers(inside: Inside) -> dict[str, float]:
 def troubles(values: Mapping[str, float]) -> dict[str, str]:
     """What is wrong by the numbers of `numbers`, in words, by what it is."""
     found = {}
-    if values.get('kernel_entropy', 1.0) < COLLAPSED:
+    if math.isnan(values.get('kernel_entropy', 1.0)):
+        found['collapse'] = 'the kernels are no numbers (NaN): the training has diverged'
+    elif values.get('kernel_entropy', 1.0) < COLLAPSED:
         found['collapse'] = (
             f'the kernels have collapsed to single taps: their entropy is {values["kernel_entropy"]:.2f} of its most '
             f'(below {COLLAPSED}), their logits have an rms of {values["logit_rms"]:.1f}'

@@ -31,6 +31,8 @@ class Sample:
         count = len(self.values)
         if count < 2:
             return None
+        if not all(map(math.isfinite, self.values)):
+            return math.nan
         return float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(variance(self.values) / count)
 
     @property
@@ -52,7 +54,8 @@ class Comparison:
         difference: by seed; positive is better, whichever way the metric runs.
         wins: seeds for which the method is better.
         losses: seeds for which it is worse; the rest are ties, which the sign test leaves out.
-        t: p of the paired t test, two-sided; None where there are fewer than two seeds, or a run diverged to NaN.
+        t: p of the paired t test, two-sided; None where there are fewer than two seeds, a run diverged, or every
+            difference is the same, which has no spread to be tested by.
         sign: p of the exact sign test, two-sided; None where there are fewer than two seeds.
     """
 
@@ -66,25 +69,27 @@ class Comparison:
 def compare(method: Mapping[int, float], baseline: Mapping[int, float], higher_is_better: bool) -> Comparison | None:
     """Compares two rows of values by seed; None where they have no seed in common.
 
-    A run that ended in NaN loses to one that did not, and there is no t test of a row that has one.
+    A run that ended in NaN or infinity loses to one that did not, and there is no t test of a row that has one.
     """
     way = 1 if higher_is_better else -1
-    # values are decimals of a few digits: without rounding, equal ones could differ in the last bit
-    differences = [round(way * (method[seed] - baseline[seed]), 9) for seed in sorted(method.keys() & baseline.keys())]
+    differences, wins, losses = [], 0, 0
+    for seed in sorted(method.keys() & baseline.keys()):
+        ours, theirs = method[seed], baseline[seed]
+        ended, other = math.isfinite(ours), math.isfinite(theirs)
+        # values are decimals of a few digits: without rounding, equal ones could differ in the last bit
+        differences.append(round(way * (ours - theirs), 9) if ended and other else math.nan)
+        wins += ended > other or differences[-1] > 0
+        losses += other > ended or differences[-1] < 0
     if not differences:
         return None
-    wins, losses = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
-    for seed in method.keys() & baseline.keys():
-        diverged, other = math.isnan(method[seed]), math.isnan(baseline[seed])
-        wins, losses = wins + (other > diverged), losses + (diverged > other)
     t = sign = None
     if len(differences) > 1:
         sign = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
     if len(differences) > 1 and not any(map(math.isnan, differences)):
         if len(set(differences)) > 1:
             t = float(stats.ttest_1samp(differences, 0).pvalue)
-        else:  # no spread: the statistic is infinite, or 0/0 where nothing differs
-            t = 0.0 if differences[0] else 1.0
+        elif not differences[0]:
+            t = 1.0
     return Comparison(Sample(tuple(differences)), wins, losses, t, sign)
 
 

@@ -5,13 +5,17 @@ import math
 import cv2
 import numpy as np
 
-from .label_map_metric import VOID, LabelMapMetric, box_around, class_means, edges
+from .label_map_metric import VOID, LabelMapMetric, box_around, class_means, distance_to, edges
+
+#: Pixels up to which a disk is faster than a distance transform: the tolerance of a Cityscapes image is 17.
+DISK = 25
 
 
 def closer_than(mask: np.ndarray, distance: float) -> np.ndarray:
     """The pixels whose Euclidean distance to a pixel of `mask` is less than `distance`, bool [H, W]."""
-    # A disk, not a distance transform: as fast for the tolerance of a Cityscapes image, faster for all smaller ones.
     reach = min(math.ceil(distance) - 1, max(mask.shape))
+    if reach > DISK:
+        return distance_to(mask) < distance
     y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     return cv2.dilate(mask.view(np.uint8), (y**2 + x**2 < distance**2).astype(np.uint8)) > 0
 

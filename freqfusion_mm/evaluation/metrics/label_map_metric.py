@@ -99,6 +99,13 @@ def edges(label: np.ndarray) -> np.ndarray:
     return boundary_band(torch.from_numpy(label), edge_k=1, ignore_index=VOID).numpy()
 
 
+def distance_to(mask: np.ndarray) -> np.ndarray:
+    """Exact Euclidean distance of every pixel to the next one of `mask`, infinite where there is none."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
 def box_around(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
     """Rows and columns of the smallest box around a mask, `margin` pixels wider on each side inside the image."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))

@@ -1,4 +1,4 @@
-"""Any metric on the whole data set and, apart, on parts of it that file names tell."""
+"""A metric on the whole data set and, apart, on parts of it that file names tell."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -21,13 +21,14 @@ class SubsetMetric(BaseMetric):
 
     Args:
         metric: config of a registered metric, or a metric. It must add one result per image in `process`, as mmengine
-            wants it of any metric on divided data sets; what it does at `evaluate` must be mmengine's own.
+            wants it of any metric on divided data sets, and compute from them alone; what it does at `evaluate` must
+            be mmengine's own. COCO's metrics hold the whole ground truth, in which images outside a subset are missed.
         subsets: pattern of each subset's name.
 
     Raises:
         KeyError: a data sample without `img_path`.
         RuntimeError: the metric does not add one result per image.
-        TypeError: the metric has an `evaluate` of its own.
+        TypeError: the metric has an `evaluate` or a ground truth of its own.
         ValueError: no subset, or a pattern that matches no image.
 
     Example:
@@ -41,6 +42,11 @@ class SubsetMetric(BaseMetric):
             raise TypeError(
                 f'{type(metric).__name__} has an evaluate of its own, which cannot be run on a subset; '
                 "wanted is a metric with mmengine's BaseMetric.evaluate"
+            )
+        if hasattr(metric, '_coco_api'):
+            raise TypeError(
+                f'{type(metric).__name__} holds the ground truth of the whole data set, and counts images outside a '
+                'subset as missed; wanted is a metric that computes from its results alone'
             )
         if not subsets:
             raise ValueError("subsets must name at least one pattern, like {'Seq05VD': 'Seq05VD_*'}, got none")

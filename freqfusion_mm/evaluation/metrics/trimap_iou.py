@@ -2,17 +2,9 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
-from .label_map_metric import NO_CLASS, VOID, LabelMapMetric, class_means, edges, iou_percent
-
-
-def distance_to(mask: np.ndarray) -> np.ndarray:
-    """Exact Euclidean distance of every pixel to the next one of `mask`, infinite where there is none."""
-    if not mask.any():
-        return np.full(mask.shape, np.inf, np.float32)
-    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+from .label_map_metric import NO_CLASS, VOID, LabelMapMetric, class_means, distance_to, edges, iou_percent
 
 
 class TrimapIoU(LabelMapMetric):
