@@ -23,7 +23,7 @@ build=('setuptools<81' wheel ninja)
 case $stack in
     onedl)
         venv=$root/.venv pythons='3.11 3.12 3.10 3.13' wanted='3.10, 3.11, 3.12 or 3.13'
-        torch=(torch==2.13.0) mmcv=onedl-mmcv==2.3.6 minutes=6.5
+        torch=(torch==2.13.0) mmcv=onedl-mmcv==2.3.6 minutes=10
         rest=(onedl-mmengine==0.10.12 onedl-mmdetection==3.5.1 onedl-mmsegmentation==1.4.2
               onedl-mmpretrain==1.3.6 onedl-mim==0.5.1 onnx==1.23.2 onnxscript==0.7.2
               onnxruntime==1.31.1)

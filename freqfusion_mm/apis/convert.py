@@ -11,6 +11,7 @@ from .checkpoint import load_strictly, read_checkpoint
 from .model import init_model
 from .outputs import check_out
 from .reference_checkpoint import reference_format, with_our_paths
+from .shared_files import rewritten
 
 
 def convert_checkpoint(
@@ -50,7 +51,6 @@ def convert_checkpoint(
         source=source or Path(file).name,
         sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest(),
     )
-    draft = out.with_name(f'.{out.name}.part')
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), draft)
-    draft.replace(out)
+    with rewritten(out) as draft:
+        torch.save(dict(meta=meta, state_dict=model.state_dict()), draft)
     return meta

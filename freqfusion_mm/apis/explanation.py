@@ -23,7 +23,7 @@ from .classes import class_meta, ignore_label
 from .config import scope_of
 from .data import described_dataset
 from .model import init_model, task_of
-from .pixels import check_image, displayed, reads_labels
+from .pixels import check_image, displayed, reads_labels, swapped
 from .predictions import image_pipeline, pipeline_steps, predict
 
 
@@ -123,8 +123,8 @@ def network_picture(preprocessor: nn.Module, inputs: Tensor) -> np.ndarray:
     if getattr(preprocessor, '_enable_normalize', False):
         values = values * preprocessor.std.cpu() + preprocessor.mean.cpu()
     array = values.permute(1, 2, 0).numpy()
-    if array.shape[2] == 3 and swaps_channels(preprocessor):
-        array = array[..., ::-1]
+    if swaps_channels(preprocessor):
+        array = swapped(array)
     if -1 < array.min() and array.max() < 256:
         array = np.clip(np.rint(array), 0, 255)
     return displayed(array)

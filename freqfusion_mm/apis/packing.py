@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from .. import __file__ as _package
 from .config import config_root, load_config, scope_of
 from .data import dataset_configs, spread
+from .shared_files import rewritten
 
 #: What a machine has that can train: these distributions, with what they need themselves.
 THERE = ('torch', 'numpy', 'opencv-python', 'opencv-python-headless', 'matplotlib', 'pillow')
@@ -62,14 +63,8 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
             "only mmseg's models run with torch alone: a config with default_scope='mmseg' is packed, this one has "
             f'{cfg.get("default_scope")!r}'
         )
-    unfinished = out.with_name(f'{out.name}.unfinished')
-    try:
-        with ZipFile(unfinished, 'w', ZIP_DEFLATED) as archive:
-            packed = _fill(archive, cfg, mib * 2**20)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return packed
+    with rewritten(out) as draft, ZipFile(draft, 'w', ZIP_DEFLATED) as archive:
+        return _fill(archive, cfg, mib * 2**20)
 
 
 def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:

@@ -83,8 +83,9 @@ class Candidate:
         Raises:
             ValueError: a distance is not smaller than it.
         """
+        image = self._first() if distances else None
         for distance in distances:
-            Shift(distance, distance)({'img': self._first()})
+            Shift(distance, distance)({'img': image})
 
     def examples(self, names: Sequence[str], severity: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """An image as the pipeline reads it, and its corruptions by name; RGB bytes."""

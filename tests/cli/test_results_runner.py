@@ -13,12 +13,12 @@ import pytest
 
 pytest.importorskip('mmengine', reason='jobs hold configs of mmengine')
 
+from freqfusion_mm.apis.shared_files import locked  # noqa: E402
 from freqfusion_mm.apis.studies import worker  # noqa: E402
 from freqfusion_mm.apis.studies.children import ended_by_signals  # noqa: E402
 from freqfusion_mm.apis.studies.jobs import Job  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values, newest  # noqa: E402
 from freqfusion_mm.apis.studies.runner import TimeLeft, run_jobs  # noqa: E402
-from freqfusion_mm.apis.studies.shared_files import locked  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Behaves as the real worker does, and as its job's name says.

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from ...evaluation.analysis.seed_statistics import Sample
+from ..shared_files import locked, rewritten
 from .entries import read_yaml
-from .shared_files import locked, rewritten
 from .study import ROOT, SOURCES
 
 #: Name in a metafile -> column of the raw values, and what makes it a percentage.
@@ -175,8 +175,8 @@ def _rounded(value: float, stated: float | None) -> float:
 
 
 def _write(metafile: Path, meta: dict) -> None:
-    with rewritten(metafile) as file:
-        yaml.safe_dump(meta, file, sort_keys=False, width=120)
+    with rewritten(metafile) as draft:
+        draft.write_text(yaml.safe_dump(meta, sort_keys=False, width=120))
 
 
 def metafile_tables(metafile: Path, folder: Path) -> str:

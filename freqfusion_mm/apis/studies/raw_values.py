@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from .shared_files import locked, rewritten
+from ..shared_files import locked, rewritten
 
 #: What every line says of its run; the metrics follow, and runs may differ in them. Training is timed without its
 #: validations, and processor seconds are those of its own process: workers that load data are not in them.
@@ -62,7 +62,7 @@ class RawValues:
         with locked(self.path.parent):
             lines = [line for line in self.read() if self.key_of(line) not in replaced] + new
             metrics = dict.fromkeys(column for line in lines for column in line if column not in self.columns)
-            with rewritten(self.path) as file:
+            with rewritten(self.path) as draft, open(draft, 'w', newline='') as file:
                 writer = csv.DictWriter(file, [*self.columns, *metrics], restval='', lineterminator='\n')
                 writer.writeheader()
                 writer.writerows(lines)

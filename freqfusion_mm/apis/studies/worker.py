@@ -24,10 +24,10 @@ from ...ops.library import CAN_REGISTER
 from ..channels import channels_taken
 from ..data import check_data
 from ..runner import build_runner
+from ..shared_files import locked, rewritten
 from ..unreadable import ReadableLoader, left_out_of_training, skip_unreadable_in_training
 from .costs import built, multiply_adds, parameters
 from .jobs import Job
-from .shared_files import locked, rewritten
 from .study import ROOT
 
 #: The training loss of a run: the mean of so many last iterations.
@@ -209,8 +209,8 @@ def main(folder: Path) -> None:
         with locked(folder, wait=False):
             job = Job(**json.loads((folder / 'job.json').read_text()))
             result = run(job, folder)
-            with rewritten(folder / 'result.json') as file:
-                json.dump(result, file)
+            with rewritten(folder / 'result.json') as draft:
+                draft.write_text(json.dumps(result))
     except BlockingIOError:
         raise SystemExit(f'another run works in {folder}: wait for its end, or end it') from None
 

@@ -95,6 +95,8 @@ class _FromResult(Operator):
 
     def _backward(self, grad: Tensor, kernels: Tensor, dtype: torch.dtype, kernel_size: int, impl: str) -> Tensor:
         """Gradient of logits that had `dtype`."""
+        if len(kernels) == 0:
+            return empty_map(kernels, kernels.shape, dtype)
         logits = kernels.new_empty(1, dtype=dtype).expand(kernels.shape)  # their dtype and shape, without memory
         result = self.pick(impl, logits, kernel_size, None).backward(grad, kernels, dtype, kernel_size)
         return result.contiguous(memory_format=layout(kernels))

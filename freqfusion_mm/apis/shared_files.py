@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 
 @contextmanager
@@ -24,13 +23,12 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def rewritten(path: Path) -> Iterator[TextIO]:
+def rewritten(path: Path) -> Iterator[Path]:
     """A draft that takes the place of the file at the end; where that is an error, the file stays as it was."""
     draft = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        with open(draft, 'w', newline='') as file:
-            yield file
-            file.flush()
+        yield draft
+        with open(draft, 'rb') as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
     finally:
