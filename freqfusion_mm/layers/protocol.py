@@ -162,7 +162,7 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
     Returns:
         [B, C1 + C2, H, W].
     """
-    if hr_feat.shape[1] % groups or lr_up.shape[1] % groups:
+    if groups < 1 or hr_feat.shape[1] % groups or lr_up.shape[1] % groups:
         raise ValueError(
             f'groups must divide both channel numbers, got groups={groups} for {hr_feat.shape[1]} and '
             f'{lr_up.shape[1]} channels'
@@ -199,12 +199,6 @@ def check_sizes(lr_feat: Tensor, hr_feat: Tensor) -> None:
             f'hr_feat must be at least as large as lr_feat, got {tuple(hr_feat.shape[-2:])} and '
             f'{tuple(lr_feat.shape[-2:])}; the order of the arguments is (lr_feat, hr_feat)'
         )
-
-
-def check_ratio(scale_factor: int) -> None:
-    """One clear error for the ratio of a learned step that is no whole number of at least 2."""
-    if not isinstance(scale_factor, int) or scale_factor < 2:
-        raise ValueError(f'scale_factor must be a whole number of at least 2, got {scale_factor}')
 
 
 def no_samples(feat: Tensor) -> bool:

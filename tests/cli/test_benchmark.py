@@ -172,3 +172,13 @@ def test_table_and_plots(tmp_path):
     steps += [dict(step, what='with_cp') for step in steps]
     report.plot_scaling(steps, ['with_cp'], 'somewhere', tmp_path / 'b.png')
     assert (tmp_path / 'a.png').stat().st_size and (tmp_path / 'b.png').stat().st_size
+
+
+def test_rows_of_later_runs_take_the_place_of_earlier_ones():
+    def rows(*names, ms='1'):
+        return [dict(entry=name, median_ms=ms) for name in names]
+
+    kept = report.merged(rows('CARAFE', 'one.of.Mine', 'fade-lite', 'FADE'), rows('FADE', ms='2'), ['FADE', 'CARAFE'])
+    assert kept == [*rows('FADE', ms='2'), *rows('CARAFE', 'one.of.Mine', 'fade-lite')]
+    again = report.merged(kept, rows('one.of.Mine', ms='3'), ['FADE', 'CARAFE'])
+    assert again == [*kept[:2], *rows('fade-lite'), *rows('one.of.Mine', ms='3')]

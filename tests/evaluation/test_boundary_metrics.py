@@ -232,6 +232,7 @@ def test_another_ignored_label():
         (lambda: BoundaryF1(-1), 'tolerance must be positive'),
         (lambda: TrimapIoU([]), 'widths must be different'),
         (lambda: TrimapIoU([2, 2]), 'widths must be different'),
+        (lambda: TrimapIoU(5), 'widths must be different numbers of pixels, each at least 1, got 5'),
         (lambda: TrimapIoU([0, 2]), 'each at least 1'),
     ],
 )

@@ -184,7 +184,7 @@ def main() -> None:
         chosen = [
             replace(entry, ways=(*entry.ways, 'compiled')) if entry.kind == 'layer' else entry for entry in chosen
         ]
-    order = list(dict.fromkeys(entry.name for entry in (*entries(), *chosen)))
+    order = [entry.name for entry in entries()]
     with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache  # nothing compiled in it; the processes for memory share it
         for entry in chosen:

@@ -9,7 +9,10 @@ def merged(old: list[dict], new: list[dict], order: list[str]) -> list[dict]:
     """New rows in the place of old ones of the same model, size and upsampler, in the order of the models."""
     measured = {(row['model'], row['size'], row['upsampler']) for row in new}
     rows = [row for row in old if (row['model'], row['size'], row['upsampler']) not in measured] + new
-    return sorted(rows, key=lambda row: (order.index(row['model']), int(row['size']), row['upsampler'] != STOCK))
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(
+        rows, key=lambda row: (places.get(row['model'], len(places)), int(row['size']), row['upsampler'] != STOCK)
+    )
 
 
 def table(rows: list[dict], title: str, command: str, note: str, unmeasured: list[str]) -> str:

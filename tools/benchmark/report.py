@@ -38,10 +38,13 @@ def read(path: Path) -> list[dict]:
 
 
 def merged(old: list[dict], new: list[dict], order: list[str]) -> list[dict]:
-    """New rows in the place of the old ones of their entries, in the order of the entries."""
+    """New rows in the place of the old ones of their entries, in the order of the entries; others, as presets and
+    upsamplers of one's own, come last.
+    """
     measured = {row['entry'] for row in new}
-    rows = [row for row in old if row['entry'] not in measured and row['entry'] in order] + new
-    return sorted(rows, key=lambda row: order.index(row['entry']))
+    rows = [row for row in old if row['entry'] not in measured] + new
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(rows, key=lambda row: places.get(row['entry'], len(places)))
 
 
 def _groups(rows: list[dict]) -> dict[tuple[str, str], dict[str, dict]]:

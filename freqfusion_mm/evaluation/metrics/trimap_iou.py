@@ -39,7 +39,7 @@ class TrimapIoU(LabelMapMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(ignore_index, collect_device, prefix)
-        if not widths or len(set(widths)) < len(widths) or min(widths) < 1:
+        if not isinstance(widths, Sequence) or not widths or len(set(widths)) < len(widths) or min(widths) < 1:
             raise ValueError(f'widths must be different numbers of pixels, each at least 1, got {widths}')
         self.widths = tuple(widths)
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layouts import GroupedConv2d
+from ..option_checks import check_positive
 from ..reference import ReferenceNames
-from ..windows import check_positive
 from .conv_norm_act import ConvNormAct, NormAct
 from .hierarchical_fusion import HierarchicalFusion
 

@@ -6,8 +6,8 @@ Source: sacmehta/ESPNet (afe71c3, MIT), written anew. Ours joins the block and i
 
 from torch import Tensor, nn
 
+from ..option_checks import check_positive
 from ..reference import ReferenceNames
-from ..windows import check_positive
 from .conv_norm_act import NormAct
 from .hierarchical_fusion import HierarchicalFusion
 

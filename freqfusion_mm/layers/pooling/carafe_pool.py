@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ..option_checks import check_groups, check_windows
 from ..protocol import no_samples, with_sample
-from ..windows import check_windows
 
 
 class CARAFEPool(nn.Module):
@@ -44,8 +44,7 @@ class CARAFEPool(nn.Module):
     ) -> None:
         super().__init__()
         check_windows(kernel_size=kernel_size, encoder_kernel=encoder_kernel)
-        if groups < 1 or channels % groups:
-            raise ValueError(f'groups must divide channels={channels}, got {groups}')
+        check_groups(groups, channels=channels)
         self.channels = channels
         self.out_channels = channels
         self.kernel_size = kernel_size

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..option_checks import check_windows
 from ..protocol import Upsampler
-from ..windows import check_windows
 from .blur_pool import BlurPool
 from .carafe_pool import CARAFEPool
 from .lift_pool import LiftDownPool, LiftUpPool

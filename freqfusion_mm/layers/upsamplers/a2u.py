@@ -17,10 +17,10 @@ from ...ops.reassembly import carafe
 from ..borders import crop, repeat_to_even
 from ..inside import Inside, by_taps
 from ..norms import group_norm
+from ..option_checks import check_positive, check_windows
 from ..protocol import GuidedUpsampler, without_autocast
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_positive, check_windows
 
 #: Samples that share one convolution, which multiplies each by the kernels of all: beyond, it takes longer than two.
 SHARING = 8

@@ -14,8 +14,8 @@ from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
 from ...ops.reassembly.border import PADDINGS
 from ..inside import Inside, by_taps
+from ..option_checks import check_groups, check_positive, check_windows
 from ..registry import register_upsampler
-from ..windows import check_positive, check_windows
 from .fixed_ratio import FixedRatioUpsampler
 
 
@@ -55,8 +55,7 @@ class CARAFE(FixedRatioUpsampler):
         check_positive(encoder_dilation=encoder_dilation, compressed_channels=compressed_channels)
         if padding not in PADDINGS:
             raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
-        if groups < 1 or lr_channels % groups:
-            raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
+        check_groups(groups, lr_channels=lr_channels)
         self.kernel_size = kernel_size
         self.groups = groups
         self.encoder_kernel = encoder_kernel

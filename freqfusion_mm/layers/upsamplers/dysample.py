@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..inside import Inside
+from ..option_checks import check_groups
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
 from .fixed_ratio import FixedRatioUpsampler
@@ -72,8 +73,7 @@ class DySample(ReferenceNames, FixedRatioUpsampler):
             raise ValueError(f"style must be 'lp' or 'pl', got {style!r}")
         if groups is None:
             groups = math.gcd(4, lr_channels)
-        if groups < 1 or lr_channels % groups:
-            raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
+        check_groups(groups, lr_channels=lr_channels)
         if style == 'pl' and lr_channels % scale_factor**2:
             raise ValueError(
                 "style='pl' shuffles channels into pixels: scale_factor**2 = "

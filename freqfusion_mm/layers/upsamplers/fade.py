@@ -11,10 +11,10 @@ from ...ops import resize_nearest
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
 from ..inside import Inside, by_taps
+from ..option_checks import check_positive, check_windows
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_positive, check_windows
 
 
 @register_upsampler('FADE')

@@ -4,16 +4,8 @@ from torch import Tensor
 
 from ...ops import resize_nearest
 from ..inside import Inside
-from ..protocol import (
-    Upsampler,
-    check_dtypes,
-    check_ratio,
-    check_sizes,
-    keep_layout,
-    no_samples,
-    step_sizes,
-    with_sample,
-)
+from ..option_checks import check_ratio
+from ..protocol import Upsampler, check_dtypes, check_sizes, keep_layout, no_samples, step_sizes, with_sample
 from ..recomputation import recomputed
 
 

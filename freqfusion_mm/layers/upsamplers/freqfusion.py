@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..inside import Inside, by_taps
+from ..option_checks import check_groups, check_positive, check_windows
 from ..protocol import Fusion, check_dtypes, check_pair, keep_layout, no_samples, step_guides, with_sample
 from ..recomputation import recomputed
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_positive, check_windows
 from .adaptive_filter import AdaptiveFilter
 from .offset_generator import OffsetGenerator
 
@@ -141,12 +141,11 @@ class FreqFusion(ReferenceNames, Fusion):
         windows = dict(lowpass_kernel=lowpass_kernel, highpass_kernel=highpass_kernel, encoder_kernel=encoder_kernel)
         check_windows(**windows, resample_kernel=resample_kernel or encoder_kernel)
         check_positive(encoder_dilation=encoder_dilation)
-        if groups < 1 or lr_channels % groups or (highpass and keep_hr and hr_channels % groups):
-            raise ValueError(
-                f'groups must divide lr_channels={lr_channels} and hr_channels={hr_channels}, got {groups}'
-            )
-        if resample and resample_groups is not None and (resample_groups < 1 or lr_channels % resample_groups):
-            raise ValueError(f'resample_groups must divide lr_channels={lr_channels}, got {resample_groups}')
+        check_groups(groups, lr_channels=lr_channels)
+        if highpass and keep_hr:
+            check_groups(groups, hr_channels=hr_channels)
+        if resample and resample_groups is not None:
+            check_groups(resample_groups, 'resample_groups', lr_channels=lr_channels)
         for name, value, choices in (
             ('padding', padding, ('zeros', 'reflect')),
             ('init', init, ('released', 'intended')),

@@ -15,9 +15,9 @@ from ...ops.library import compiling
 from ..borders import repeat_border
 from ..layouts import fastest_layout, right_layout
 from ..norms import GroupNorm
+from ..option_checks import check_groups, check_windows
 from ..protocol import autocasting
 from ..reference import ReferenceNames
-from ..windows import check_windows
 
 
 class PairedDifferenceConv(nn.Module):
@@ -40,10 +40,7 @@ class PairedDifferenceConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, groups: int = 1) -> None:
         super().__init__()
         check_windows(kernel_size=kernel_size)
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f'groups must divide in_channels={in_channels} and out_channels={out_channels}, got {groups}'
-            )
+        check_groups(groups, in_channels=in_channels, out_channels=out_channels)
         self.groups = groups
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
@@ -103,9 +100,7 @@ class PairedDifferenceSimilarity(ReferenceNames):
         self, in_channels: int, kernel_size: int = 3, mid_channels: int = 128, groups: int = 4, norm_groups: int = 8
     ) -> None:
         super().__init__()
-        for name, channels in (('in_channels', in_channels), ('mid_channels', mid_channels)):
-            if norm_groups < 1 or channels % norm_groups:
-                raise ValueError(f'norm_groups must divide {name}={channels}, got {norm_groups}')
+        check_groups(norm_groups, 'norm_groups', in_channels=in_channels, mid_channels=mid_channels)
         self.norm = GroupNorm(norm_groups, in_channels)
         self.conv = PairedDifferenceConv(in_channels, mid_channels, kernel_size, groups)
         self.mix = nn.Conv2d(mid_channels, mid_channels, 1, groups=groups)

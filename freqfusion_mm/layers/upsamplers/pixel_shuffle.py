@@ -8,8 +8,8 @@ Source: the layer 'pixel_shuffle' of mmcv 2.x (Apache-2.0), written anew. Ours t
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..option_checks import check_windows
 from ..registry import register_upsampler
-from ..windows import check_windows
 from .fixed_ratio import FixedRatioUpsampler
 
 

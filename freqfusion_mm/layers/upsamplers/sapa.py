@@ -13,10 +13,10 @@ from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe, window_similarity
 from ..inside import Inside, by_taps
 from ..norms import ChannelNorm, group_norm
+from ..option_checks import check_positive, check_windows
 from ..protocol import GuidedUpsampler
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_positive, check_windows
 
 
 @register_upsampler('SAPA')

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from ...ops import resize_nearest
 from ..norms import group_norm
-from ..protocol import GuidedUpsampler, check_ratio, step_guides
+from ..option_checks import check_groups, check_positive, check_ratio
+from ..protocol import GuidedUpsampler, step_guides
 from ..reference import ReferenceNames
 from ..registry import register_upsampler
-from ..windows import check_positive
 from .point_sampling import samples
 
 
@@ -77,8 +77,7 @@ class SAPADeform(ReferenceNames, GuidedUpsampler):
         super().__init__(lr_channels, hr_channels, with_cp)
         if groups is None:
             groups = next(number for number in (4, 3, 2, 1) if lr_channels % number == 0)
-        if groups < 1 or lr_channels % groups:
-            raise ValueError(f'groups must divide lr_channels={lr_channels}, got {groups}')
+        check_groups(groups, lr_channels=lr_channels)
         check_ratio(scale_factor)
         check_positive(points=points, compressed_channels=compressed_channels)
         self.scale_factor = scale_factor
