@@ -68,6 +68,13 @@ def test_every_part_is_known(cfg):
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
 
 
+@every([name for name in FILES if 'camvid' in name])
+def test_test_images_choose_no_checkpoint(cfg):
+    assert cfg.default_hooks.checkpoint.save_best
+    assert cfg.val_dataloader.dataset.data_prefix == dict(img_path='val', seg_map_path='valannot')
+    assert cfg.test_dataloader.dataset.data_prefix == dict(img_path='test', seg_map_path='testannot')
+
+
 @every({name.split('_')[0] + name.split('_')[-1]: name for name in FILES}.values())
 def test_the_text_of_a_run_s_config_reads_as_the_config(cfg):
     """Of one row of every model and data set: writing the text takes a second."""

@@ -16,7 +16,18 @@ UPERNET = 'upernet_r50_{}_4xb4-160k_ade20k-512x512'
 MASKFORMER = 'maskformer_swin-b-in22k_{}_8xb2-160k_ade20k-640x640'
 MASK2FORMER = 'mask2former_swin-b-in22k_{}_8xb2-160k_ade20k-640x640'
 FASTER_RCNN, PANOPTIC_FPN = 'faster-rcnn_{}_1x_coco', 'panoptic-fpn_{}_1x_coco'
+SEGNEXT = 'segnext_mscan-t_{}_1xb16-160k_ade20k-512x512'
 BTS = 'bts_r50_{}_1xb4-50e_nyu-480x480'
+PLAIN = {
+    SEGFORMER: 'bilinear',
+    UPERNET: 'bilinear',
+    SEGNEXT: 'bilinear',
+    MASKFORMER: 'nearest',
+    MASK2FORMER: 'bilinear',
+    FASTER_RCNN: 'r50_nearest',
+    PANOPTIC_FPN: 'r50_nearest',
+    BTS: 'nearest',
+}
 
 #: Rows of a baseline, M as text: the digits count. FADE, SAPA and DySample READMEs and that of SAPA's extension.
 PUBLISHED = [
@@ -44,13 +55,17 @@ DIFFERENT = {
     MASKFORMER.format('sapa-g'): ('0.05', '0.08'),
     MASK2FORMER.format('sapa-g'): ('0.02', '0.03'),
     BTS.format('indexnet'): ('44.20', '44.19'),
+    SEGFORMER.format('a2u'): ('0.12', '0.06'),
+    PANOPTIC_FPN.format('r50_a2u'): ('0.0292', '0.0320'),
+    FASTER_RCNN.format('r50_sapa-g'): ('0.05', '0.10'),
+    SEGFORMER.format('freqfusion'): ('0.34', '0.55'),
+    SEGNEXT.format('freqfusion'): ('0.18', '0.34'),
 }
 
 
 def added(name):
-    template = next(t for t in (SEGFORMER, UPERNET, MASKFORMER, MASK2FORMER, BTS) if name.startswith(t.split('{')[0]))
-    plain = 'nearest' if template in (MASKFORMER, BTS) else 'bilinear'
-    return MODELS[name]['Parameters (M)'] - MODELS[template.format(plain)]['Parameters (M)']
+    template = next(template for template in PLAIN if name.startswith(template.partition('{')[0]))
+    return MODELS[name]['Parameters (M)'] - MODELS[template.format(PLAIN[template])]['Parameters (M)']
 
 
 def decimals(text):

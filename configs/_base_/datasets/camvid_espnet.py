@@ -68,16 +68,29 @@ val_dataloader = dict(
     dataset=dict(
         type='BaseSegDataset',
         data_root=data_root,
+        data_prefix=dict(img_path='val', seg_map_path='valannot'),
+        img_suffix='.png',
+        metainfo=metainfo,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='BaseSegDataset',
+        data_root=data_root,
         data_prefix=dict(img_path='test', seg_map_path='testannot'),
         img_suffix='.png',
         metainfo=metainfo,
         pipeline=test_pipeline,
     ),
 )
-test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
 data_help = (
-    "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or name their folder "
-    'in $CAMVID_ROOT'
+    "put train, trainannot, val, valannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or "
+    'name their folder in $CAMVID_ROOT'
 )

@@ -1,5 +1,5 @@
 # COCO 2017, object detection: the recipe of FreqFusion's detectors (16 images in all:
-# eight GPUs with 2). The authors pad to multiples of 64; ours needs no padding of its own.
+# eight GPUs with 2). The models' preprocessors pad to multiples of 64, as the authors do; any other divisor works.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 train_pipeline = [
