@@ -241,6 +241,8 @@ def test_a_summary_is_the_table_of_the_first_metric(study, tmp_path, monkeypatch
     assert lines[-3:] == ['', '<!-- end summary -->', 'y'] and not any(
         'Holm' in line or 'p, ' in line for line in lines
     )
+    study.with_name('results.csv').unlink()
+    assert pages.rendered(readme).splitlines()[3] == 'Study: not run.'
 
 
 def test_the_pictures_show_every_row_that_was_run(study):

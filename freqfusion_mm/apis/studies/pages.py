@@ -76,6 +76,8 @@ def study_summary(file: Path) -> str:
     study = read_study(file)
     lines = newest(RawValues(study.raw_values).read())
     measured = [row for row in study.rows if row.name in lines]
+    if not measured:
+        return f'{study.name}: not run.\n'
     return _table(study, study.metrics[0], lines, measured, short=True)
 
 
