@@ -85,7 +85,8 @@ find_python() {
         candidates=("python$version" python3 "$HOME"/.pyenv/versions/"$version".*/bin/python3)
         for candidate in "${PYTHON:-${candidates[@]}}"; do
             if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
-                "$candidate" -c 'import sys; print(sys.executable)'
+                # of an environment, which may be the one to be made anew, the Python that it was made with
+                "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
                 return
             fi
         done

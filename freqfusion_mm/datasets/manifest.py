@@ -28,7 +28,7 @@ def write_manifest(root: PathLike, version: str, arguments: dict, facts: dict) -
         to ``root``, to its SHA-256.
     """
     root = Path(root)
-    files = {name: _sha256(root / name) for name in _list_files(root)}
+    files = {name: _sha256(root / name) for name in list_files(root)}
     manifest = dict(version=version, arguments=arguments, facts=facts, files=files)
     (root / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + '\n')
     return manifest
@@ -118,7 +118,7 @@ def _check_manifest(root: Path, version: str) -> None:
     manifest = read_manifest(root)
     if manifest['version'] != version:
         raise DatasetError(f"it was written as '{manifest['version']}', wanted is '{version}'")
-    wanted, found = set(manifest['files']), set(_list_files(root))
+    wanted, found = set(manifest['files']), set(list_files(root))
     if wanted - found:
         raise DatasetError(_count_and_name('missing', sorted(wanted - found)))
     if found - wanted:
@@ -132,7 +132,8 @@ def _count_and_name(what: str, names: list) -> str:
     return f"{len(names)} file{'s' * (len(names) > 1)} {what}, first '{names[0]}'"
 
 
-def _list_files(root: Path) -> list:
+def list_files(root: Path) -> list[str]:
+    """The files below a folder, relative to it, but for the manifest and names that begin with a dot."""
     names = []
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith('.')]

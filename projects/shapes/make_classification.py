@@ -81,7 +81,6 @@ def make_classification(args: argparse.Namespace) -> str:
         Path(args.root),
         VERSION,
         arguments,
-        SPLITS,
         args.overwrite,
         partial(write_pictures, source, *options.values(), arguments),
     )

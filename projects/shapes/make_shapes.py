@@ -109,7 +109,6 @@ def make_shapes(args: argparse.Namespace) -> str:
         Path(args.root),
         VERSION,
         wanted,
-        FOLDERS,
         args.overwrite,
         partial(write_dataset, workers=args.workers, **wanted),
     )

@@ -19,7 +19,7 @@ from shapes_dataset.classes import CLASSES, PALETTE, STUFF, THINGS  # noqa: E402
 from shapes_dataset.outlines import OUTLINES  # noqa: E402
 from shapes_dataset.scene import draw_scene, fill, pixel_share  # noqa: E402
 
-from freqfusion_mm.datasets.manifest import DatasetError, check_dataset  # noqa: E402
+from freqfusion_mm.datasets.manifest import MANIFEST, DatasetError, check_dataset  # noqa: E402
 
 SMALL = ['--height', '61', '--width', '83', '--train', '5', '--val', '3']
 
@@ -214,7 +214,6 @@ def spoil_add(root):
     [
         (spoil_truncate, "corrupt .*'annotations/panoptic_val.json'"),
         (spoil_remove, "missing.*'semantic/train/000002.png'"),
-        (spoil_add, "not in the manifest.*'images/val/000009.png'"),
     ],
 )
 def test_a_spoilt_folder_is_named_and_replaced_on_demand(folder, tmp_path, capsys, spoil, named):
@@ -235,10 +234,50 @@ def test_other_arguments_are_named(folder, capsys):
 
 
 def test_a_foreign_folder_is_never_replaced(tmp_path, capsys):
-    (tmp_path / 'diary.txt').write_text('mine')
+    """Nor one of the same names, of another data set."""
+    diary = tmp_path / 'images' / 'diary.txt'
+    diary.parent.mkdir()
+    diary.write_text('mine')
     assert write(tmp_path, '--overwrite') == 1
-    assert "holds other things, first 'diary.txt'" in capsys.readouterr().err
-    assert (tmp_path / 'diary.txt').read_text() == 'mine'
+    assert 'nothing says what it holds; remove it by hand' in capsys.readouterr().err
+    manifest = dict(version='shapes-classification-1', arguments={}, files={})
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert write(tmp_path, '--overwrite') == 1
+    assert "it is no folder of 'shapes'" in capsys.readouterr().err
+    assert diary.read_text() == 'mine'
+
+
+def test_a_folder_with_a_file_of_ones_own_is_not_replaced(tmp_path, capsys):
+    root = tmp_path / 'shapes'
+    assert write(root) == 0
+    spoil_add(root)
+    with pytest.raises(DatasetError, match="not in the manifest.*'images/val/000009.png'"):
+        check_dataset(root, version=make_shapes.VERSION)
+    assert write(root, '--overwrite') == 1
+    assert "holds other things, first 'images/val/000009.png'" in capsys.readouterr().err
+    assert (root / 'images/val/000009.png').exists()
+
+
+@pytest.mark.parametrize('overwrite', [(), ('--overwrite',)])
+def test_what_comes_while_it_is_written_stays(tmp_path, monkeypatch, capsys, overwrite):
+    root = tmp_path / 'shapes'
+    annotate = make_shapes.write_annotations
+
+    def meanwhile(folder, split, records):
+        annotate(folder, split, records)
+        root.mkdir(exist_ok=True)
+        (root / 'diary.txt').write_text('mine')
+
+    monkeypatch.setattr(make_shapes, 'write_annotations', meanwhile)
+    assert write(root, *overwrite) == 1
+    said = 'nothing says what it holds' if overwrite else 'came while this was written'
+    assert said in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['shapes'] and (root / 'diary.txt').read_text() == 'mine'
+
+
+def test_an_empty_folder_is_filled(folder, tmp_path):
+    assert write(tmp_path) == 0
+    assert contents(tmp_path) == contents(folder)
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import torch
 from freqfusion_mm import ops
 from freqfusion_mm.ops.triton import missing
 from tools.gpu_check import __main__ as gpu_check
-from tools.gpu_check import checks, hardware, jobs, launches, pool, report, training
+from tools.gpu_check import checks, hardware, jobs, launches, pool, report, suite, training
 
 ROOT = Path(__file__).resolve().parents[2]
 EVEN, ODD = (1, (3, 4), (6, 8)), (2, (3, 5), (7, 9))
@@ -97,36 +97,88 @@ def test_arguments_in_one_line():
     assert launches.describe(5) == '5'
 
 
+@pytest.fixture
+def jobs_of(tmp_path, monkeypatch):
+    """Does three jobs with a worker of the same protocol that runs `line` of code at the second; what is told."""
+
+    def found(line, seconds=60.0, patience=1.0):
+        worker = tmp_path / 'worker.py'
+        worker.write_text(
+            'import json, os, pathlib, sys, time\n'
+            'for line in sys.stdin:\n'
+            '    pathlib.Path(sys.argv[2]).write_text("_forward(float32[1x2], 3) on the grid (4,)")\n'
+            '    if line.strip() == "second":\n'
+            f'        {line}\n'
+            '    print(json.dumps(dict(status="passed", why="")), flush=True)\n'
+        )
+        start = subprocess.Popen
+        monkeypatch.setattr(
+            pool.subprocess,
+            'Popen',
+            lambda command, **options: start([sys.executable, str(worker), *command[3:]], **options),
+        )
+        told = {}
+        pool.run(['first', 'second', 'third'], 1, True, time.monotonic() + seconds, patience, told.__setitem__)
+        assert list(told) == ['first', 'second', 'third']
+        return told
+
+    return found
+
+
 @pytest.mark.parametrize(
     'death, why',
     [
-        ('import os; print("a last word", file=sys.stderr, flush=True); os._exit(3)', 'ended with 3: a last word'),
-        ('import time; time.sleep(60)', 'no answer within 1 s'),
+        ('print("a last word", file=sys.stderr, flush=True); os._exit(3)', 'ended with 3: a last word'),
+        ('os.write(1, b"{half"); os._exit(3)', 'ended with 3'),
+        ('os.write(1, b"no JSON\\n"); time.sleep(60)', 'JSONDecodeError'),
+        ('time.sleep(60)', 'no answer within 1 s'),
     ],
 )
-def test_a_worker_that_dies_or_hangs_costs_one_job(tmp_path, monkeypatch, death, why):
-    """With a worker of the same protocol that knows three jobs, of which the second ends it."""
-    worker = tmp_path / 'worker.py'
-    worker.write_text(
-        'import json, pathlib, sys\n'
-        'for line in sys.stdin:\n'
-        '    pathlib.Path(sys.argv[2]).write_text("_forward(float32[1x2], 3) on the grid (4,)")\n'
-        '    if line.strip() == "second":\n'
-        f'        {death}\n'
-        '    print(json.dumps(dict(status="passed", why="")), flush=True)\n'
-    )
-    start = subprocess.Popen
-    monkeypatch.setattr(
-        pool.subprocess,
-        'Popen',
-        lambda command, **options: start([sys.executable, str(worker), *command[3:]], **options),
-    )
-    found = {}
-    pool.run(['first', 'second', 'third'], 1, True, time.monotonic() + 60, 1.0, found.__setitem__)
-    assert [found[name]['status'] for name in ('first', 'second', 'third')] == ['passed', 'failed', 'passed']
+def test_a_worker_that_dies_or_hangs_costs_one_job(jobs_of, death, why):
+    found = jobs_of(death)
+    assert [each['status'] for each in found.values()] == ['passed', 'failed', 'passed']
     assert why in found['second']['why']
-    assert found['second']['kernels'] == ['_forward']
-    assert found['second']['arguments'] == '_forward(float32[1x2], 3) on the grid (4,)'
+    if 'JSON' not in why:
+        assert found['second']['kernels'] == ['_forward']
+        assert found['second']['arguments'] == '_forward(float32[1x2], 3) on the grid (4,)'
+
+
+def test_a_worker_that_goes_between_two_jobs_costs_one(jobs_of):
+    found = jobs_of('print(json.dumps(dict(status="passed", why="")), flush=True); os._exit(3)')
+    assert [each['status'] for each in found.values()] == ['passed', 'passed', 'failed']
+    assert 'ended with 3' in found['third']['why']
+
+
+def test_what_the_end_of_the_time_ends_did_not_hang(jobs_of):
+    found = jobs_of('time.sleep(60)', seconds=5.0, patience=30.0)
+    assert [each['status'] for each in found.values()] == ['passed', 'not run', 'not run']
+    assert [each['why'] for each in found.values()][1:] == ['ended, out of time', 'out of time']
+
+
+def test_the_tests_that_had_ended_are_kept(monkeypatch):
+    def run(*args, **options):
+        said = (
+            b'tests/ops/triton/test_a.py::test_one[a-b c] PASSED [ 10%]\n'
+            b'tests/ops/triton/test_a.py::test_two FAILED [ 20%]\n'
+            b'tests/ops/triton/test_b.py::test_three '
+        )
+        raise subprocess.TimeoutExpired('pytest', 5, said)
+
+    monkeypatch.setattr(suite.subprocess, 'run', run)
+    found = suite.run(5, cpu=True)
+    assert [(name, each['status']) for name, each in found.items()] == [
+        ('tests test_a: test_one[a-b c]', 'passed'),
+        ('tests test_a: test_two', 'failed'),
+        ('tests', 'failed'),
+    ]
+    assert found['tests']['why'] == 'no end within 5 s, 2 tests had ended'
+
+
+@pytest.mark.skipif(missing() is not None, reason='it rehearses with the kernels')
+def test_what_was_not_run_is_no_success(tmp_path, capsys):
+    out = ['--out', str(tmp_path)]
+    assert gpu_check.main(['--cpu', '--minutes', '0.00001', '--only', 'check carafe', *out]) == 1
+    assert 'check: 0 of ' in capsys.readouterr().out
 
 
 def test_what_does_not_begin_in_time_is_told(monkeypatch):

@@ -47,6 +47,19 @@ def test_the_tested_versions_satisfy_the_extra(cfg: configparser.ConfigParser, s
         assert extra[name].specifier.contains(pins[name]), f'{name}=={pins[name]} against {extra[name]}'
 
 
+def test_an_activated_environment_is_made_anew_with_the_python_below_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'venv'], check=True)
+    script = (ROOT / 'tools/setup.sh').read_text()
+    find_python = re.search(r'^find_python\(\) \{.*?^\}$', script, re.M | re.S)[0]
+    version = '.'.join(map(str, sys.version_info[:2]))
+    env = dict(os.environ, PATH=f'{tmp_path}/venv/bin{os.pathsep}{os.environ["PATH"]}', pythons=version)
+    env.pop('PYTHON', None)
+    found = subprocess.check_output(['bash', '-c', f'{find_python}\nfind_python'], text=True, env=env).strip()
+    assert not Path(found).is_relative_to(tmp_path) and Path(found).exists()
+    code = 'import sys; print(sys.prefix == sys.base_prefix, "%d.%d" % sys.version_info[:2])'
+    assert subprocess.check_output([found, '-c', code], text=True).split() == ['True', version]
+
+
 def test_importing_the_package_imports_no_framework() -> None:
     code = (
         'import sys, freqfusion_mm; '

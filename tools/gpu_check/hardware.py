@@ -2,7 +2,6 @@
 
 import os
 import platform
-import statistics
 import sys
 import threading
 import time
@@ -20,7 +19,6 @@ Function = Callable[..., Sequence[Tensor]]
 class Gpu:
     """CUDA events, graphs and streams."""
 
-    name = 'cuda'
     backend = 'inductor'
 
     def __init__(self) -> None:
@@ -98,7 +96,6 @@ class Gpu:
 class Cpu:
     """The rehearsal: a clock for events, a second call for a graph, threads for streams."""
 
-    name = 'cpu'
     backend = 'aot_eager'
 
     def __init__(self) -> None:
@@ -168,7 +165,3 @@ def software() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = 'none'
     return found
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)

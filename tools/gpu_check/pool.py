@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ class _Process:
 
     def __init__(self, cpu: bool, folder: Path, index: int) -> None:
         self.launch, self.errors = folder / f'{index}.launch', folder / f'{index}.errors'
+        self.launch.write_text('')  # not what the process before launched
         env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])))
         if cpu:
             env['TRITON_INTERPRET'] = '1'
@@ -37,15 +39,15 @@ class _Process:
             line = self.process.stdout.readline() if ready else None
         except BrokenPipeError:
             line = b''
-        if line:
+        if line and line.endswith(b'\n'):  # a process that ends while it answers leaves half a line
             return json.loads(line)
         if line is None:
             why = f'no answer within {seconds:.0f} s'
         else:
             why = f'the process ended with {self.process.wait()}: {self._last_words()}'
-        launched = self.launch.read_text() if self.launch.exists() else ''
+        launched = self.launch.read_text()
         kernels = [launched.partition('(')[0]] if launched else []
-        return dict(status='failed', why=why, arguments=launched, kernels=kernels, lost=True)
+        return dict(status='failed', why=why, arguments=launched, kernels=kernels, lost=True, hung=line is None)
 
     def _last_words(self) -> str:
         return ' '.join(self.errors.read_text(errors='replace')[-600:].split())
@@ -53,7 +55,8 @@ class _Process:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what could not be written is written on closing
+            self.process.stdin.close()
         self.process.stdout.close()
 
 
@@ -66,7 +69,7 @@ def run(
         names: in the order in which they begin.
         workers: processes at a time.
         cpu: whether to rehearse.
-        until: of `time.monotonic`; jobs that would begin later are told as 'not run', running ones are ended.
+        until: of `time.monotonic`; jobs that would begin later, or end later, are told as 'not run'.
         patience: seconds after which a job is said to hang.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -85,11 +88,16 @@ def run(
             if left <= 0:
                 found = dict(status='not run', why='out of time')
             else:
-                process = process or _Process(cpu, folder, index)
                 begin = time.monotonic()
-                found = process.ask(name, min(left, patience))
+                try:
+                    process = process or _Process(cpu, folder, index)
+                    found = process.ask(name, min(left, patience))
+                except Exception as error:  # whatever it is, it costs this job alone
+                    found = dict(status='failed', why=f'{type(error).__name__}: {error}', lost=True)
                 found['seconds'] = round(time.monotonic() - begin, 3)
-                if found.pop('lost', False):
+                if found.pop('hung', False) and left < patience:
+                    found = dict(status='not run', why='ended, out of time', lost=True)
+                if found.pop('lost', False) and process is not None:
                     process.end()
                     process = None
             with lock:

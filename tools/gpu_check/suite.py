@@ -19,13 +19,15 @@ def run(seconds: float, cpu: bool) -> dict[str, dict]:
     env = dict(os.environ, **(dict(TRITON_INTERPRET='1') if cpu else {}))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / 'tests.xml'
-        command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', f'--junitxml={written}', *tests]
+        command = [sys.executable, '-m', 'pytest', '-v', '-p', 'no:cacheprovider', f'--junitxml={written}', *tests]
         try:
             done = subprocess.run(
                 command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=seconds, check=False
             )
-        except subprocess.TimeoutExpired:
-            return {'tests': dict(status='failed', why=f'no end within {seconds:.0f} s')}
+        except subprocess.TimeoutExpired as error:
+            ended = _ended((error.stdout or b'').decode(errors='replace'))
+            why = f'no end within {seconds:.0f} s, {len(ended)} tests had ended'
+            return {**ended, 'tests': dict(status='failed', why=why)}
         if not written.exists():
             words = ' '.join((done.stderr or done.stdout)[-600:].split())
             return {'tests': dict(status='failed', why=f'pytest ended with {done.returncode}: {words}')}
@@ -43,3 +45,13 @@ def run(seconds: float, cpu: bool) -> dict[str, dict]:
                 if status == 'failed':
                     found[name]['traceback'] = (outcome.text or '')[-4000:]
         return found or {'tests': dict(status='failed', why='pytest collected nothing')}
+
+
+def _ended(said: str) -> dict[str, dict]:
+    """The tests that had ended, by what pytest said while it ran: its file is written at the end alone."""
+    found = {}
+    for file, name, outcome in re.findall(r'^(\S+)\.py::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b', said, re.MULTILINE):
+        status = 'failed' if outcome == 'ERROR' else outcome.lower()
+        why = 'see its own run' if status == 'failed' else ''
+        found[f'tests {file.rpartition("/")[2]}: {name}'] = dict(status=status, why=why, arguments=name)
+    return found

@@ -28,7 +28,7 @@ def receptive_energy(block: ESP | EESP, chain: str | None = None) -> list[Tensor
         chain: the hierarchical fusion to measure with the block's weights; None: the block's own.
 
     Returns:
-        For each branch [S, S], S odd and large enough for the largest dilation.
+        For each branch [S, S] on the CPU, S odd and large enough for the largest dilation.
 
     Raises:
         ValueError: a block with stride.
@@ -49,7 +49,7 @@ def receptive_energy(block: ESP | EESP, chain: str | None = None) -> list[Tensor
     impulses = torch.zeros(width, width, 2 * radius + 1, 2 * radius + 1).to(first.weight)
     impulses[range(width), range(width), radius, radius] = 1
     fused = hierarchical_fusion([branch(impulses) for branch in block.branches], chain or block.fusion.chain)
-    return [response.square().sum(dim=(0, 1)) for response in fused]
+    return [response.square().sum(dim=(0, 1)).cpu() for response in fused]
 
 
 def gridding(energy: Tensor, dilation: int) -> float:

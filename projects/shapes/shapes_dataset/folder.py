@@ -2,49 +2,53 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from freqfusion_mm.datasets.manifest import MANIFEST, DatasetError, check_dataset, read_manifest
+from freqfusion_mm.datasets.manifest import DatasetError, check_dataset, list_files, read_manifest
 
 
-def make_folder(
-    root: Path, version: str, arguments: dict, names: Sequence[str], overwrite: bool, write: Callable[[Path], dict]
-) -> str:
+def make_folder(root: Path, version: str, arguments: dict, overwrite: bool, write: Callable[[Path], dict]) -> str:
     """Write the folder ``root`` unless it is there; returns a line to print.
 
     Args:
         root: the folder.
         version, arguments: of the manifest that it should have.
-        names: what it holds beside the manifest; a folder that holds other things is not replaced.
-        overwrite: replace a folder that is broken or made with other arguments.
+        overwrite: replace a folder of this kind, of any version, that is broken or made with other arguments. One that
+            holds files which its manifest does not list is not replaced.
         write: fills an empty folder and returns its manifest.
 
     Raises:
-        DatasetError: there is another folder, and it is not to be, or must not be, replaced.
+        DatasetError: there is another folder, also one that came while this was written, and it is not to be, or must
+            not be, replaced.
     """
-    if root.exists():
+    if _something_at(root):
         state = describe_state(root, version, arguments)
         if state == 'complete':
             return f"'{root}' is complete already; nothing to do"
         if not overwrite:
             raise DatasetError(f'{state}. Add --overwrite to replace it')
-        others = [path.name for path in root.iterdir() if path.name not in (*names, MANIFEST)]
-        if others:
-            raise DatasetError(
-                f"{state}. It is not replaced because it holds other things, first '{others[0]}'; remove them by hand"
-            )
+        _check_replaceable(root, version, state)
     root.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and renamed when whole: an interrupted run leaves no such folder.
-    partial_root = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
+    beside = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
+    new, old = beside / 'new', beside / 'old'
     try:
-        partial_root.chmod(0o755)
-        manifest = write(partial_root)
-        if root.exists():
-            shutil.rmtree(root)
-        partial_root.rename(root)
+        new.mkdir()
+        manifest = write(new)
+        if overwrite and _something_at(root):
+            _check_replaceable(root, version, f"data folder '{root}' is not as it should be")  # still
+            root.rename(old)
+        try:
+            new.rename(root)  # over nothing, or an empty folder
+        except OSError:
+            if old.exists():
+                old.rename(root)
+            if not _something_at(root):
+                raise
+            raise DatasetError(f"'{root}' came while this was written, and is left as it is") from None
     finally:
-        shutil.rmtree(partial_root, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
     return f"wrote {len(manifest['files'])} files to '{root}'"
 
 
@@ -58,3 +62,23 @@ def describe_state(root: Path, version: str, arguments: dict) -> str:
     if found != arguments:
         return f"data folder '{root}' was made with {found}, wanted {arguments}"
     return 'complete'
+
+
+def _something_at(root: Path) -> bool:
+    return root.exists() and not (root.is_dir() and not any(root.iterdir()))
+
+
+def _check_replaceable(root: Path, version: str, state: str) -> None:
+    """Only what was written here goes: the manifest has to say so of the folder, and of every file."""
+    try:
+        manifest = read_manifest(root)
+    except (DatasetError, OSError) as error:
+        raise DatasetError(f'{state}. It is not replaced, for nothing says what it holds; remove it by hand') from error
+    kind = version.rpartition('-')[0]
+    if manifest['version'].rpartition('-')[0] != kind:
+        raise DatasetError(f"{state}. It is not replaced, for it is no folder of '{kind}'; remove it by hand")
+    others = sorted(set(list_files(root)) - set(manifest['files']))
+    if others:
+        raise DatasetError(
+            f"{state}. It is not replaced because it holds other things, first '{others[0]}'; remove them by hand"
+        )
