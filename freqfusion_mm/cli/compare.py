@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='NAME',
         help='upsamplers to draw, also your own by their import paths; default: every registered one',
     )
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, default=0, help='of the fits, and of the features made of the image')
     add_traceback(parser)
 
 
@@ -60,6 +60,6 @@ def run(args: Namespace) -> None:
             fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)
         else:
             fine = cluster_map(image)
-    sheet = compare_upsamplers(image, fine, args.only, args.ratios, args.steps)
+    sheet = compare_upsamplers(image, fine, args.only, args.ratios, args.steps, args.seed)
     save_picture(np.ascontiguousarray(sheet[..., ::-1]), out)
     print(f'wrote {args.out}')

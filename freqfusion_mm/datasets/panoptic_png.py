@@ -25,8 +25,13 @@ def colours_to_ids(colours: np.ndarray) -> np.ndarray:
     return colours.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
 
 
-def read_panoptic_png(path: str, backend_args: dict | None = None) -> np.ndarray:
+def read_panoptic_png(path: str, backend_args: dict | None = None, imdecode_backend: str = 'cv2') -> np.ndarray:
     """Read the segment ids of a panoptic PNG, int32 [H, W].
+
+    Args:
+        path: of the PNG.
+        backend_args: of mmengine's file client.
+        imdecode_backend: mmcv's image reader.
 
     Raises:
         RuntimeError: if the file is not there or is no image.
@@ -36,7 +41,7 @@ def read_panoptic_png(path: str, backend_args: dict | None = None) -> np.ndarray
     except FileNotFoundError:
         raise RuntimeError(f"the panoptic label '{path}' is missing; check data_root and data_prefix['seg']") from None
     # BGR: asked for RGB, mmcv fails on a broken image instead of returning None.
-    colours = mmcv.imfrombytes(content, flag='color') if content else None
+    colours = mmcv.imfrombytes(content, flag='color', backend=imdecode_backend) if content else None
     if colours is None:
         raise RuntimeError(
             f"the panoptic label '{path}' is not an image ({len(content)} bytes); write or download it again"

@@ -54,8 +54,10 @@ def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
     cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def compare_upsamplers(image: Tensor, fine: Tensor, names: list[str], ratios: list[int], steps: int) -> np.ndarray:
-    """The picture: a row of inputs, then a row an upsampler; two columns a ratio."""
+def compare_upsamplers(
+    image: Tensor, fine: Tensor, names: list[str], ratios: list[int], steps: int, seed: int = 0
+) -> np.ndarray:
+    """The picture: a row of inputs, then a row an upsampler; two columns a ratio. Every fit starts from the seed."""
     palette, side = _Palette(fine), image.shape[-1]
     columns = [(ratio, direct) for ratio in ratios for direct in (True, False) if direct or ratio > 2]
     rows = len(names) + 1
@@ -85,7 +87,7 @@ def compare_upsamplers(image: Tensor, fine: Tensor, names: list[str], ratios: li
             if direct and ratio > 2 and not reaches_directly(name):
                 put(row, column, None, 'no direct step')
                 continue
-            torch.manual_seed(0)
+            torch.manual_seed(seed)
             way = Way(name, fine.shape[1], ratio, direct and reaches_directly(name))
             fit(way, fine, image, ratio, steps)
             with torch.no_grad():

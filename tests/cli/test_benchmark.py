@@ -182,3 +182,54 @@ def test_rows_of_later_runs_take_the_place_of_earlier_ones():
     assert kept == [*rows('FADE', ms='2'), *rows('CARAFE', 'one.of.Mine', 'fade-lite')]
     again = report.merged(kept, rows('one.of.Mine', ms='3'), ['FADE', 'CARAFE'])
     assert again == [*kept[:2], *rows('fade-lite'), *rows('one.of.Mine', ms='3')]
+
+
+def test_quartiles_lie_among_the_values():
+    assert measure.quartiles([1.0, 2.0]) == (1.0, 2.0) and measure.quartiles([3.0, 1.0, 2.0]) == (1.0, 3.0)
+    assert measure.quartiles([5.0, 1.0, 2.0, 3.0, 4.0]) == (1.5, 4.5)
+
+
+def test_the_command_of_a_page_has_all_but_the_note():
+    arguments = ['--models', '--note', 'a quiet machine', '--threads', '1', '--only', 'my.Own One']
+    assert benchmark.without_note(arguments) == "python -m tools.benchmark --models --threads 1 --only 'my.Own One'"
+    assert benchmark.without_note(['--models', '--note=a b']) == 'python -m tools.benchmark --models'
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--models', '--dtype', 'bfloat16'], '--dtype has no say in --models: leave it out'),
+        (['--models', '--compile'], '--compile has no say in --models'),
+        (['--goals', '--only', 'carafe'], '--only has no say in --goals'),
+        (['--scaling', '--models'], '--scaling and --models are different benchmarks'),
+        (['--sizes', '128'], '--sizes has no say without --models'),
+        (['--quick'], '--quick has no say without --models'),
+        (['--rounds', '1'], '--rounds 1: a range needs 2 or more'),
+        (['--device', 'gpu'], '--device gpu: '),
+        pytest.param(
+            ['--device', 'cuda'],
+            '--device cuda: ',
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU'),
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_the_work(arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        benchmark.check_arguments(benchmark.parser().parse_args(arguments))
+
+
+def test_arguments_that_go_together():
+    for arguments in ([], ['--models', '--quick', '--sizes', '64', '--note', 'a'], ['--goals', '--compile']):
+        benchmark.check_arguments(benchmark.parser().parse_args(arguments))
+
+
+def test_a_way_of_others_that_fails_has_its_reason_as_status(monkeypatch):
+    case = small().make(CPU, torch.float32)
+
+    def fails(case, way):
+        raise RuntimeError('not for "BFloat16"')
+
+    monkeypatch.setattr(measure, 'parity', fails)
+    assert benchmark.checked(case, 'mmcv') == ('fails: RuntimeError: not for "BFloat16"', {})
+    with pytest.raises(RuntimeError):
+        benchmark.checked(case, 'unfold')

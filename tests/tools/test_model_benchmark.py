@@ -28,6 +28,16 @@ def test_rows():
     assert fade['status'] == 'ValueError: no guide' and 'forward_ms' not in fade
 
 
+def test_one_without_recomputation_is_measured_all_the_same():
+    def own(*args, with_cp=False):
+        if with_cp:
+            raise TypeError('GatedRepeat has no option with_cp: it takes kernel_size')
+        return small(*args)
+
+    _, row = models.measured(models.MODELS[0], ['my.GatedRepeat'], 8, CPU, rounds=2, make=own)
+    assert row['status'] == 'ok' and float(row['forward_ratio']) > 0 and 'recomputed_peak_ratio' not in row
+
+
 def test_ratios_are_of_one_round():
     times = dict(forward=[2.0, 20.0, 200.0], step=[1.0, 1.0, 1.0])
     stock = dict(forward=[1.0, 10.0, 100.0], step=[1.0, 2.0, 4.0])

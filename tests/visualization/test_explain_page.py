@@ -21,6 +21,8 @@ from freqfusion_mm.visualization.explain.maps import show_maps  # noqa: E402
 from freqfusion_mm.visualization.explain.page import write_page  # noqa: E402
 
 COARSE, FINE, SIZE = (6, 8), (12, 16), (48, 64)
+#: Shares of the input, height and width, that the photograph fills.
+FILLED = (0.75, 1.0)
 METHODS = ['FreqFusion', 'ReSFU', 'DySample', 'nearest']
 
 
@@ -42,7 +44,7 @@ class Net(nn.Module):
 
 
 @torch.no_grad()
-def view(method, title=None):
+def view(method, title=None, filled=FILLED):
     net = Net(method).eval()
     for parameter in net.parameters():
         parameter.add_(0.2 * torch.randn_like(parameter))
@@ -57,7 +59,7 @@ def view(method, title=None):
         task='segmentation',
         parameters=1234567,
         picture=rng.integers(0, 255, (*SIZE, 3), np.uint8),
-        filled=(0.75, 1.0),
+        filled=filled,
         fusions={call.name: view_fusion(call, label, num_classes=2) for call in calls},
         bands=bands,
         gridding=measure_with_and_without(blocks_of(net)),
@@ -141,7 +143,7 @@ def test_a_click_shows_the_kernel(opened, views, x, y):
     # The mouse hits whole pixels of the screen, so which pixel it is is read from the page.
     caption = cells(opened, '#left-inside figcaption')[0]
     row, column = (int(part) for part in caption.partition('(')[2].rstrip(')').split(', '))
-    assert abs(row - y * FINE[0]) <= 1 and abs(column - x * FINE[1]) <= 1
+    assert abs(row - y * FILLED[0] * FINE[0]) <= 1 and abs(column - x * FILLED[1] * FINE[1]) <= 1
     seen = views[0].fusions['fusions.1']
     expected = seen.kernels()[row, column, 0].ravel()
     tables = opened.run(
@@ -165,6 +167,32 @@ def test_attention_points_and_methods_without_kernels(opened, views):
     choose(opened, 'right-model', 3)
     assert cells(opened, '#right-inside figcaption') == ['Nearest predicts neither kernels nor offsets']
     assert opened.errors() == []
+
+
+@needs_browser
+def test_models_that_pad_differently_show_one_place(browser, views, tmp_path):
+    both = [views[0], view('FreqFusion', 'other', filled=(1.0, 0.5))]
+    write_page(both, {}, tmp_path / 'page.html', 'a')
+    browser.open(tmp_path / 'page.html')
+    browser.until('return document.body.dataset.drawn === "1"')
+    click(browser, 0.6, 0.6)
+    for side, each in zip(('left', 'right'), both):
+        caption = cells(browser, f'#{side}-inside figcaption')[0]
+        row, column = (int(part) for part in caption.partition('(')[2].rstrip(')').split(', '))
+        assert abs(row - 0.6 * each.filled[0] * FINE[0]) <= 1 and abs(column - 0.6 * each.filled[1] * FINE[1]) <= 1
+    boxes = browser.run(
+        "return ['viewer', 'left-image', 'right-image'].map((id) => document.getElementById(id))"
+        '.map((box) => [box.clientHeight, box.clientWidth])'
+    )
+    viewer, left, right = np.array(boxes)
+    np.testing.assert_allclose(left, viewer / both[0].filled, atol=1.5)
+    np.testing.assert_allclose(right, viewer / both[1].filled, atol=1.5)
+    height, width = np.array(SIZE) * FILLED
+    assert abs(viewer[1] / viewer[0] - width / height) < 0.02
+    assert cells(browser, '#place')[0].endswith(f'of {width:.0f} x {height:.0f}')
+    clip = browser.run("return document.getElementById('right-image').style.clipPath")
+    assert clip == 'inset(0px 0px 0px 25%)'  # of an image that is twice as wide as the viewer
+    assert browser.errors() == []
 
 
 @needs_browser

@@ -6,6 +6,7 @@ Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a 
 """
 
 import os
+import shlex
 import statistics
 import sys
 from argparse import ArgumentParser, Namespace
@@ -59,9 +60,11 @@ def environment(device: torch.device, dtype: torch.dtype, threads: int) -> str:
 
 
 def summary(samples: list[tuple[float, float]]) -> dict[str, str]:
-    """Median and interquartile range of the wall clock, and the median of processor time, in milliseconds."""
+    """Median and interquartile range of the wall clock (of fewer than four runs the range), and the median of processor
+    time; milliseconds.
+    """
     walls, processors = ([1000 * value for value in column] for column in zip(*samples))
-    low, _, high = statistics.quantiles(walls, n=4)
+    low, high = measure.quartiles(walls)
     return dict(
         median_ms=f'{statistics.median(walls):.4g}',
         iqr_ms=f'{high - low:.3g}',
@@ -75,10 +78,11 @@ def checked(case: Case, way: str) -> tuple[str | None, dict[str, float]]:
     try:
         seconds = measure.compile_seconds(case) if way == 'compiled' else {}
         reason = measure.parity(case, way)
-    except Exception as error:  # a compiler fails in many ways; the other ways are measured all the same
-        if way != 'compiled':
+    except Exception as error:  # compilers and others' kernels fail in many ways; the rest is measured all the same
+        if way == 'unfold':
             raise
-        return shorten(f'does not compile: {type(error).__name__}: {error}', 120), {}
+        what = 'does not compile' if way == 'compiled' else 'fails'
+        return shorten(f'{what}: {type(error).__name__}: {error}', 120), {}
     return reason and f'parity failed: {reason}', seconds
 
 
@@ -135,6 +139,43 @@ def scaling(device: torch.device, dtype: torch.dtype, threads: int, rounds: int,
     return rows
 
 
+def without_note(arguments: list[str]) -> str:
+    """The command of a page, which shows the note by itself."""
+    words = ['python', '-m', 'tools.benchmark', *arguments]
+    kept = [
+        word
+        for before, word in zip(['', *words], words)
+        if '--note' not in (before, word) and not word.startswith('--note=')
+    ]
+    return shlex.join(kept)
+
+
+def check_arguments(args: Namespace) -> None:
+    """One clear error for options of which one would be passed over in silence, and for a device that is not there."""
+    alone = [name for name in ('goals', 'scaling', 'models') if getattr(args, name)]
+    if len(alone) > 1:
+        raise SystemExit(f'--{alone[0]} and --{alone[1]} are different benchmarks: run them one after the other')
+    others = dict(
+        only=args.only is not None and alone in (['goals'], ['scaling']),
+        compile=args.compile and alone in (['scaling'], ['models']),
+        dtype=args.dtype != 'float32' and args.models,
+        sizes=args.sizes is not models.SIZES and not args.models,
+        quick=args.quick and not args.models,
+        note=bool(args.note) and not args.models,
+    )
+    for option, passed_over in others.items():
+        if passed_over:
+            raise SystemExit(
+                f'--{option} has no say {f"in --{alone[0]}" if alone else "without --models"}: leave it out'
+            )
+    if args.rounds < 2:
+        raise SystemExit(f'--rounds {args.rounds}: a range needs 2 or more')
+    try:
+        torch.empty(1, device=args.device)
+    except (RuntimeError, AssertionError) as error:
+        raise SystemExit(f'--device {args.device}: {str(error).splitlines()[0]}') from None
+
+
 def whole_models(args: Namespace, device: torch.device, name: str) -> None:
     """Writes a page, a CSV and a plot of the models, after each of them."""
     try:
@@ -152,16 +193,15 @@ def whole_models(args: Namespace, device: torch.device, name: str) -> None:
             report.write(path, models.FIELDS, rows)
             done = {(row['model'], row['size']) for row in rows}
             missing = [f'{m}, {s}' for m in order for s in map(str, args.sizes) if (m, s) not in done]
-            command = ' '.join(['python -m tools.benchmark', *sys.argv[1:]]).partition(' --note')[0]
-            path.with_suffix('.md').write_text(model_report.table(rows, name, command, args.note, missing))
+            page = model_report.table(rows, name, without_note(sys.argv[1:]), args.note, missing)
+            path.with_suffix('.md').write_text(page)
             model_report.plot(rows, name, path.with_suffix('.png'))
     print(f'wrote {path.parent}/{path.stem}.csv, .md and .png')
 
 
 def main() -> None:
     args = parser().parse_args()
-    if args.rounds < 2:
-        raise SystemExit(f'--rounds {args.rounds}: a range needs 2 or more')
+    check_arguments(args)
     device, dtype = torch.device(args.device), getattr(torch, args.dtype)
     torch.set_num_threads(args.threads)
     name = environment(device, dtype, args.threads)

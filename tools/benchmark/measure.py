@@ -2,10 +2,11 @@
 
 import ctypes
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -39,6 +40,14 @@ def forward_backward(case: Case, way: str) -> tuple[Tensor, ...]:
 
 
 RUNS = dict(zip(PASSES, (forward, forward_backward)))
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """The first and the third; of fewer than four values, which have none, the smallest and the largest."""
+    if len(values) < 4:
+        return min(values), max(values)
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
 
 
 def parity(case: Case, way: str) -> str | None:

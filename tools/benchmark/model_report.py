@@ -25,7 +25,7 @@ def table(rows: list[dict], title: str, command: str, note: str, unmeasured: lis
         note,
         '',
         'Ratios to the stock model: medians over rounds in which every upsampler ran once beside stock, and in '
-        'brackets the quartiles (of two or three rounds they say little). Batch 2. "Step": loss, gradients and an '
+        'brackets the quartiles, of two or three rounds the range. Batch 2. "Step": loss, gradients and an '
         'update in training; "peak": the most that a step holds beyond weights and images, "with_cp" the same with '
         'activations made again. Multiply-adds are those of the forward pass of one image.',
         '',

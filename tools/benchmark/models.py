@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from freqfusion_mm.layers.registry import find_upsampler
+
+from .measure import quartiles
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs/_base_'
 STOCK = 'stock'
@@ -278,9 +280,9 @@ def measured(
             rows[upsampler]['multiply_adds_g'] = f'{multiply_adds(each) / batch:.4g}'
             each.step()
             rows[upsampler]['peak_mib'] = f'{peak_mib(each, device):.4g}'
-            if upsampler != STOCK:
-                frugal = peak_mib(make(model, upsampler, size, batch, device, with_cp=True), device)
-                rows[upsampler]['recomputed_peak_ratio'] = f'{frugal / float(rows[STOCK]["peak_mib"]):.3f}'
+            if upsampler != STOCK and (frugal := recomputing(partial(make, model, upsampler, size, batch, device))):
+                ratio = peak_mib(frugal, device) / float(rows[STOCK]['peak_mib'])
+                rows[upsampler]['recomputed_peak_ratio'] = f'{ratio:.3f}'
         except Exception as error:  # one that fails takes no row from the others
             if upsampler == STOCK:
                 raise
@@ -302,12 +304,22 @@ def measured(
     return list(rows.values())
 
 
+def recomputing(make: Callable[..., Built]) -> Built | None:
+    """The model whose upsampler makes its activations again; None of one that has no such option."""
+    try:
+        return make(with_cp=True)
+    except TypeError as error:
+        if 'with_cp' not in str(error):
+            raise
+        return None
+
+
 def summary(times: dict[str, list[float]], stock: dict[str, list[float]]) -> dict[str, str]:
-    """Medians, and the ratios to stock of the same round: median and quartiles."""
+    """Medians, and the ratios to stock of the same round: median and quartiles, of fewer than four rounds the range."""
     row = dict(rounds=str(len(times['forward'])))
     for what in ('forward', 'step'):
         ratios = [mine / theirs for mine, theirs in zip(times[what], stock[what], strict=True)]
-        low, _, high = quantiles(ratios, n=4)
+        low, high = quartiles(ratios)
         row[f'{what}_ms'] = f'{median(times[what]):.4g}'
         row |= {f'{what}_ratio': f'{median(ratios):.3f}', f'{what}_low': f'{low:.3f}', f'{what}_high': f'{high:.3f}'}
     return row

@@ -1,6 +1,7 @@
 """The ways to compute an entry: ours, the unfold formulation, mmcv's op, plain CUDA, and ours under `torch.compile`."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,10 +14,7 @@ WAYS = ('ours', 'unfold', 'mmcv', 'plain cuda', 'compiled')
 def why_not(way: str, device: torch.device) -> str | None:
     """Why a way cannot be measured on a device, or None."""
     if way == 'plain cuda':
-        try:
-            plain_cuda.compiled()
-        except Exception as error:  # compilers and linkers fail in many ways
-            return f'no CUDA of our own: {error}'.splitlines()[0]
+        return _no_plain_cuda()
     if way != 'mmcv':
         return None
     if device.type != 'cuda':
@@ -25,6 +23,15 @@ def why_not(way: str, device: torch.device) -> str | None:
         from mmcv.ops import carafe  # noqa: F401
     except (ImportError, OSError) as error:
         return f"mmcv's compiled ops do not load: {error}"
+    return None
+
+
+@cache
+def _no_plain_cuda() -> str | None:
+    try:
+        plain_cuda.compiled()
+    except Exception as error:  # compilers and linkers fail in many ways, after a minute, which one try is worth
+        return f'no CUDA of our own: {error}'.splitlines()[0]
     return None
 
 

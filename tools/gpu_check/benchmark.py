@@ -1,7 +1,7 @@
 """Time and memory of every operator and layer, ours, as unfold and as plain CUDA, and how near a copy they come."""
 
 from functools import partial
-from statistics import median, quantiles
+from statistics import median
 
 import torch
 
@@ -54,7 +54,7 @@ def run(entry: Entry, dtype: torch.dtype, machine: Machine, cpu: bool) -> dict:
             row = dict(entry=entry.name, shape=entry.shape, dtype=_short(dtype), passes=passes, way=way)
             row['status'] = reasons.get(way) or 'ok'
             if way in times:
-                low, _, high = quantiles(times[way], n=4)
+                low, high = measure.quartiles(times[way])
                 row.update(ms=median(times[way]), iqr_ms=high - low)
                 row['gb_s'] = moved / row['ms'] / 1e6
                 row['of_copy'] = median(times['copy']) / row['ms']

@@ -58,7 +58,7 @@ class LoadPanopticSegments(LoadPanopticAnnotations):
         if path is None:  # a data set without labels
             return
         segments = results['segments_info']
-        ids = read_panoptic_png(path, self.backend_args)
+        ids = read_panoptic_png(path, self.backend_args, self.imdecode_backend)
         check_segments(ids, {info['id'] for info in segments}, path)
         masks = [ids == info['id'] for info in segments]
         if self.with_mask:

@@ -99,7 +99,8 @@ def spectra_figure(views: Mapping[str, FusionView]) -> Figure:
     figure = Figure(figsize=(2.6 * len(found) + 3.8, 2.9), layout='constrained')
     axes = figure.subplots(1, len(found) + 1, width_ratios=[1] * len(found) + [1.5])
     for cell, (title, kind, each) in zip(axes, found):
-        image = cell.imshow(each.mean, extent=(-0.5, 0.5, 0.5, -0.5), cmap='magma', interpolation='nearest')
+        low, high = (end - 0.5 / len(each.mean) for end in (-0.5, 0.5))  # of the pixels, whose first middle is at -0.5
+        image = cell.imshow(each.mean, extent=(low, high, high, low), cmap='magma', interpolation='nearest')
         figure.colorbar(image, ax=cell, shrink=0.7)
         cell.set_title(f'{title}\n{kind}, mean response', fontsize=7)
         cell.tick_params(labelsize=6)
@@ -158,7 +159,7 @@ def _arrows(cell: Axes, offsets: np.ndarray, coarse: tuple[int, int], picture: n
     x, y = np.meshgrid((columns + 0.5) * picture.shape[1] / width, (rows + 0.5) * picture.shape[0] / height)
     some = offsets[rows][:, columns]
     scale = picture.shape[1] / coarse[1], picture.shape[0] / coarse[0]
-    cell.imshow(picture, alpha=0.6)
+    cell.imshow(picture, alpha=0.6, extent=(0, picture.shape[1], picture.shape[0], 0))
     cell.quiver(
         x, y, some[..., 0] * scale[0], some[..., 1] * scale[1], angles='xy', scale_units='xy', scale=1, color='#c00000'
     )

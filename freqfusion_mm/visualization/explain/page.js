@@ -1,11 +1,18 @@
 'use strict';
 const data = JSON.parse(document.getElementById('data').textContent);
 const SIDES = ['left', 'right'];
+/* x and y are shares of the photograph: of the network's input it fills the upper left, and models pad differently. */
 const state = { fusion: data.fusions.length - 1, x: 0.5, y: 0.5, left: { model: 0, map: 'after' }, right: { model: data.models.length - 1, map: 'after' } };
 const unpacked = new Map();
 const pictures = new Map();
 const element = (id) => document.getElementById(id);
 const view = (side) => data.fusions[state.fusion].views[state[side].model];
+
+/** The place, in shares of the input of this side's model. */
+function placeOn(side) {
+  const [height, width] = data.models[state[side].model].filled;
+  return { x: state.x * width, y: state.y * height };
+}
 
 /** Whole numbers of two bytes, compressed by zlib, as numbers. */
 async function unpack(array) {
@@ -29,8 +36,8 @@ async function picture(uri) {
 }
 
 /** The stored pixel that is nearest to the place: its row and column on the fine map, and where its numbers begin. */
-function pixelAt(seen, array) {
-  const at = [state.y, state.x].map((part, axis) => {
+function pixelAt(place, seen, array) {
+  const at = [place.y, place.x].map((part, axis) => {
     const stored = Math.floor((part * seen.fine[axis]) / seen.step);
     return Math.min(Math.max(stored, 0), array.shape[axis] - 1);
   });
@@ -39,10 +46,10 @@ function pixelAt(seen, array) {
   return { row, column, first: (at[0] * array.shape[1] + at[1]) * length, length };
 }
 
-async function numbersAt(seen, which) {
+async function numbersAt(place, seen, which) {
   const array = seen[which];
   if (!array) return null;
-  const pixel = pixelAt(seen, array);
+  const pixel = pixelAt(place, seen, array);
   const numbers = (await unpack(array)).subarray(pixel.first, pixel.first + pixel.length);
   return { ...pixel, numbers, rows: array.shape[2], columns: array.shape[3] };
 }
@@ -51,21 +58,25 @@ function fill(select, entries, chosen) {
   select.replaceChildren(...entries.map(([value, text]) => new Option(text, value, false, String(value) === String(chosen))));
 }
 
-/** Part of the picture that the zoom shows: left, top, width and height, of 1. */
-function window_(side) {
-  const [height, width] = data.models[state[side].model].shape;
-  const part = 1 / Number(element('zoom').value);
-  const size = Math.min(height, width) * part;
-  const w = size / width, h = size / height;
-  return { left: state.x - w / 2, top: state.y - h / 2, w, h };
+/** Height and width of the photograph in pixels of this side's input. */
+function imageSize(side) {
+  const { shape, filled } = data.models[state[side].model];
+  return shape.map((length, axis) => length * filled[axis]);
 }
 
-async function drawZoom(canvas, uri, part) {
+/** Part of the input that the zoom shows: left, top, width and height, of 1. */
+function window_(side) {
+  const [height, width] = data.models[state[side].model].shape;
+  const size = Math.min(...imageSize(side)) / Number(element('zoom').value);
+  const w = size / width, h = size / height, place = placeOn(side);
+  return { left: place.x - w / 2, top: place.y - h / 2, w, h };
+}
+
+function drawZoom(canvas, image, part) {
   const context = canvas.getContext('2d');
   context.fillStyle = '#888';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  if (!uri) return context;
-  const image = await picture(uri);
+  if (!image) return context;
   context.imageSmoothingEnabled = false;
   const scaleX = canvas.width / part.w, scaleY = canvas.height / part.h;
   context.drawImage(image, -part.left * scaleX, -part.top * scaleY, scaleX, scaleY);
@@ -146,14 +157,16 @@ function points(found) {
   return table;
 }
 
-async function drawSide(side) {
-  const { model, map } = state[side], seen = view(side), part = window_(side);
+async function drawSide(side, turn) {
+  const { model, map } = state[side], seen = view(side), part = window_(side), place = placeOn(side);
+  const shown = ['input', map, 'before'].map((key) => seen.maps[key] && picture(seen.maps[key].uri));
+  const [input, after, before] = await Promise.all(shown);
+  const [kernel, highpass, offsets] = await Promise.all(['kernels', 'highpass', 'offsets'].map((which) => numbersAt(place, seen, which)));
+  if (turn !== turns) return; // something else was chosen meanwhile
   element(`${side}-title`).textContent = `${data.models[model].title}${seen.method ? `: ${seen.method}` : ': has no such fusion'}`;
-  const uri = (key) => seen.maps[key] && seen.maps[key].uri;
-  const [kernel, highpass, offsets] = await Promise.all(['kernels', 'highpass', 'offsets'].map((which) => numbersAt(seen, which)));
-  await drawZoom(element(`${side}-zoom-input`), uri('input'), part);
-  await drawZoom(element(`${side}-zoom-shown`), uri(map), part);
-  const context = await drawZoom(element(`${side}-zoom-before`), uri('before'), part);
+  drawZoom(element(`${side}-zoom-input`), input, part);
+  drawZoom(element(`${side}-zoom-shown`), after, part);
+  const context = drawZoom(element(`${side}-zoom-before`), before, part);
   if (kernel || offsets) drawReads(context, part, seen, kernel, offsets);
   const found = kernel || offsets;
   const inside = [];
@@ -165,16 +178,21 @@ async function drawSide(side) {
 }
 
 function drawViewer() {
-  const [height, width] = data.models[state.left.model].shape;
+  const [height, width] = imageSize('left');
   element('viewer').style.aspectRatio = `${width} / ${height}`;
   for (const id of ['viewer', 'slider']) element(id).style.width = `calc(52vh * ${width / height})`;
   const split = Number(element('slider').value);
-  SIDES.forEach((side) => (element(`${side}-image`).src = view(side).maps[state[side].map].uri));
-  element('right-image').style.clipPath = `inset(0 0 0 ${split}%)`;
+  for (const side of SIDES) {
+    const image = element(`${side}-image`), { filled } = data.models[state[side].model];
+    image.src = view(side).maps[state[side].map].uri;
+    [image.style.height, image.style.width] = filled.map((share) => `${100 / share}%`); // padding lies beyond the edges
+  }
+  element('right-image').style.clipPath = `inset(0 0 0 ${split * data.models[state.right.model].filled[1]}%)`;
   element('edge').style.left = `${split}%`;
-  const part = window_('left'), spot = element('spot').style;
-  [spot.left, spot.top, spot.width, spot.height] = [part.left, part.top, part.w, part.h].map((each) => `${100 * each}%`);
-  element('place').textContent = `at ${Math.round(state.x * width)}, ${Math.round(state.y * height)} of ${width} x ${height}`;
+  const part = window_('left'), [down, across] = data.models[state.left.model].filled, spot = element('spot').style;
+  const sides = [part.left / across, part.top / down, part.w / across, part.h / down];
+  [spot.left, spot.top, spot.width, spot.height] = sides.map((each) => `${100 * each}%`);
+  element('place').textContent = `at ${Math.round(state.x * width)}, ${Math.round(state.y * height)} of ${Math.round(width)} x ${Math.round(height)}`;
 }
 
 function drawChoices() {
@@ -188,10 +206,12 @@ function drawChoices() {
   }
 }
 
+let turns = 0;
 async function draw() {
+  const turn = ++turns;
   drawChoices();
   drawViewer();
-  await Promise.all(SIDES.map(drawSide));
+  await Promise.all(SIDES.map((side) => drawSide(side, turn)));
   document.body.dataset.drawn = Number(document.body.dataset.drawn || 0) + 1;
 }
 

@@ -67,7 +67,9 @@ def render_page(
     names = fusion_names(models)
     data = dict(
         titles=TITLES,
-        models=[dict(title=model.title, shape=list(model.picture.shape[:2])) for model in models],
+        models=[
+            dict(title=model.title, shape=list(model.picture.shape[:2]), filled=list(model.filled)) for model in models
+        ],
         fusions=[_fusion(models, name, side, values) for name in names],
     )
     return template.render(
