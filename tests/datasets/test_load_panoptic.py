@@ -7,6 +7,7 @@ import pytest
 datasets = pytest.importorskip('mmdet.datasets', reason="the transform derives from mmdetection's")
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.datasets import panoptic_png  # noqa: E402
 from freqfusion_mm.datasets.transforms.load_panoptic import LoadPanopticSegments  # noqa: E402
 
 IDS = np.array([[7, 7, 0, 300], [7, 9, 9, 300]])
@@ -28,6 +29,20 @@ def test_by_hand(tmp_path):
     np.testing.assert_array_equal(found['gt_seg_map'], [[0, 0, 255, 1], [0, 0, 0, 1]])
     np.testing.assert_array_equal(found['gt_masks'].masks, [[[1, 1, 0, 0], [1, 0, 0, 0]]])
     assert found['gt_bboxes_labels'].tolist() == [0]
+
+
+def test_the_image_reader_that_is_asked_for(tmp_path, monkeypatch):
+    readers, read = [], panoptic_png.mmcv.imfrombytes
+    monkeypatch.setattr(
+        panoptic_png.mmcv,
+        'imfrombytes',
+        lambda *args, **options: readers.append(options['backend']) or read(*args, **options),
+    )
+    by_cv2, by_pillow = (
+        LoadPanopticSegments(imdecode_backend=name)(results(tmp_path / 'a.png')) for name in ('cv2', 'pillow')
+    )
+    assert readers == ['cv2', 'pillow']
+    np.testing.assert_array_equal(by_cv2['gt_seg_map'], by_pillow['gt_seg_map'])
 
 
 def test_what_is_left_out(tmp_path):
