@@ -72,13 +72,15 @@ def study_tables(file: Path, folder: Path, against: str | None = None) -> str:
 
 
 def study_summary(file: Path) -> str:
-    """The table of the first metric alone, of the rows that have been run, without configs, costs and p values."""
+    """The table of the first metric alone, of the rows that all seeds have been run of, without configs, costs and p
+    values.
+    """
     study = read_study(file)
     lines = newest(RawValues(study.raw_values).read())
-    measured = [row for row in study.rows if row.name in lines]
-    if not measured:
-        return f'{study.name}: not run.\n'
-    return _table(study, study.metrics[0], lines, measured, short=True)
+    whole = [row for row in study.rows if lines.get(row.name, {}).keys() >= set(study.seeds)]
+    if not whole:
+        return f'{study.name}: no row has been run with all seeds.\n'
+    return _table(study, study.metrics[0], lines, whole, short=True)
 
 
 def _table(
