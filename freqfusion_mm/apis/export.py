@@ -4,6 +4,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from ..layers import ReSFU
 from .classes import last_head
 from .exportable_detector import ExportableDetector
 from .model import task_of
+from .shared_files import rewritten
 
 OPSETS = range(16, 21)  # grid_sample is an operator from 16 on; torch's older exporter knows no opset above 20
 DYNAMO_OPSETS = range(18, 21)  # the newer one writes 18; below, it converts, which fails for some operators
@@ -47,8 +49,13 @@ def export(
             `onnxscript`, and for one FreqFusion most of a minute instead of two seconds.
 
     Raises:
+        ModuleNotFoundError: `onnx`, or with `dynamo` `onnxscript`, is not installed.
         ValueError: an opset out of range.
+        torch.onnx.OnnxExporterError: the exporter cannot write the module. What lay at `file` stays then.
     """
+    missing = [name for name in ('onnx', *['onnxscript'] * dynamo) if find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(f'to export, install {" and ".join(missing)}: pip install {" ".join(missing)}')
     opsets = DYNAMO_OPSETS if dynamo else OPSETS
     if opset not in opsets:
         raise ValueError(f'opset must be one of {opsets[0]} to {opsets[-1]}{" with dynamo" * dynamo}, got {opset}')
@@ -61,12 +68,12 @@ def export(
         options = dict(dynamic_axes=axes)
         if 'dynamo' in torch.onnx.export.__annotations__:
             options.update(dynamo=False)
-    with symbolic_pooling(), warnings.catch_warnings():
+    with symbolic_pooling(), warnings.catch_warnings(), rewritten(Path(file)) as draft:
         warnings.simplefilter('ignore')  # it says of every check of sizes that it is done once, and that it is old
         torch.onnx.export(
             model,
             inputs,
-            str(file),
+            str(draft),
             opset_version=opset,
             input_names=list(input_names),
             output_names=list(output_names),

@@ -13,8 +13,8 @@ class ExportableDetector(nn.Module):
     Convention:
         The image is as the network sees it, normalised and padded to a multiple of its largest stride. One stage
         (RetinaNet, YOLOX, ...): the maps of the head, kind by kind, each from the finest level to the coarsest, in the
-        order of its `predict_by_feat`. Two stages (Faster R-CNN): those of the region proposals, then the levels of
-        the neck that the second stage pools from.
+        order of its `predict_by_feat`; a kind of one map for all levels (RTMDet-Ins) is level 0. Two stages (Faster
+        R-CNN): those of the region proposals, then the levels of the neck that the second stage pools from.
 
     Args:
         model: built.
@@ -23,19 +23,20 @@ class ExportableDetector(nn.Module):
         output_names: of the outputs: 'maps<kind>_<level>', and 'neck_<level>'.
 
     Raises:
-        ValueError: no detector of mmdet, one without such maps (DETR and its like), or one that does panoptic
-            segmentation, whose semantic head reads the neck, too.
+        ValueError: no detector of mmdet, one without such maps (DETR and its like), or one with a head beside them that
+            would be left out: for panoptic segmentation, or the masks of one stage (YOLACT, CondInst).
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         if task_of(model) != 'detection':
             raise ValueError(f'a detector is wanted, the model does {task_of(model)}')
-        if hasattr(model, 'semantic_head'):
-            raise ValueError(
-                f'export is for semantic segmentation, depth and detectors of boxes and masks; {type(model).__name__} '
-                'has a semantic head, which would be left out'
-            )
+        for head in ('semantic_head', 'mask_head'):
+            if getattr(model, head, None) is not None:
+                raise ValueError(
+                    f'export is for semantic segmentation, depth and detectors; {type(model).__name__} has a {head}, '
+                    'which would be left out'
+                )
         self.model = model
         self.two_stages = hasattr(model, 'rpn_head')
         head = getattr(model, 'rpn_head' if self.two_stages else 'bbox_head', None)
@@ -60,7 +61,7 @@ class ExportableDetector(nn.Module):
         named = {
             f'maps{kind}_{level}': each
             for kind, levels in enumerate(self.head(feats))
-            for level, each in enumerate(levels)
+            for level, each in enumerate([levels] if isinstance(levels, Tensor) else levels)
             if each is not None
         }
         if self.two_stages:

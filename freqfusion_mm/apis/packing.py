@@ -7,9 +7,10 @@ much of its data sets as fits.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -20,6 +21,7 @@ from packaging.requirements import Requirement
 from .. import __file__ as _package
 from .config import config_root, load_config, scope_of
 from .data import dataset_configs, spread
+from .pixels import FILES
 from .shared_files import rewritten
 
 #: What a machine has that can train: these distributions, with what they need themselves.
@@ -51,8 +53,9 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
         stand-ins are imported there that refuse to be used.
 
     Raises:
-        ValueError: `out` is no `.zip`; the config is not mmseg's; the package alone is larger than `mib`; a data set
-            whose samples do not name their files. What lay at `out` stays then.
+        ValueError: `out` is no `.zip`; the config is not mmseg's; the package and one sample of each data set are
+            larger than `mib`; a data set whose samples do not name their files; a framework whose files no
+            distribution lists. What lay at `out` stays then.
     """
     out = Path(out)
     if out.suffix != '.zip':
@@ -63,7 +66,7 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
             "only mmseg's models run with torch alone: a config with default_scope='mmseg' is packed, this one has "
             f'{cfg.get("default_scope")!r}'
         )
-    with rewritten(out) as draft, ZipFile(draft, 'w', ZIP_DEFLATED) as archive:
+    with rewritten(out) as draft, ZipFile(draft, 'w', ZIP_DEFLATED, strict_timestamps=False) as archive:
         return _fill(archive, cfg, mib * 2**20)
 
 
@@ -77,6 +80,8 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
     stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
     start = _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
     archive.writestr('__main__.py', start)
+    # Of whole data folders, by their place here; what arrives is a part of them, elsewhere.
+    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not _checks_data(hook)]
     _carry_files(cfg, archive)
     taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
     if taken >= limit:
@@ -86,6 +91,10 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
     cfg.pop('data_root', None)
     archive.writestr('config.py', cfg.pretty_text)
     return dict(samples=samples, left_out=left_out)
+
+
+def _checks_data(hook: dict[str, Any]) -> bool:
+    return str(hook.get('type')).rpartition('.')[2] == 'DatasetCheck'
 
 
 #: Bytes that are kept for the config.
@@ -104,8 +113,18 @@ _START = Path(__file__).parents[1] / 'cli' / 'packed_start.py'
 
 
 def distributions_to_bring() -> tuple[list[str], list[str]]:
-    """The distributions that `BROUGHT` need beyond `THERE`: those that are pure Python, or work so, and the others."""
+    """The distributions that `BROUGHT` need beyond `THERE`: those that are pure Python, or work so, and the others.
+
+    Raises:
+        ValueError: a framework that no distribution lists, as one that is installed in editable form.
+    """
     owners = {name: each.metadata['Name'] for each in distributions() for name in _imported_names(each)}
+    hidden = [name for name in BROUGHT if name.startswith('mm') and name not in owners and find_spec(name)]
+    if hidden:
+        raise ValueError(
+            f'{", ".join(hidden)} can be imported, but no installed distribution lists the files, as with pip install '
+            '-e: install it without -e to pack it'
+        )
     there = set(_needed(THERE))
     needed = [name for name in _needed(owners[name] for name in BROUGHT if name in owners) if name not in there]
     left_out = [name for name in needed if _compiled(name)]
@@ -186,7 +205,7 @@ def _carry_files(cfg: Config, archive: ZipFile) -> None:
                     value[key] = carry(value[key])
         elif isinstance(value, (list, tuple)):
             return type(value)(carry(each) for each in value)
-        elif isinstance(value, str) and len(value) < 1000 and '\n' not in value and Path(value).is_file():
+        elif isinstance(value, str) and os.path.isfile(value):
             if value not in carried:
                 carried[value] = f'files/{len(carried)}_{Path(value).name}'
                 archive.write(value, carried[value])
@@ -228,13 +247,10 @@ class _DataSet:
 def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
     """Packs samples of every data set, each with the same share, and has the config look for them there."""
     found = list(_data_sets(cfg))
-    sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for each in found for path in _files(each.samples)}
-    share = min(1.0, room / max(sum(sizes.values()), 1))
     folders = _folders(each.root for each in found)
     packed, taken, there = set(), Counter(), Counter()
-    for number, each in enumerate(found):
-        count, folder = max(1, int(share * len(each.samples))), folders[each.root]
-        chosen = [each.samples[index] for index in spread(len(each.samples), count)]
+    for number, (each, chosen) in enumerate(zip(found, _chosen(found, room))):
+        folder = folders[each.root]
         for path in _files(chosen):
             name = f'{folder}/{each.below_root(path)}'
             if name not in packed:
@@ -244,9 +260,31 @@ def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
         if each.settings.get('ann_file'):
             each.settings['ann_file'] = f'{each.loader}-{number}.txt'
             archive.writestr(f'{folder}/{each.settings["ann_file"]}', each.listed(chosen))
-        taken[each.loader] += count
+        taken[each.loader] += len(chosen)
         there[each.loader] += len(each.samples)
     return {loader: f'{taken[loader]} of {there[loader]}' for loader in taken}
+
+
+def _chosen(found: Sequence[_DataSet], room: float) -> list[list[dict[str, Any]]]:
+    """Of each data set the same share of its samples, evenly spread: the largest that fits, but one sample at least."""
+    sizes = {path: Path(path).stat().st_size + 2 * _entry(path) for each in found for path in _files(each.samples)}
+    share, fewest = 1.0, [1] * len(found)
+    while True:
+        counts = [max(1, int(share * len(each.samples))) for each in found]
+        chosen = [
+            [each.samples[index] for index in spread(len(each.samples), count)] for each, count in zip(found, counts)
+        ]
+        size = sum(sizes[path] for path in {path for samples in chosen for path in _files(samples)})
+        size += sum(
+            len(each.listed(part).encode()) for each, part in zip(found, chosen) if each.settings.get('ann_file')
+        )
+        if size <= room:
+            return chosen
+        if counts == fewest:
+            raise ValueError(
+                f'one sample of each data set takes {size / 2**20:.1f} MiB, {room / 2**20:.1f} are left for them'
+            )
+        share *= min(room / size, 0.99)
 
 
 def _data_sets(cfg: Config) -> Iterator[_DataSet]:
@@ -271,12 +309,13 @@ def _folders(roots: Iterable[Path]) -> dict[Path, str]:
     """Where in the archive the files of each root go: a folder of its name, numbered where names are equal."""
     folders: dict[Path, str] = {}
     for root in dict.fromkeys(roots):
-        same_name = sum(each.name == root.name for each in folders)
-        folders[root] = f'data/{root.name}' + (f'-{same_name}' if same_name else '')
+        names = (
+            f'data/{root.name}{ending}' for ending in ('', *(f'-{number}' for number in range(1, len(folders) + 1)))
+        )
+        folders[root] = next(name for name in names if name not in folders.values())
     return folders
 
 
 def _files(samples: Iterable[dict]) -> Iterator[str]:
     for sample in samples:
-        yield sample['img_path']
-        yield sample['seg_map_path']
+        yield from (sample[key] for key in FILES if sample.get(key))

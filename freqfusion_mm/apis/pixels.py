@@ -26,14 +26,16 @@ class ImagePipeline:
     Args:
         steps: built transforms, in order.
         channels: numbers of channels that the model takes (`channels_taken`); None: any.
+        kept_rgb: what a data set keeps itself, for steps of which none reads a file, is RGB.
 
     Raises:
         ValueError: no step.
     """
 
-    def __init__(self, steps: Sequence[Step], channels: Collection[int] | None = None) -> None:
+    def __init__(self, steps: Sequence[Step], channels: Collection[int] | None = None, kept_rgb: bool = False) -> None:
         self.steps = [step for step in steps if not reads_labels(step)]
         self.channels = channels
+        self.kept_rgb = kept_rgb
         if not self.steps:
             raise ValueError('the test pipeline has no step that reads an image')
 
@@ -50,8 +52,10 @@ class ImagePipeline:
             UnreadableImage: names the file and what is wrong with it.
         """
         if isinstance(image, np.ndarray):
-            first = next((i + 1 for i, step in enumerate(self.steps) if _is_loader(step)), 1)
-            shape = image.shape[:2]
+            first = next((i for i, step in enumerate(self.steps, start=1) if _is_loader(step)), 0)
+            if not first and not _of_framework(self.steps[0]):
+                first = 1  # one of the user's own, which reads
+            image, shape = swapped(image) if self.kept_rgb and not first else image, image.shape[:2]
             gathered = dict(img=image, img_path=None, img_id=0, img_shape=shape, ori_shape=shape)
             return gathered | dict(reduce_zero_label=False, seg_fields=[]), self.steps[first:]
         info = dict(img_path=str(image), img_id=Path(image).stem, reduce_zero_label=False, seg_fields=[])
@@ -75,7 +79,7 @@ class ImagePipeline:
     def __call__(self, image: str | os.PathLike | np.ndarray) -> tuple[dict, np.ndarray]:
         """What the model takes (one sample, not collated), and the pixels that were read, RGB."""
         gathered, rest = self.read(image)
-        pixels = displayed(gathered['img'])
+        pixels = displayed(image if isinstance(image, np.ndarray) else gathered['img'])
         for step in rest:
             gathered = step(gathered)
         check_channels(gathered, image if isinstance(image, (str, os.PathLike)) else 'the image', self.channels)
@@ -210,6 +214,10 @@ def swapped(image: np.ndarray) -> np.ndarray:
 
 def _is_loader(step: Step) -> bool:
     return type(step).__name__.startswith('Load') and 'Image' in type(step).__name__
+
+
+def _of_framework(step: Step) -> bool:
+    return type(step).__module__.partition('.')[0] in ('mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain')
 
 
 def _flat(error: BaseException) -> str:

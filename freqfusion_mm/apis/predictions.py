@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from ..visualization.prediction import build_visualizer, draw_prediction
-from .channels import channels_taken
+from .channels import channels_taken, swaps_channels
 from .config import scope_of
 from .data import dataset_configs, described_dataset
 from .outputs import save_picture
@@ -44,7 +44,7 @@ def pipeline_steps(model: nn.Module) -> list[Step]:
 
 def image_pipeline(model: nn.Module) -> ImagePipeline:
     """From an image to what a model takes, by its test pipeline; other numbers of channels are refused by name."""
-    return ImagePipeline(pipeline_steps(model), channels_taken(model))
+    return ImagePipeline(pipeline_steps(model), channels_taken(model), not swaps_channels(model.data_preprocessor))
 
 
 def inference(model: nn.Module, images: Image | Sequence[Image]) -> Any:
@@ -88,7 +88,7 @@ def draw(
     Returns:
         A picture [H, W, 3], RGB.
     """
-    pixels = displayed(image_pipeline(model).read(image)[0]['img'])
+    pixels = displayed(image if isinstance(image, np.ndarray) else image_pipeline(model).read(image)[0]['img'])
     with scope_of(model.cfg):
         visualizer = build_visualizer(model.cfg, getattr(model, 'dataset_meta', {}))
         picture = draw_prediction(visualizer, pixels, result.cpu(), score_thr=score_thr)

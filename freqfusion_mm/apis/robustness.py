@@ -98,6 +98,7 @@ class Candidate:
         Raises:
             UnreadableImage: there is none.
         """
+        error = UnreadableImage('the test set has no image')
         for number in self.numbers:
             try:
                 return self.trained.pixels(number)

@@ -47,6 +47,7 @@ class LayerSimilarity:
         self.ignore_index = trained.ignore_label()
         self._regions = {'whole image': 0, **({f'boundary band ({edge})': edge} if edge else {})}
         self._options = dict(inter=inter, interpolation=interpolation, ignore_index=self.ignore_index)
+        self._unmeasured()  # refuses options before the work
 
     def measure(self, images: int | None = None) -> tuple[Measured, list[str]]:
         """Over so many images, spread evenly, or all.
@@ -54,11 +55,7 @@ class LayerSimilarity:
         Returns:
             What was measured by layer and region, and the names of the classes.
         """
-        measured = {
-            (probe.layer, region): FeatureSimilarity(len(self.classes), edge_k=edge_k, **self._options)
-            for probe in self.probes
-            for region, edge_k in self._regions.items()
-        }
+        measured = self._unmeasured()
         for _, batch in self.trained.batches(self.trained.spread(images)):
             samples = self.trained.predict(batch)
             labels = [label_of(sample, self.size, self.ignore_index) for sample in samples]
@@ -67,3 +64,10 @@ class LayerSimilarity:
                     for region in self._regions:
                         measured[probe.layer, region].update(feature, label)
         return measured, self.classes
+
+    def _unmeasured(self) -> Measured:
+        return {
+            (probe.layer, region): FeatureSimilarity(len(self.classes), edge_k=edge_k, **self._options)
+            for probe in self.probes
+            for region, edge_k in self._regions.items()
+        }

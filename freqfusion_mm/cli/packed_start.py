@@ -5,6 +5,7 @@ Where a command wants a config, `config.py` is the packed one; without one, `tra
 """
 
 import os
+import shutil
 import sys
 from hashlib import sha256
 from importlib.abc import Loader, MetaPathFinder
@@ -57,11 +58,17 @@ def main() -> int:
         packed, seal = sha256(here.read_bytes()).hexdigest(), folder / SEAL
         if not folder.exists():
             draft = folder.with_name(f'.{folder.name}.{os.getpid()}')
-            with ZipFile(here) as archive:
-                archive.extractall(draft)
-            (draft / SEAL).write_text(packed)
-            draft.rename(folder)  # the last: what has the name is whole
-        elif not seal.exists() or seal.read_text() != packed:
+            try:
+                with ZipFile(here) as archive:
+                    archive.extractall(draft)
+                (draft / SEAL).write_text(packed)
+                draft.rename(folder)  # the last: what has the name is whole
+            except OSError:
+                if not folder.exists():  # or another process unpacked it meanwhile
+                    raise
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        if not seal.exists() or seal.read_text() != packed:
             sys.exit(
                 f'error: {folder} was not unpacked from {here}: move the folder away, or give the file another name'
             )

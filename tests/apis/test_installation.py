@@ -1,5 +1,6 @@
 """The doctor, shown broken installations: each check names the problem and a remedy, and nothing else."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,30 @@ def test_this_installation() -> None:
     assert run.returncode == any(line.startswith('problem') for line in lines), run.stderr
     assert any(line.startswith('ok      python') for line in lines)
     assert (lines[-1] == 'all is well') == (run.returncode == 0)
+
+
+@pytest.mark.slow
+def test_a_torch_that_does_not_import_is_one_problem_among_the_findings(tmp_path: Path) -> None:
+    (tmp_path / 'torch').mkdir()
+    (tmp_path / 'torch/__init__.py').write_text('raise ImportError("libcudart.so.12: cannot open shared object file")')
+    root = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, '-m', 'freqfusion_mm', 'doctor'],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(root)])),
+    )
+    assert run.returncode == 1 and 'Traceback' not in run.stderr, run.stderr
+    assert 'does not import: libcudart.so.12' in run.stdout and 'configs in' in run.stdout
+
+
+@pytest.mark.parametrize(
+    'text', ['{"dir_info": {"editable": true}}', '{"dir_info":{"editable":true},"url":"file:///a"}']
+)
+def test_editable_in_any_spelling(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    origin = SimpleNamespace(read_text=lambda name: text)
+    monkeypatch.setattr(frameworks, 'distribution', lambda name: origin)
+    assert frameworks._editable(['a'])
+    for other in (None, '{"dir_info": {}}', '{"vcs_info": {}}'):
+        origin.read_text = lambda name, other=other: other
+        assert not frameworks._editable(['a'])

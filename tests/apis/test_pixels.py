@@ -7,7 +7,7 @@ from PIL import Image
 cv2 = pytest.importorskip('cv2')
 pytest.importorskip('mmcv', reason='pipelines are of mmcv')
 
-from mmcv.transforms import Compose, LoadImageFromFile  # noqa: E402
+from mmcv.transforms import Compose, LoadImageFromFile, RandomFlip  # noqa: E402
 
 from freqfusion_mm.apis.errors import UnreadableImage  # noqa: E402
 from freqfusion_mm.apis.pixels import ImagePipeline, check_image, displayed  # noqa: E402
@@ -88,6 +88,29 @@ def test_pixels_that_a_data_set_keeps_itself():
     image = NUMBERS.integers(0, 256, (9, 7, 3), np.uint8)
     gathered, rest = ImagePipeline([step := lambda results: results]).read_info(dict(img=image))
     assert gathered['img'] is image and rest == [step]
+
+
+def test_pixels_that_are_handed_in_take_the_place_of_reading_alone():
+    image = NUMBERS.integers(0, 256, (9, 7, 3), np.uint8)
+    reads, flips = LoadImageFromFile(), RandomFlip(prob=0.0)
+    for steps, left in (
+        ([reads, flips], [flips]),
+        ([flips], [flips]),
+        ([own := lambda results: results, flips], [flips]),
+    ):
+        gathered, rest = ImagePipeline(steps).read(image)
+        assert gathered['img'] is image and rest == left, own
+
+
+def test_a_data_set_that_keeps_rgb_gets_rgb():
+    """Of pixels that are handed in as BGR; the picture is theirs either way."""
+    image = NUMBERS.integers(0, 256, (9, 7, 3), np.uint8)
+    for kept_rgb, wanted in ((True, image[..., ::-1]), (False, image)):
+        gathered, picture = ImagePipeline([RandomFlip(prob=0.0)], kept_rgb=kept_rgb)(image)
+        np.testing.assert_array_equal(gathered['img'], wanted)
+        np.testing.assert_array_equal(picture, image[..., ::-1])
+    gathered, _ = ImagePipeline([LoadImageFromFile(), RandomFlip(prob=0.0)], kept_rgb=True)(image)
+    np.testing.assert_array_equal(gathered['img'], image)  # as a file would have been read
 
 
 def test_many_channels_and_any_numbers():

@@ -1,7 +1,9 @@
 """The zoo: what is found in a config, the line, and a sample of both frameworks, one config a neck and head type."""
 
 import csv
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,13 +15,14 @@ from mmengine.config import Config, ConfigDict  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
-from freqfusion_mm.apis.zoo import check, configs, markdown, places  # noqa: E402
+from freqfusion_mm.apis.zoo import check, configs, markdown, places, walk  # noqa: E402
 from freqfusion_mm.apis.zoo.report import FIELDS  # noqa: E402
 from freqfusion_mm.apis.zoo.twins import TWINS, UNREACHED  # noqa: E402
 from freqfusion_mm.apis.zoo.walk import buildable  # noqa: E402
 from freqfusion_mm.cli.main import main  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
+zoo_check = importlib.import_module('freqfusion_mm.apis.zoo.check')  # its function has the module's name
 #: scope -> configs that have every twin between them.
 SAMPLE = {
     'mmdet': [
@@ -166,6 +169,41 @@ def test_a_twin_that_is_not_equal_is_said(monkeypatch):
     monkeypatch.setitem(TWINS, 'FPN', TWINS['FPN']._replace(name='FusionHRFPN'))
     equal, trains = check(place, 'mmdet')
     assert 'RuntimeError' in equal and trains == 'yes'
+
+
+def test_numbers_that_are_not_finite_are_equal_to_nothing(monkeypatch):
+    (place,) = places(dict(neck=dict(type='FPN', in_channels=[8, 16], out_channels=8, num_outs=2)))
+    zero, nan = torch.zeros(1), torch.full((1,), torch.nan)
+    for stock, ours, said in (
+        ([zero, nan], [zero, nan], 'the numbers of stock are not finite'),
+        ([zero, zero], [zero, nan], 'differs in shape, or by NaN'),
+        ([zero, zero], [zero, torch.zeros(2)], 'differs in shape, or by NaN'),
+    ):
+        results = iter((stock, ours))
+        monkeypatch.setattr(zoo_check, '_flat', lambda outs, results=results: next(results))
+        assert check(place, 'mmdet', None) == (said, '')
+
+
+def test_only_folders_of_the_zoo_itself_are_left_out(tmp_path, monkeypatch):
+    package = tmp_path / 'common' / 'site' / 'mmdet'
+    for name in ('a/b.py', 'common/c.py', '_base_/d.py'):
+        (package / '.mim/configs' / name).parent.mkdir(parents=True)
+        (package / '.mim/configs' / name).write_text('')
+    monkeypatch.setattr(walk, 'find_spec', lambda name: SimpleNamespace(origin=str(package / '__init__.py')))
+    assert [name for name, _ in configs('mmdet')] == ['a/b.py']
+
+
+def test_an_unknown_upsampler_is_refused_before_the_work(tmp_path):
+    with pytest.raises(SystemExit, match="did you mean 'FreqFusion'"):
+        main(['zoo-check', '--upsampler', 'FreqFuson', '--out', str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_was_not_asked_for_is_not_counted():
+    row = dict.fromkeys(FIELDS, 'x') | dict(scope='mmdet', stock='FPN', ours='FusionFPN', equal='yes', trains='')
+    assert '| mmdet FPN | FusionFPN | 1 | 1 | 1 |  |' in markdown([row]) and '| all | | 1 | | 1 |  |' in markdown([row])
+    assert '| mmdet FPN | FusionFPN | 1 | 1 | 1 | 1 |' in markdown([row | dict(trains='yes')])
+    assert '| mmdet FPN | FusionFPN | 1 | 1 | 1 | 0 |' in markdown([row | dict(trains='no gradient: a')])
 
 
 def test_one_line_reaches_a_neck_that_is_a_list():

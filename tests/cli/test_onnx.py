@@ -236,6 +236,50 @@ def test_detectors_up_to_their_maps(name, change, kinds, check):
         exportable(model.model, labels=True)
 
 
+@pytest.mark.slow
+def test_maps_of_masks_are_whole_or_refused():
+    pytest.importorskip('mmdet')
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    import freqfusion_mm.registration  # noqa: F401
+    from freqfusion_mm import config_path
+    from freqfusion_mm.apis.export import exportable
+
+    def build(name, **options):
+        cfg = Config.fromfile(config_path(f'mmdet::{name}.py')).model
+        cfg.backbone.pop('init_cfg', None)
+        cfg.backbone.update(options)
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            return MODELS.build(cfg).eval()
+
+    net = exportable(build('rtmdet/rtmdet-ins_tiny_8xb32-300e_coco'))
+    with torch.no_grad():
+        outs = dict(zip(net.output_names, net(torch.randn(2, 3, 64, 64)), strict=True))
+    assert outs['maps3_0'].shape == (2, 8, 8, 8)  # the masks' prototypes, one map of all levels
+    with pytest.raises(ValueError, match='YOLACT has a mask_head, which would be left out'):
+        exportable(build('yolact/yolact_r50_1xb8-55e_coco', depth=18))
+
+
+def test_what_exporting_needs_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(export_onnx, 'find_spec', lambda name: None)
+    for dynamo, named in ((False, 'onnx'), (True, 'onnx onnxscript')):
+        with pytest.raises(ModuleNotFoundError, match=f'pip install {named}$'):
+            export_onnx.export(torch.nn.Identity(), (torch.zeros(1, 1, 2, 2),), 'nowhere.onnx', dynamo=dynamo)
+
+
+def test_what_cannot_be_exported_leaves_the_old_file(tmp_path):
+    class Odd(torch.nn.Module):
+        def forward(self, x):
+            return torch.special.bessel_j0(x)  # no operator of ONNX
+
+    old = tmp_path / 'a.onnx'
+    old.write_text('old')
+    with pytest.raises(torch.onnx.OnnxExporterError, match='bessel'):
+        export_onnx.export(Odd(), (torch.zeros(1, 1, 2, 2),), old)
+    assert old.read_text() == 'old' and [path.name for path in tmp_path.iterdir()] == ['a.onnx']
+
+
 @pytest.mark.parametrize(
     'opset, dynamo, message', [(11, False, '16 to 20, got 11'), (17, True, '18 to 20 with dynamo, got 17')]
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import cv2
@@ -14,6 +15,8 @@ import pytest
 import torch
 
 pytest.importorskip('mmseg')
+
+from mmengine.config import Config
 
 from freqfusion_mm.apis import packing
 from freqfusion_mm.apis.config import load_config
@@ -80,9 +83,55 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
     (tmp_path / 'street/list.txt').write_text('00\n03\n07\n')
     options = {each.split('=')[0]: each.split('=')[1] for each in street[1:]}
     options['train_dataloader.dataset.ann_file'] = 'list.txt'
+    options['custom_hooks'] = [
+        dict(type='DatasetCheck', data_root=str(tmp_path / 'street'), version='street-1'),  # of the whole folder, here
+        dict(type='UpsamplerMonitor'),
+    ]
+    os.utime(tmp_path / 'weights.pth', (0, 0))  # before the first year of an archive
     assert packing.pack(CONFIG, tmp_path / 'a.zip', cfg_options=options)['samples']['train_dataloader'] == '3 of 3'
     with ZipFile(tmp_path / 'a.zip') as archive:
         assert archive.read('data/street/train_dataloader-0.txt').decode() == '00\n03\n07\n'
+        config = archive.read('config.py').decode()
+    assert 'DatasetCheck' not in config and 'UpsamplerMonitor' in config and str(tmp_path) not in config
+
+
+def test_the_samples_that_are_chosen_fit(tmp_path):
+    """Of files of two sizes in turn, of which every second is a large one."""
+    for index in range(8):
+        (tmp_path / f'{index}.png').write_bytes(bytes(10_000 if index % 2 else 100_000))
+    samples = [dict(img_path=str(tmp_path / f'{index}.png')) for index in range(8)]
+    built = SimpleNamespace(data_prefix=dict(img_path=str(tmp_path)), img_suffix='.png')
+    found = [packing._DataSet('train_dataloader', dict(ann_file='a.txt'), built, samples)]
+    for room in (600_000, 450_000, 250_000, 130_000):
+        (chosen,) = packing._chosen(found, room)
+        assert chosen and sum(Path(each['img_path']).stat().st_size for each in chosen) < room
+    assert len(packing._chosen(found, 600_000)[0]) == 8
+    with pytest.raises(ValueError, match='one sample of each data set takes 0.1 MiB, 0.0 are left'):
+        packing._chosen(found, 50_000)
+
+
+def test_every_file_of_a_sample_is_packed():
+    sample = dict(img_path='a', img_path2='b', seg_map_path='c', depth_map_path=None, ori_shape=(2, 2))
+    assert list(packing._files([sample])) == ['a', 'b', 'c']
+
+
+def test_no_two_roots_share_a_folder():
+    roots = [Path('/a/x'), Path('/b/x'), Path('/c/x-1'), Path('/a/x')]
+    assert list(packing._folders(roots).values()) == ['data/x', 'data/x-1', 'data/x-1-1']
+
+
+def test_a_long_text_is_no_file(tmp_path):
+    cfg = Config(dict(note='x' * 5000))
+    with ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        packing._carry_files(cfg, archive)
+    assert cfg.note == 'x' * 5000 and names_in(tmp_path / 'a.zip') == set()
+
+
+def test_a_framework_whose_files_nothing_lists_is_not_left_out(monkeypatch):
+    listed = [each for each in packing.distributions() if 'mmseg' not in packing._imported_names(each)]
+    monkeypatch.setattr(packing, 'distributions', lambda: listed)
+    with pytest.raises(ValueError, match='mmseg can be imported, but no installed distribution lists the files'):
+        packing.distributions_to_bring()
 
 
 @pytest.mark.filterwarnings('error:Duplicate name')
@@ -181,6 +230,31 @@ def test_another_archive_of_that_name_is_not_taken_for_the_unpacked_one(tmp_path
                 assert named.stdout == "0 ['train', 'espnet']\n", named.stderr
             else:
                 assert done.returncode == 1 and 'was not unpacked from' in done.stderr
+
+
+def archive_that_says(folder, said):
+    with ZipFile(folder / 'packed.zip', 'w') as archive:
+        archive.writestr('__main__.py', (ROOT / 'freqfusion_mm/cli/packed_start.py').read_text())
+        archive.writestr('freqfusion_mm/__init__.py', '')
+        archive.writestr('freqfusion_mm/cli/__init__.py', '')
+        archive.writestr('freqfusion_mm/cli/main.py', f'def main(arguments): print("{said}")')
+    return [sys.executable, folder / 'packed.zip', 'train']
+
+
+def test_two_that_start_first_at_once_both_run(tmp_path):
+    command = archive_that_says(tmp_path, 'here')
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) for _ in range(2)]
+    assert [one.communicate()[0] for one in both] == ['here\n', 'here\n']
+    assert {path.name for path in tmp_path.iterdir()} == {'packed.zip', 'packed'}
+
+
+def test_a_damaged_archive_leaves_nothing(tmp_path):
+    command = archive_that_says(tmp_path, 'a text to be damaged')
+    whole = (tmp_path / 'packed.zip').read_bytes()
+    (tmp_path / 'packed.zip').write_bytes(whole.replace(b'to be damaged', b'that is other', 1))
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and 'Bad CRC-32' in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['packed.zip']
 
 
 def test_a_folder_of_the_user_is_not_unpacked_into(tmp_path):

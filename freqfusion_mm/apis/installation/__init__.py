@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ...compat import mmseg_prefix
-from .finding import Finding, installed_version
+from .finding import Finding, installed_version, problem
 from .foundation import check_devices, check_python_and_torch, check_triton
 from .frameworks import (
     OWNERS,
@@ -35,9 +35,14 @@ def examine() -> list[Finding]:
         owners = [name for name in names if name in installed]
         if owners or find_spec(module):
             findings += check_import(module, owners)
-    if torch:
+    try:
         import torch as imported
-
+    except Exception as error:  # a broken one may raise anything
+        if torch:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            findings.append(problem(f'torch {torch} does not import: {reason}', 'install it anew, see pytorch.org'))
+            torch = None
+    if torch:
         mmcv = next(((name, installed[name]) for name in OWNERS['mmcv'] if name in installed), None)
         findings += check_mmcv_ops(mmcv, _load_ops, imported.cuda.is_available())
         findings += check_devices() + check_triton(installed_version('triton'), _load_triton) + check_registered()

@@ -1,5 +1,6 @@
 """Checks of mmengine, mmcv, mmdet, mmsegmentation and mmpretrain: which stack, whether it imports, what is compiled."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import distribution
@@ -171,4 +172,5 @@ def check_mmseg_prefix(needed: bool) -> list[Finding]:
 
 
 def _editable(owners: Iterable[str]) -> bool:
-    return any('"editable": true' in (distribution(owner).read_text('direct_url.json') or '') for owner in owners)
+    origins = (json.loads(distribution(owner).read_text('direct_url.json') or '{}') for owner in owners)
+    return any(origin.get('dir_info', {}).get('editable') for origin in origins)

@@ -33,15 +33,15 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
             sum(all(row[field] == 'yes' for row in found) for found in configs) for field in ('equal', 'trains')
         )
         totals = [total + count for total, count in zip(totals, (len(configs), equal, trains))]
-        lines.append(
-            f'| {scope} {stock} | {ours or "-"} | {len(configs)} | {len(architectures)} | {equal} | {trains} |'
-        )
+        step = trains if any(row['trains'] for found in configs for row in found) or not ours else ''  # not asked for
+        lines.append(f'| {scope} {stock} | {ours or "-"} | {len(configs)} | {len(architectures)} | {equal} | {step} |')
         for found in configs:
             said = {row[field] for row in found for field in ('equal', 'trains')} - {'yes', ''}
             if said:
                 text = f'{scope} {stock}: {"; ".join(sorted(said))}'
                 reasons[text] = reasons.get(text, 0) + 1
-    lines.append(f'| all | | {totals[0]} | | {totals[1]} | {totals[2]} |')
+    step = totals[2] if any(row['trains'] for configs in stocks.values() for found in configs for row in found) else ''
+    lines.append(f'| all | | {totals[0]} | | {totals[1]} | {step} |')
     share = 100 * totals[1] / max(totals[0], 1)
     lines += [
         '',

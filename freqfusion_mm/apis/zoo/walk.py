@@ -61,8 +61,9 @@ def configs(scope: str) -> Iterator[tuple[str, Path]]:
             f'{scope} is not installed with its configs ({scope}/.mim/configs): install it by pip or mim'
         )
     for file in sorted(root.rglob('*.py')):
-        if '_base_' not in file.parts and 'common' not in file.parts:
-            yield file.relative_to(root).as_posix(), file
+        inside = file.relative_to(root)
+        if '_base_' not in inside.parts and 'common' not in inside.parts:
+            yield inside.as_posix(), file
 
 
 def places(model: dict[str, Any], scope: str = '') -> list[Place]:
