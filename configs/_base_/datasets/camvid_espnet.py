@@ -74,20 +74,8 @@ val_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='BaseSegDataset',
-        data_root=data_root,
-        data_prefix=dict(img_path='test', seg_map_path='testannot'),
-        img_suffix='.png',
-        metainfo=metainfo,
-        pipeline=test_pipeline,
-    ),
-)
+test_prefix = dict(img_path='test', seg_map_path='testannot')
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], data_prefix=test_prefix))
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
 data_help = (
