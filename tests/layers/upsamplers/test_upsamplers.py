@@ -107,7 +107,7 @@ def test_every_step_is_one_that_a_single_pass_can_take():
         (lambda: FADE(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
         (lambda: SAPA(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
         (lambda: SAPADeform(8, 8, compressed_channels=0), 'compressed_channels must be positive, got 0'),
-        (lambda: ReSFU(8, 8, groups=0), 'groups must divide in_channels=32 and out_channels=128, got 0'),
+        (lambda: ReSFU(8, 8, groups=0), 'groups must divide in_channels=32, got 0'),
         (lambda: ReSFU(8, 8, norm_groups=0), 'norm_groups must divide in_channels=32, got 0'),
         (lambda: CARAFE(4, groups=3), 'groups must divide lr_channels=4'),
         (lambda: CARAFE(4, kernel_size=4), 'must be odd'),
