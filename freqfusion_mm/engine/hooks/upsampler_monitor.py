@@ -101,7 +101,7 @@ class UpsamplerMonitor(Hook):
     def _warn(name: str, method: str, words: str, iteration: int) -> None:
         key = re.sub(r'\.\d+$', '', name)  # 'decode_head.fusions.0': with the others of its list
         print_log(
-            f'{name} ({method}), iteration {iteration}: {words}. A tenth of its rate may help, or cost; compare on val: '
+            f'{name} ({method}), iteration {iteration}: {words}. A tenth of its rate may help or cost, compare on val: '
             f'optim_wrapper.paramwise_cfg=dict(custom_keys={{{key!r}: dict(lr_mult=0.1)}}), where its lr_mult is 1 now',
             logger='current',
             level=logging.WARNING,
