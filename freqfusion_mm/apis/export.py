@@ -51,7 +51,7 @@ def export(
     Raises:
         ModuleNotFoundError: `onnx`, or with `dynamo` `onnxscript`, is not installed.
         ValueError: an opset out of range.
-        torch.onnx.OnnxExporterError: the exporter cannot write the module. What lay at `file` stays then.
+        torch.onnx.errors.OnnxExporterError: the exporter cannot write the module. What lay at `file` stays then.
     """
     missing = [name for name in ('onnx', *['onnxscript'] * dynamo) if find_spec(name) is None]
     if missing:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -309,10 +310,10 @@ def _folders(roots: Iterable[Path]) -> dict[Path, str]:
     """Where in the archive the files of each root go: a folder of its name, numbered where names are equal."""
     folders: dict[Path, str] = {}
     for root in dict.fromkeys(roots):
-        names = (
-            f'data/{root.name}{ending}' for ending in ('', *(f'-{number}' for number in range(1, len(folders) + 1)))
-        )
-        folders[root] = next(name for name in names if name not in folders.values())
+        name, numbers = f'data/{root.name}', count(1)
+        while name in folders.values():
+            name = f'data/{root.name}-{next(numbers)}'
+        folders[root] = name
     return folders
 
 

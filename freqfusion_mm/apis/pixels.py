@@ -55,9 +55,10 @@ class ImagePipeline:
             first = next((i for i, step in enumerate(self.steps, start=1) if _is_loader(step)), 0)
             if not first and not _of_framework(self.steps[0]):
                 first = 1  # one of the user's own, which reads
-            image, shape = swapped(image) if self.kept_rgb and not first else image, image.shape[:2]
+            shape = image.shape[:2]
             gathered = dict(img=image, img_path=None, img_id=0, img_shape=shape, ori_shape=shape)
-            return gathered | dict(reduce_zero_label=False, seg_fields=[]), self.steps[first:]
+            rest = [_as_kept] if self.kept_rgb and not first else []
+            return gathered | dict(reduce_zero_label=False, seg_fields=[]), rest + self.steps[first:]
         info = dict(img_path=str(image), img_id=Path(image).stem, reduce_zero_label=False, seg_fields=[])
         return self.read_info(info)
 
@@ -79,7 +80,7 @@ class ImagePipeline:
     def __call__(self, image: str | os.PathLike | np.ndarray) -> tuple[dict, np.ndarray]:
         """What the model takes (one sample, not collated), and the pixels that were read, RGB."""
         gathered, rest = self.read(image)
-        pixels = displayed(image if isinstance(image, np.ndarray) else gathered['img'])
+        pixels = displayed(gathered['img'])
         for step in rest:
             gathered = step(gathered)
         check_channels(gathered, image if isinstance(image, (str, os.PathLike)) else 'the image', self.channels)
@@ -214,6 +215,10 @@ def swapped(image: np.ndarray) -> np.ndarray:
 
 def _is_loader(step: Step) -> bool:
     return type(step).__name__.startswith('Load') and 'Image' in type(step).__name__
+
+
+def _as_kept(gathered: dict) -> dict:
+    return gathered | dict(img=swapped(gathered['img']))
 
 
 def _of_framework(step: Step) -> bool:

@@ -88,7 +88,7 @@ def draw(
     Returns:
         A picture [H, W, 3], RGB.
     """
-    pixels = displayed(image if isinstance(image, np.ndarray) else image_pipeline(model).read(image)[0]['img'])
+    pixels = displayed(image_pipeline(model).read(image)[0]['img'])
     with scope_of(model.cfg):
         visualizer = build_visualizer(model.cfg, getattr(model, 'dataset_meta', {}))
         picture = draw_prediction(visualizer, pixels, result.cpu(), score_thr=score_thr)

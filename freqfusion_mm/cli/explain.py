@@ -63,7 +63,7 @@ def run(args: Namespace) -> None:
             for model, title in zip(models, names_of([config for config, _ in models], args.title))
         ]
     figures = draw_figures(views)
-    with building():
+    with building(ValueError):
         size = write_page(views, figures, args.out, Path(args.image).name)
     print(f'{args.out}: {len(views)} models, {len(figures)} figures, {size / 2**20:.1f} MiB')
     if args.figures:

@@ -42,7 +42,7 @@ def run(args: Namespace) -> None:
         channels = input_channels(model.model)
         check_out(args.out, args.weights)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
-    with building(ValueError, ModuleNotFoundError, torch.onnx.OnnxExporterError):
+    with building(ValueError, ModuleNotFoundError, torch.onnx.errors.OnnxExporterError):
         export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)
     print(f'{args.out}: opset {opset}, {channels} channels, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
     if slides(model.model):

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ...compat import mmseg_prefix
-from .finding import Finding, installed_version, problem
+from .finding import Finding, flat, installed_version, problem
 from .foundation import check_devices, check_python_and_torch, check_triton
 from .frameworks import (
     OWNERS,
@@ -39,7 +39,7 @@ def examine() -> list[Finding]:
         import torch as imported
     except Exception as error:  # a broken one may raise anything
         if torch:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = flat(error) or type(error).__name__
             findings.append(problem(f'torch {torch} does not import: {reason}', 'install it anew, see pytorch.org'))
             torch = None
     if torch:

@@ -79,9 +79,9 @@ def _compare(place: Place) -> str:
         return f'{len(results[0])} maps in stock, {len(results[1])} in ours'
     if not all(out.isfinite().all() for out in results[0]):
         return 'the numbers of stock are not finite'  # and equal nothing
-    differences = [(a - b).abs().max().item() if a.shape == b.shape else float('inf') for a, b in zip(*results)]
     if all(map(torch.equal, *results)):
         return ''
+    differences = [(a - b).abs().max().item() if a.shape == b.shape else float('inf') for a, b in zip(*results)]
     return f'differs by {max(differences):.1e}' if all(map(isfinite, differences)) else 'differs in shape, or by NaN'
 
 

@@ -26,6 +26,7 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     ]
     reasons: dict[str, int] = {}
     totals = [0, 0, 0]
+    stepped = any(row['trains'] for found in features.values() for row in found)  # where a step was asked for
     for (scope, stock), configs in sorted(stocks.items(), key=lambda item: (-len(item[1]), item[0])):
         ours = configs[0][0]['ours']
         architectures = {row['architecture'] for found in configs for row in found} - {''}  # never built: no twin
@@ -33,15 +34,14 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
             sum(all(row[field] == 'yes' for row in found) for found in configs) for field in ('equal', 'trains')
         )
         totals = [total + count for total, count in zip(totals, (len(configs), equal, trains))]
-        step = trains if any(row['trains'] for found in configs for row in found) or not ours else ''  # not asked for
-        lines.append(f'| {scope} {stock} | {ours or "-"} | {len(configs)} | {len(architectures)} | {equal} | {step} |')
+        counts = f'{len(configs)} | {len(architectures)} | {equal} | {trains if stepped else ""}'
+        lines.append(f'| {scope} {stock} | {ours or "-"} | {counts} |')
         for found in configs:
             said = {row[field] for row in found for field in ('equal', 'trains')} - {'yes', ''}
             if said:
                 text = f'{scope} {stock}: {"; ".join(sorted(said))}'
                 reasons[text] = reasons.get(text, 0) + 1
-    step = totals[2] if any(row['trains'] for configs in stocks.values() for found in configs for row in found) else ''
-    lines.append(f'| all | | {totals[0]} | | {totals[1]} | {step} |')
+    lines.append(f'| all | | {totals[0]} | | {totals[1]} | {totals[2] if stepped else ""} |')
     share = 100 * totals[1] / max(totals[0], 1)
     lines += [
         '',
