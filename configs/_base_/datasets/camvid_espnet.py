@@ -74,11 +74,13 @@ val_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-test_prefix = dict(img_path='test', seg_map_path='testannot')
-test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], data_prefix=test_prefix))
+test_dataloader = dict(
+    val_dataloader,
+    dataset=dict(val_dataloader['dataset'], data_prefix=dict(img_path='test', seg_map_path='testannot')),
+)
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
 data_help = (
-    "put train, trainannot, val, valannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or "
+    "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or "
     'name their folder in $CAMVID_ROOT'
 )
