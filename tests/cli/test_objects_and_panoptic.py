@@ -81,7 +81,7 @@ def test_what_panoptic_models_are_refused(coco, command):
     config, weights = coco()
     for arguments, said in (
         (('test', config, weights, '--work-dir', 'work', '--out', 'maps'), 'is for semantic segmentation and depth'),
-        (('export', config, '--out', 'm.onnx'), 'export is for semantic segmentation, depth and detectors of boxes'),
+        (('export', config, '--out', 'm.onnx'), 'PanopticFPN has a semantic_head, which would be left out'),
         (('similarity', '--model', config, weights, '--layer', 'neck:0'), 'similarity is measured for semantic'),
         (('boundaries', '--model', config, weights), 'boundaries are measured for semantic'),
         (('robustness', '--model', config, weights), 'robustness is measured for segmentation and classification'),

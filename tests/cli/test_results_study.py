@@ -147,6 +147,8 @@ def test_the_hash_is_of_what_the_config_resolves_to(jobs, config, monkeypatch):
     assert len(before) == 12 and before != jobs.config_hash(str(config), {})
     monkeypatch.setenv('SOME_ROOT', '/elsewhere/')  # where the data lie is not what is measured
     config.write_text(config.read_text().replace('y=1', 'y=3').replace("'w'", "'v'") + 'randomness = dict(seed=4)\n')
+    with open(config, 'a') as file:
+        file.write("data_help = 'where the data come from'\n")
     assert jobs.config_hash(str(config), {}) == before
 
 

@@ -81,6 +81,6 @@ test_dataloader = dict(
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=11)
 test_evaluator = val_evaluator
 data_help = (
-    "put train, trainannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or "
+    "put train, trainannot, val, valannot, test and testannot of the SegNet tutorial's CamVid into data/camvid, or "
     'name their folder in $CAMVID_ROOT'
 )

@@ -70,12 +70,12 @@ def config_hash(config: str, options: dict[str, Any]) -> str:
     """12 hexadecimal digits of the SHA-256 of a resolved config.
 
     It is the same for every seed and work directory, and wherever the data lie: variables of the environment stay
-    as they are written in the config.
+    as they are written in the config. Nor does it change with the words of `data_help`.
     """
     config_prefix.apply()
     cfg = Config.fromfile(ROOT / config, use_environment_variables=False, import_custom_modules=False)
     cfg.merge_from_dict({**options, 'randomness.seed': None, 'work_dir': None})
-    content = cfg.to_dict()
+    content = {key: value for key, value in cfg.to_dict().items() if key != 'data_help'}
     text = json.dumps(content, sort_keys=True, default=lambda value: getattr(value, '__qualname__', repr(value)))
     return sha256(text.encode()).hexdigest()[:12]
 

@@ -1,0 +1,26 @@
+"""The committed runs of the studies are those of the configs as they are: what is run next continues them."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmengine')
+
+from freqfusion_mm.apis.studies import jobs
+from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values
+from freqfusion_mm.apis.studies.study import read_study
+
+STUDIES = sorted((Path(__file__).parents[2] / 'projects').rglob('study.yml'))
+
+
+@pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.parent.name)
+def test_a_config_still_resolves_to_what_was_measured(path):
+    study = read_study(path)
+    lines = RawValues(study.raw_values).read()
+    measured = {(line['name'], line['config_hash']) for line in lines}
+    rows = sorted({line['name'] for line in lines})  # a row that has not been run may not have been chosen yet
+    assert measured == {(job.name, job.config_hash) for job in jobs.results(study, [0], rows)}
+    points = curve_values(study.curves).read()
+    assert {(line['name'], line['config_hash'], line['seed']) for line in points} == {
+        (line['name'], line['config_hash'], line['seed']) for line in lines
+    }
