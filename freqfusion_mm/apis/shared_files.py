@@ -8,8 +8,11 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(folder: Path, wait: bool = True) -> Iterator[None]:
+def locked(folder: Path, wait: bool = True) -> Iterator[int]:
     """Holds a folder (its files are other ones after every `rewritten`), when no other process holds it any more.
+
+    Yields:
+        What holds it: a child that inherits this descriptor goes on holding it when we are killed.
 
     Raises:
         BlockingIOError: another one does, and we do not `wait`.
@@ -17,7 +20,7 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield held
     finally:
         os.close(held)
 

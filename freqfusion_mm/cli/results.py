@@ -14,7 +14,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     run_parser.add_argument('--only', nargs='+', metavar='NAME', help='rows to run; default: all')
     run_parser.add_argument('--seeds', nargs='+', type=int, help="default: the study's; 0 for a metafile")
     run_parser.add_argument('--choose', action='store_true', help='first choose the settings that rows leave open')
-    run_parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<folder of FILE>, in the checkout')
+    run_parser.add_argument(
+        '--work-dir', type=Path, help='default: work_dirs/<folder of FILE>, in the checkout, as from its root'
+    )
 
     tables_parser = commands.add_parser('tables', help='write the tables of the README files')
     tables_parser.add_argument('--check', action='store_true', help='write nothing; fail where one is out of date')

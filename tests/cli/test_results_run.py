@@ -213,12 +213,16 @@ def test_runs_lie_where_the_user_says_and_a_package_without_its_checkout_refuses
     metafile.write_text('Models: []')
     folders = []
     monkeypatch.setattr(
-        'freqfusion_mm.apis.studies.runner.run_jobs', lambda jobs, table, folder, **options: folders.append(folder)
+        'freqfusion_mm.apis.studies.runner.run_jobs',
+        lambda jobs, table, folder, **options: folders.append(folder) or [],
     )
     monkeypatch.chdir(toys)
     main(['run', 'metafile.yml', '--work-dir', 'runs'])
     main(['run', 'metafile.yml'])
     assert folders == [toys / 'runs', commands.ROOT / 'work_dirs' / toys.name]
+    folders.clear()  # two studies of one folder name have their runs apart
+    main(['run', str(commands.ROOT / 'projects' / 'camvid' / 'hff' / 'study.yml')])
+    assert folders == [commands.ROOT / 'work_dirs' / 'projects' / 'camvid' / 'hff']
     monkeypatch.setattr(study, 'ROOT', toys)
     with pytest.raises(SystemExit, match='clone the repository, and run tools/results.py there'):
         main(['run', 'metafile.yml'])

@@ -1,12 +1,14 @@
 """Runs side by side: what is skipped, what fails, what a kill costs, and what one CSV keeps of several writers."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,6 @@ import pytest
 pytest.importorskip('mmengine', reason='jobs hold configs of mmengine')
 
 from freqfusion_mm.apis.shared_files import locked  # noqa: E402
-from freqfusion_mm.apis.studies import worker  # noqa: E402
 from freqfusion_mm.apis.studies.children import ended_by_signals  # noqa: E402
 from freqfusion_mm.apis.studies.jobs import Job  # noqa: E402
 from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values, newest  # noqa: E402
@@ -29,6 +30,9 @@ folder = Path(sys.argv[1])
 job = json.loads((folder / 'job.json').read_text())
 with open(folder.parent / 'started.txt', 'a') as file:
     file.write(f"{job['name']}{job['seed']} ")
+if job['name'] == 'garbles':
+    sys.stderr.buffer.write(b'Stra\\xdfe')
+    sys.exit(1)
 if job['name'] == 'fails':
     sys.exit('the loss is gone')
 if job['name'] == 'killed':
@@ -38,6 +42,8 @@ if job['name'] == 'silent':
 if job['name'] == 'sleeps':
     (folder / 'pid').write_text(str(os.getpid()))
     time.sleep(60)
+if job['name'] == 'slow':  # another runner writes a line meanwhile
+    (folder.parent.parent / 'results.csv').write_text('name,config_hash,seed\\nb,h,0\\n')
 if job['name'] == 'meets':  # ends only beside another one
     (folder / 'here').touch()
     while len(list(folder.parent.glob('meets*/here'))) < 2:
@@ -180,10 +186,78 @@ def test_what_nohup_ignores_ends_nothing():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_two_runs_do_not_share_a_folder(tmp_path):
-    """As where the parent of the first was killed, and the command is given again."""
-    with locked(tmp_path), pytest.raises(SystemExit, match=f'another run works in {tmp_path}'):
-        worker.main(tmp_path)
+def test_two_runs_do_not_share_a_folder(bench, tmp_path):
+    """As where the command is given twice: the files of the run that works there stay as they are."""
+    folder = tmp_path / 'work' / 'a_seed0_h'
+    folder.mkdir(parents=True)
+    (folder / 'stderr.txt').write_text('of the first')
+    with locked(folder):
+        failed, said, lines = bench(('a', 0), ('b', 0))
+    assert failed == ['a'] and f'another run works in {folder}: wait for its end' in said[0]
+    assert (folder / 'stderr.txt').read_text() == 'of the first' and [line['name'] for line in lines] == ['b']
+
+
+def test_a_run_holds_its_folder_when_its_parent_is_killed(bench, tmp_path):
+    folder = tmp_path / 'work' / 'sleeps_seed0_h'
+    code = f"""
+import sys
+from pathlib import Path
+from freqfusion_mm.apis.shared_files import locked
+from freqfusion_mm.apis.studies.children import Children
+folder = Path(sys.argv[1])
+(folder / 'job.json').write_text('{{"name": "sleeps", "seed": 0}}')
+with locked(folder) as held:
+    Children([{sys.executable!r}, '-S', {str(tmp_path / 'stub.py')!r}]).run(folder, held)
+"""
+    folder.mkdir(parents=True)
+    parent = subprocess.Popen([sys.executable, '-c', code, str(folder)], env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    try:
+        until = time.monotonic() + 60
+        while not (folder / 'pid').exists() or not (folder / 'pid').read_text():
+            assert time.monotonic() < until and parent.poll() is None
+            time.sleep(0.05)
+        parent.kill()
+        parent.wait()
+        assert 'another run works in' in bench(('sleeps', 0))[1][0]
+    finally:
+        parent.kill()
+        os.kill(int((folder / 'pid').read_text()), signal.SIGKILL)
+
+
+def test_what_another_runner_has_finished_meanwhile_is_not_run_again(bench):
+    failed, said, lines = bench(('slow', 0), ('b', 0))
+    assert not failed and bench.started() == ['slow0'] and len(lines) == 2
+    assert said[1] == '[2/2] b, seed 0: finished already, by another runner'
+
+
+def test_a_result_that_was_not_written_down_any_more_counts(bench, tmp_path):
+    bench(('a', 0))
+    folder, job = tmp_path / 'work' / 'a_seed0_h', Job('a', 'a.py', 'h', 0)
+    assert not (folder / 'result.json').exists()  # it is in the CSV: who takes it out there wants it to run again
+    (folder / 'result.json').write_text('{"values": {"test/mIoU": 7}, "curves": []}')
+    (tmp_path / 'results.csv').unlink()
+    assert json.loads((folder / 'job.json').read_text()) == json.loads(json.dumps(asdict(job)))
+    failed, _, lines = bench(('a', 0))
+    assert not failed and lines[0]['test/mIoU'] == '7' and bench.started() == ['a0']
+
+
+def test_last_words_of_any_encoding(bench):
+    failed, said, lines = bench(('garbles', 0), ('a', 0))
+    assert failed == ['garbles'] and 'Stra\ufffde' in said[0] and len(lines) == 1
+
+
+def test_curves_are_there_before_the_line_that_says_finished(bench, tmp_path, monkeypatch):
+    add = RawValues.add
+
+    def interrupted(self, *lines):
+        if self.path.name == 'results.csv':
+            raise KeyboardInterrupt
+        add(self, *lines)
+
+    monkeypatch.setattr(RawValues, 'add', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench(('a', 0))
+    assert (tmp_path / 'curves.csv').exists()
 
 
 def test_the_time_left_is_the_mean_of_a_row_for_each_of_its_runs():

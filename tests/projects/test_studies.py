@@ -16,10 +16,8 @@ STUDIES = sorted((Path(__file__).parents[2] / 'projects').rglob('study.yml'))
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.parent.name)
 def test_a_config_still_resolves_to_what_was_measured(path):
     study = read_study(path)
+    assert jobs.outdated(study) == []
     lines = RawValues(study.raw_values).read()
-    measured = {(line['name'], line['config_hash']) for line in lines}
-    rows = sorted({line['name'] for line in lines})  # a row that has not been run may not have been chosen yet
-    assert measured == {(job.name, job.config_hash) for job in jobs.results(study, [0], rows)}
     points = curve_values(study.curves).read()
     assert {(line['name'], line['config_hash'], line['seed']) for line in points} == {
         (line['name'], line['config_hash'], line['seed']) for line in lines

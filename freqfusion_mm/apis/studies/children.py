@@ -44,8 +44,12 @@ class Children:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def run(self, folder: Path) -> int:
+    def run(self, folder: Path, held: int) -> int:
         """Starts one with one thread, waits for it, and returns its exit status; a signal's is negative.
+
+        Args:
+            folder: its own.
+            held: the lock of the folder, which it inherits.
 
         Raises:
             RunFailed: the children have been ended.
@@ -62,6 +66,7 @@ class Children:
                     stdout=stdout,
                     stderr=stderr,
                     stdin=subprocess.DEVNULL,
+                    pass_fds=(held,),
                     start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
                 )
                 self._running.add(child)

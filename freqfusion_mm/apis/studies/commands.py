@@ -28,7 +28,8 @@ def run(
         only: names of rows.
         seeds: each once; the study's own by default, 0 for a metafile.
         choose: first choose the settings that rows leave open, into `choices.csv`.
-        work_dir: where each run has a folder; by default `work_dirs/<folder of file>` of the checkout.
+        work_dir: where each run has a folder; by default `work_dirs/<folder of file>` of the checkout, a path from its
+            root.
 
     Raises:
         SystemExit: a run failed.
@@ -43,7 +44,7 @@ def run(
     if len(set(seeds)) < len(seeds):
         raise ValueError(f'--seeds wants each seed once, got {" ".join(map(str, seeds))}')
     file = file.resolve()
-    work_dir = work_dir.resolve() if work_dir else ROOT / 'work_dirs' / file.parent.name
+    work_dir = work_dir.resolve() if work_dir else _default_work_dir(file.parent)
     start = partial(run_jobs, parallel=parallel)
     failed = []
     if is_metafile(file):
@@ -59,8 +60,14 @@ def run(
             only = [row.name for row in study.rows if row.name not in unchosen and (only is None or row.name in only)]
         listed = jobs.results(study, seeds or study.seeds, only)
         failed += start(listed, RawValues(study.raw_values), work_dir, curves=curve_values(study.curves))
+        if older := jobs.outdated(study):
+            print(f'note: {", ".join(older)}: tables show runs of another config than the row has now; run it again')
     if failed:
         raise SystemExit(f'error: failed: {"; ".join(job.title for job in failed)}')
+
+
+def _default_work_dir(folder: Path) -> Path:
+    return ROOT / 'work_dirs' / (folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder.name)
 
 
 def tables(check: bool = False) -> None:

@@ -179,7 +179,8 @@ def _resolved(metric: Metric, differences: dict[str, Sample], whole: bool) -> st
     """What the seeds could tell from zero, row by row: they differ in their spread and may differ in number."""
     if not differences:
         return (
-            f'Fewer than two seeds of a row and its baseline: no difference in {metric.label} can be told from chance.'
+            f'No row has two seeds that its baseline has, too, none of them diverged: no difference in {metric.label} '
+            'can be told from chance.'
         )
     ordered = sorted(differences, key=lambda name: differences[name].half_width)
     ends = [f'{differences[name].half_width:.{metric.digits}f} ({name})' for name in ordered]

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
+from ..shared_files import locked
 from .children import Children, RunFailed, ended_by_signals
 from .jobs import Job
 from .raw_values import RawValues, as_text, newest
@@ -63,7 +64,7 @@ def run_jobs(
         report(f'{len(jobs) - len(waiting)} of {len(jobs)} runs are finished already')
     times = TimeLeft(waiting, parallel, lines.values())
     with ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
-        futures = {pool.submit(_run, children, job, job.folder(work_dir)): job for job in waiting}
+        futures = {pool.submit(_run, children, job, job.folder(work_dir), raw_values): job for job in waiting}
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 job, count = futures[future], f'[{number}/{len(waiting)}]'
@@ -74,10 +75,15 @@ def run_jobs(
                     times.ended(job, None)
                     report(f'{count} {job.title}: FAILED, {error}')
                     continue
+                if result is None:
+                    times.ended(job, None)
+                    report(f'{count} {job.title}: finished already, by another runner')
+                    continue
                 line = _line(job, result)
-                raw_values.add(line)
-                if curves:
+                if curves:  # first: a run that has a line is finished
                     _add_curves(curves, job, result)
+                raw_values.add(line)
+                _result_file(job.folder(work_dir)).unlink(missing_ok=True)
                 if wrong := _refusal(finished, {column: as_text(value) for column, value in line.items()}):
                     failed.append(job)
                     report(wrong)
@@ -128,19 +134,40 @@ class TimeLeft:
         return 'time left unknown' if seconds is None else f'about {_clock(seconds)} left'
 
 
-def _run(children: Children, job: Job, folder: Path) -> tuple[dict, float]:
-    """The result of one run, and the seconds that it took."""
+def _run(children: Children, job: Job, folder: Path, raw_values: RawValues) -> tuple[dict | None, float]:
+    """The result of one run, None where another runner has written it into the CSV meanwhile, and its seconds.
+
+    A result that nobody wrote into the CSV any more, since the parent was killed, counts; its file goes when it has
+    been written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    result = folder / 'result.json'
-    result.unlink(missing_ok=True)
-    (folder / 'job.json').write_text(json.dumps(asdict(job)))
     began = time.monotonic()
-    status = children.run(folder)
-    if status == 0 and result.exists():
-        return json.loads(result.read_text()), time.monotonic() - began
+    try:
+        with locked(folder, wait=False) as held:
+            if job.key in raw_values.keys():
+                return None, 0.0
+            result, description = _result_file(folder), folder / 'job.json'
+            wanted = json.dumps(asdict(job))
+            if not (result.exists() and description.exists() and description.read_text() == wanted):
+                result.unlink(missing_ok=True)
+                description.write_text(wanted)
+                status = children.run(folder, held)
+                if not result.exists():
+                    raise RunFailed(_last_words(status, folder / 'stderr.txt'))
+            return json.loads(result.read_text()), time.monotonic() - began
+    except BlockingIOError:
+        raise RunFailed(f'another run works in {folder}: wait for its end, or end it') from None
+
+
+def _result_file(folder: Path) -> Path:
+    return folder / 'result.json'
+
+
+def _last_words(status: int, stderr: Path) -> str:
     how = f'signal {-status}' if status < 0 else f'exit status {status}' + ' without a result' * (status == 0)
-    tail = ''.join(f'\n    {line}' for line in (folder / 'stderr.txt').read_text().splitlines()[-TAIL:])
-    raise RunFailed(f'{how}; its last words, all of them are in {folder / "stderr.txt"}:{tail or " none"}')
+    said = stderr.read_text(errors='replace').splitlines()  # libraries in C print names of files as they are
+    tail = ''.join(f'\n    {line}' for line in said[-TAIL:])
+    return f'{how}; its last words, all of them are in {stderr}:{tail or " none"}'
 
 
 def _line(job: Job, result: dict) -> dict:

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -24,7 +25,7 @@ from ...ops.library import CAN_REGISTER
 from ..channels import channels_taken
 from ..data import check_data
 from ..runner import build_runner
-from ..shared_files import locked, rewritten
+from ..shared_files import rewritten
 from ..unreadable import ReadableLoader, left_out_of_training, skip_unreadable_in_training
 from .costs import built, multiply_adds, parameters
 from .jobs import Job
@@ -156,7 +157,7 @@ def numbers(metrics: dict[str, Any]) -> dict[str, float]:
 def monitored(runner: Runner) -> list[tuple[int, dict[str, float]]]:
     """(step, numbers) of every look of the run's `UpsamplerMonitor`, if it has one: `train/upsampler/<number>`.
 
-    Of each number the layer that is worst off: the lowest entropy, the highest of all else.
+    Of each number the layer that is worst off: the lowest entropy, the highest of all else; NaN where a layer has it.
     """
     looks = []
     for monitor in [hook for hook in runner.hooks if isinstance(hook, UpsamplerMonitor)]:
@@ -165,7 +166,7 @@ def monitored(runner: Runner) -> list[tuple[int, dict[str, float]]]:
             for key, value in scalars.items():
                 by_number.setdefault(key.rsplit('/', 1)[1], []).append(value)
             worst = {
-                f'train/upsampler/{number}': min(layers) if number == 'kernel_entropy' else max(layers)
+                f'train/upsampler/{number}': float((np.min if number == 'kernel_entropy' else np.max)(layers))
                 for number, layers in by_number.items()
             }
             looks.append((step, worst))
@@ -199,20 +200,12 @@ def device() -> str:
 
 
 def main(folder: Path) -> None:
-    """Runs the job of a folder.
-
-    Raises:
-        SystemExit: another process runs in the folder, as one may whose parent was killed.
-    """
+    """Runs the job of a folder that the caller holds."""
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
-    try:
-        with locked(folder, wait=False):
-            job = Job(**json.loads((folder / 'job.json').read_text()))
-            result = run(job, folder)
-            with rewritten(folder / 'result.json') as draft:
-                draft.write_text(json.dumps(result))
-    except BlockingIOError:
-        raise SystemExit(f'another run works in {folder}: wait for its end, or end it') from None
+    job = Job(**json.loads((folder / 'job.json').read_text()))
+    result = run(job, folder)
+    with rewritten(folder / 'result.json') as draft:
+        draft.write_text(json.dumps(result))
 
 
 if __name__ == '__main__':

@@ -107,7 +107,7 @@ def spectra_figure(views: Mapping[str, FusionView]) -> Figure:
     for number, (title, kind, each) in enumerate(found):
         style = '-' if kind == 'low-pass' else '--'
         axes[-1].plot(each.frequencies, each.profile, style, color=f'C{number}', label=f'{title}, {kind}')
-        bounds = each.profile - each.spread, each.profile + each.spread
+        bounds = (each.profile - each.spread).clip(0), each.profile + each.spread  # of magnitudes
         axes[-1].fill_between(each.frequencies, *bounds, color=f'C{number}', alpha=0.15)
     axes[-1].set_xlabel('cycles a pixel', fontsize=7)
     axes[-1].set_title('radial profile, mean and spread over the pixels', fontsize=7)
