@@ -2,7 +2,7 @@
 # Sets up the environment, writes the embedded Shapes data, trains a small FreqFusion segmentor on it for six
 # minutes, evaluates it, and leaves a picture and the metric in work_dirs/demo:
 #
-#   tools/demo.sh [--stack onedl|openmmlab] [arguments of tools/train.py]
+#   tools/demo.sh [--stack onedl|openmmlab] [arguments of tools/train.py but --work-dir]
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,6 +19,7 @@ fi
 echo "== training: $config (six minutes on two cores)"
 "$python" tools/train.py "$config" --work-dir "$work" "$@"
 checkpoint=$(cat "$work/last_checkpoint")
+config=$work/${config##*/} # as it was trained, with what the arguments changed
 
 echo "== evaluating $checkpoint"
 "$python" tools/test.py "$config" "$checkpoint" --work-dir "$work" | tee "$work/test.log"

@@ -33,8 +33,11 @@ def check_data(cfg: Config, *loaders: str) -> None:
                 )
             for setting, path in _paths(dataset):
                 if '://' not in path and not os.path.exists(path) and not _downloads(cfg, dataset):
+                    root = dataset.get('data_root')
+                    places = data_roots(cfg, root) if root else [f'{loader}.dataset.data_root']
                     remedy = cfg.get('data_help') or (
-                        f'put the data there, or say where it is: --cfg-options {loader}.dataset.data_root=FOLDER'
+                        'put the data there, or say where it is: --cfg-options '
+                        + ' '.join(f'{place}=FOLDER' for place in places)
                     )
                     raise FileNotFoundError(
                         f'{loader} wants {setting} {path}, which does not exist (seen from {os.getcwd()}); {remedy}'
@@ -42,6 +45,20 @@ def check_data(cfg: Config, *loaders: str) -> None:
                 if setting == 'ann_file' and path.endswith('.json') and os.path.isfile(path):
                     if first_and_last(path) not in (b'{}', b'[]'):
                         raise ValueError(f'{loader} wants {setting} {path}, which is no whole JSON; fetch it again')
+
+
+def data_roots(cfg: Config, root: str) -> list[str]:
+    """The keys, with dots, of all that looks for its data in `root`: data sets, and hooks that check them."""
+
+    def found(place: str, part: Any) -> Iterator[str]:
+        items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, (list, tuple)) else ()
+        for key, value in items:
+            if key == 'data_root' and value == root:
+                yield f'{place}.{key}'
+            yield from found(f'{place}.{key}', value)
+
+    readers = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'custom_hooks')
+    return [key for reader in readers for key in found(reader, cfg.get(reader))]
 
 
 def build_dataset(cfg: Config, loader: str = 'test_dataloader', *, with_files: bool = True) -> Any:

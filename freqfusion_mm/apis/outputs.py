@@ -13,6 +13,8 @@ from PIL import Image, PngImagePlugin
 from ..visualization.figure import MARK
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+#: What both Pillow and matplotlib write.
+PICTURES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.webp', '.pdf')
 
 
 def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] = ()) -> list[Path]:
@@ -117,6 +119,18 @@ def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path
     if path.suffix.lower() == '.png':
         refuse_to_overwrite([path])
     return path
+
+
+def check_picture_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path:
+    """`check_out` of a picture, whose name says its format.
+
+    Raises:
+        FileExistsError: see `check_out`.
+        ValueError: it does not.
+    """
+    if Path(out).suffix.lower() not in PICTURES:
+        raise ValueError(f'a picture wants a name with one of {", ".join(PICTURES)}, got {out}')
+    return check_out(out, *inputs)
 
 
 def save_picture(picture: np.ndarray, file: Path) -> None:

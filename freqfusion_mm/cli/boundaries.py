@@ -37,6 +37,7 @@ def run(args: Namespace) -> int:
     from mmengine.logging import MMLogger
 
     from ..apis.boundaries import boundary_evaluator, curves, markdown, measure_boundaries, write_csv
+    from ..apis.outputs import refuse_to_overwrite
     from ..apis.trained import Trained
     from ..visualization.trimap_curve import draw_trimap_curve
 
@@ -45,6 +46,8 @@ def run(args: Namespace) -> int:
     with building():
         if args.images is not None and args.images < 1:
             raise ValueError(f'--images wants a positive number, got {args.images}')
+        out = Path(args.out)
+        refuse_to_overwrite([out / 'trimap.png'])
         names = titles(args, repeated=True)
         models = [Trained(*pair, args.split, args.device, args.cfg_options) for pair in args.model]
         evaluators = [boundary_evaluator(trained, args.widths) for trained in models]
@@ -52,7 +55,6 @@ def run(args: Namespace) -> int:
     with building(ValueError):
         for title, trained, evaluator in zip(names, models, evaluators):
             runs.setdefault(title, []).append(measure_boundaries(trained, evaluator, args.images))
-    out = Path(args.out)
     write_csv(runs, out / 'boundaries.csv')
     draw_trimap_curve(curves(runs), out / 'trimap.png')
     print(f'{markdown(runs)}\n\nwritten: {out}')

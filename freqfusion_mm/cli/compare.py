@@ -40,23 +40,26 @@ def run(args: Namespace) -> None:
     import torch
     import torch.nn.functional as F
 
-    from ..apis.outputs import check_out, save_picture
+    from ..apis.outputs import check_picture_out, save_picture
     from ..apis.pixels import check_image
     from ..evaluation.analysis.upsampler_fit import cluster_map
     from ..layers import find_upsampler
     from ..visualization.upsamplers import compare_upsamplers, read_image
 
     with building():
-        if any(ratio < 2 or ratio & (ratio - 1) for ratio in args.ratios) or args.size % max(args.ratios):
+        powers = all(ratio > 1 and ratio & (ratio - 1) == 0 for ratio in args.ratios)
+        if not powers or args.size < 1 or args.size % max(args.ratios):
             raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
         for name in args.only:
             find_upsampler(name)
-        out = check_out(args.out, args.image, args.features)
+        out = check_picture_out(args.out, args.image, args.features)
         torch.manual_seed(args.seed)
         check_image(args.image)
         image = read_image(args.image, args.size)
         if args.features:
             fine = torch.load(args.features, weights_only=True)[None].float()
+            if fine.ndim != 4 or fine.shape[1] < 3:
+                raise ValueError(f'--features wants a map [C, H, W] of 4 channels or more, got {list(fine.shape[1:])}')
             fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)
         else:
             fine = cluster_map(image)

@@ -41,8 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Explains."""
     from ..apis.explanation import explain
-    from ..apis.outputs import check_out
-    from ..visualization.explain.figures import draw_features, draw_figures, save_figures
+    from ..apis.outputs import check_out, refuse_to_overwrite
+    from ..visualization.explain.figures import draw_features, draw_figures, figure_files, save_figures
     from ..visualization.explain.page import write_page
     from .arguments import names_of
 
@@ -63,9 +63,11 @@ def run(args: Namespace) -> None:
             for model, title in zip(models, names_of([config for config, _ in models], args.title))
         ]
     figures = draw_figures(views)
-    with building(ValueError):
+    separate = figures | draw_features(views) if args.figures else {}
+    with building(ValueError, FileExistsError):
+        refuse_to_overwrite(figure_files(separate, args.figures or '', 'png').values())
         size = write_page(views, figures, args.out, Path(args.image).name)
     print(f'{args.out}: {len(views)} models, {len(figures)} figures, {size / 2**20:.1f} MiB')
     if args.figures:
-        save_figures(figures | draw_features(views), args.figures)
+        save_figures(separate, args.figures)
         print(f'{args.figures}: the figures, as PNG and PDF')

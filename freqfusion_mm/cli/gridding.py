@@ -26,14 +26,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Measures, prints and draws."""
-    from ..apis.outputs import check_out
+    from ..apis.outputs import check_picture_out
     from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without, random_blocks, write_csv
     from ..visualization.gridding import draw_receptive_fields
 
     with building():
         if (args.model is None) != (args.weights is None):
             raise ValueError('--model and --weights go together')
-        check_out(args.out, args.weights)
+        check_picture_out(args.out, args.weights)
         if args.model:
             from ..apis.model import init_model
 

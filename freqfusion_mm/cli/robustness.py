@@ -49,6 +49,7 @@ def run(args: Namespace) -> int:
     """Measures; the exit status is 1 where images could not be read."""
     from mmengine.logging import MMLogger
 
+    from ..apis.outputs import refuse_to_overwrite
     from ..apis.robustness import Candidate, measure
     from ..evaluation.analysis.image_changes import corruption_names
     from ..evaluation.analysis.robustness_report import markdown, write, write_csv
@@ -65,6 +66,7 @@ def run(args: Namespace) -> int:
             for title, pair in zip(titles(args), args.model)
         ]
         out = Path(args.out)
+        refuse_to_overwrite([out / 'robustness.png', out / 'corruptions.png'])
         out.mkdir(parents=True, exist_ok=True)
     with building(ValueError):
         results = measure(models, names, args.severities, args.shifts, lambda some: write_csv(some, out))

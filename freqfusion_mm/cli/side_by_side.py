@@ -23,13 +23,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Predicts and draws; the exit status is 1 where images could not be read."""
-    from ..apis.outputs import check_out
+    from ..apis.outputs import check_picture_out
     from ..apis.side_by_side import draw_rows
     from ..apis.trained import Trained
     from ..visualization.side_by_side import save_columns
 
     with building():
-        check_out(args.out)
+        check_picture_out(args.out)
         names = titles(args)
         models = [Trained(*pair, device=args.device, cfg_options=args.cfg_options) for pair in args.model]
         for title, model in zip(names, models):

@@ -34,7 +34,7 @@ def read_panoptic_png(path: str, backend_args: dict | None = None, imdecode_back
         imdecode_backend: mmcv's image reader.
 
     Raises:
-        RuntimeError: if the file is not there or is no image.
+        RuntimeError: if the file is not there or, with the backend 'cv2', is no image; others raise their own.
     """
     try:
         content = mmengine.fileio.get(path, backend_args=backend_args)

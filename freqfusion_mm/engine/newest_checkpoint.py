@@ -49,9 +49,9 @@ def _newest_first(work_dir: Path) -> list[str]:
     named = file.read_text(errors='replace').strip() if file.is_file() else ''
     if '://' in named:
         return [named]
-    if named and not os.path.exists(named):
-        moved = work_dir / Path(named).name  # the folder was moved since
-        named = str(moved) if moved.exists() else named
+    own = work_dir / Path(named).name
+    if named and own.exists():  # the folder may have been moved, or copied from that of another run
+        named = str(own)
     numbered = {}  # prefix -> {number: path}
     for path in (Path(named).parent if named and os.path.exists(named) else work_dir).glob('*.pth'):
         match = NUMBERED.fullmatch(path.name)

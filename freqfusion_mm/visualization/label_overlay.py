@@ -1,6 +1,7 @@
 """A label map over its image, with a legend of the classes that occur."""
 
 import numpy as np
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 
@@ -24,22 +25,17 @@ def overlay(image: np.ndarray, labels: np.ndarray, meta: dict, opacity: float = 
     picture = Image.blend(picture, colours, opacity)
     entries = shares(labels, meta)
     unit = max(12, picture.width // 80)  # the height of the letters
-    columns = max(1, picture.width // (14 * unit))
+    font = ImageFont.truetype(findfont('DejaVu Sans'), unit)  # matplotlib brings it, with more scripts than Pillow's
+    texts = [f'{meta["classes"][number]} {100 * share:.1f} %' for number, share in entries]
+    cell = 5 * unit // 2 + max(int(font.getlength(text)) for text in texts)
+    columns = max(1, picture.width // cell)
     legend = Image.new('RGB', (picture.width, 2 * unit * -(-len(entries) // columns) + unit // 2), 'white')
-    draw, font = ImageDraw.Draw(legend), _font(unit)
-    for i, (number, share) in enumerate(entries):
-        x, y = 14 * unit * (i % columns) + unit // 2, 2 * unit * (i // columns) + unit // 2
+    draw = ImageDraw.Draw(legend)
+    for i, ((number, _), text) in enumerate(zip(entries, texts)):
+        x, y = cell * (i % columns) + unit // 2, 2 * unit * (i // columns) + unit // 2
         draw.rectangle((x, y, x + unit, y + unit), fill=tuple(map(int, palette[number])), outline='black')
-        text = f'{meta["classes"][number]} {100 * share:.1f} %'
         draw.text((x + 3 * unit // 2, y - unit // 8), text, fill='black', font=font)
     return np.concatenate([np.asarray(picture), np.asarray(legend)])
-
-
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:  # Pillow before 10.1 has one size
-        return ImageFont.load_default()
 
 
 def shares(labels: np.ndarray, meta: dict) -> list[tuple[int, float]]:

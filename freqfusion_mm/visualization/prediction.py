@@ -1,5 +1,7 @@
 """A prediction over its image, by the visualizer of whichever framework made it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from itertools import count
 from pathlib import Path
@@ -7,12 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from mmengine.dist import utils as dist_utils
 from mmengine.registry import VISUALIZERS
 from mmengine.visualization import Visualizer
 from PIL import Image
 
 #: default_scope -> the visualizer that draws its predictions, where the config names none.
 VISUALIZER = {'mmseg': 'SegLocalVisualizer', 'mmdet': 'DetLocalVisualizer', 'mmpretrain': 'UniversalVisualizer'}
+#: Where the frameworks' samples keep what is annotated.
+ANNOTATIONS = ('gt_sem_seg', 'gt_depth_map', 'gt_instances', 'gt_panoptic_seg', 'gt_label')
 _NUMBERS = count()
 
 
@@ -36,10 +41,7 @@ def build_visualizer(cfg: dict, meta: dict) -> Visualizer:
         settings['type'] = VISUALIZER[scope]
     settings['name'] = name = f'drawing-{next(_NUMBERS)}'
     visualizer = VISUALIZERS.build(settings)
-    for each in (
-        type(visualizer),
-        Visualizer,
-    ):  # mmengine keeps one for each name, and takes the last for the run's own
+    for each in (type(visualizer), Visualizer):  # mmengine keeps one of each name, and takes the last for the run's own
         each._instance_dict.pop(name, None)
     if meta.get('classes'):
         visualizer.dataset_meta = {**meta, 'palette': [tuple(colour) for colour in meta['palette']]}
@@ -62,7 +64,7 @@ def draw_prediction(
         visualizer: of `build_visualizer`.
         image: [H, W, 3], RGB, at the size of the sample's maps.
         sample: of mmseg, mmdet or mmpretrain, on the CPU.
-        truth: draw the annotation; with `prediction` too, the two stand side by side.
+        truth: draw the annotation; with `prediction` too, the two stand side by side. Without one, the image.
         prediction: draw the prediction.
         score_thr: detections below it are left out.
         labels: write class names into semantic maps.
@@ -70,12 +72,25 @@ def draw_prediction(
     Returns:
         A picture [H, W, 3], RGB.
     """
+    if not prediction and not set(ANNOTATIONS) & set(sample.keys()):
+        return image
     add = getattr(visualizer, 'visualize_cls', None) or visualizer.add_datasample  # mmengine's own draws no sample
     known = signature(add).parameters
     options = dict(draw_gt=truth, draw_pred=prediction, pred_score_thr=score_thr, with_labels=labels)
     options = {option: value for option, value in options.items() if option in known}
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _drawn_by_this_process():
         file = Path(folder) / 'drawn.png'
         add(name='drawn', image=image, data_sample=sample, out_file=str(file), **options)
         with Image.open(file) as drawn:
             return np.asarray(drawn.convert('RGB'))
+
+
+@contextmanager
+def _drawn_by_this_process() -> Iterator[None]:
+    """The frameworks draw in the first process alone, which does not have the images of the others."""
+    asked = dist_utils.is_main_process
+    dist_utils.is_main_process = lambda *_: True
+    try:
+        yield
+    finally:
+        dist_utils.is_main_process = asked

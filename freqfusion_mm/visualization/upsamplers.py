@@ -46,7 +46,7 @@ class _Palette:
     def draw(self, features: Tensor) -> np.ndarray:
         """[1, C, h, w] to a BGR picture."""
         shades = (features[0].permute(1, 2, 0) - self.mean) @ self.axes
-        shades = ((shades - self.low) / (self.high - self.low)).clamp(0, 1)
+        shades = ((shades - self.low) / (self.high - self.low).clamp(min=1e-6)).clamp(0, 1)  # one colour: no range
         return (255 * shades).round().byte().numpy()[..., ::-1]
 
 
@@ -92,7 +92,7 @@ def compare_upsamplers(
             fit(way, fine, image, ratio, steps)
             with torch.no_grad():
                 out = way(F.avg_pool2d(fine, ratio), image)
-            error = float((out - fine).square().mean() / fine.var(dim=(-2, -1)).mean())
+            error = float((out - fine).square().mean() / fine.var(dim=(-2, -1)).mean().clamp(min=1e-12))
             put(row, column, palette.draw(out), f'x{ratio}  {error:.3f}')
             print(f'{name:>14}  x{ratio:<3} {"one step   " if direct else "steps of x2"}  {error:.3f}', flush=True)
     return sheet

@@ -132,7 +132,7 @@ def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) 
     for column, (title, images) in zip(axes.T, pictures.items()):
         column[0].set_title(title.replace(', ', ',\n'), fontsize=9)
         for axis, image in zip(column, images):
-            top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
+            top, left = (max(0, side - size) // 2 for side in image.shape[1:])
             middle = image[:, top : top + size, left : left + size].clamp(0, 1)
             axis.imshow(middle.permute(1, 2, 0).numpy(), interpolation='nearest')
             axis.axis('off')

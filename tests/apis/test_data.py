@@ -70,3 +70,14 @@ def test_classes_that_are_a_string_are_refused(tmp_path: Path) -> None:
     (tmp_path / 'names.txt').write_text('road\nsky\n')  # mmengine reads it
     dataset['metainfo']['classes'] = str(tmp_path / 'names.txt')
     check_data(Config(dict(train_dataloader=dict(dataset=dataset))), 'train_dataloader')
+
+
+def test_the_remedy_names_all_that_look_there(tmp_path: Path) -> None:
+    gone = str(tmp_path / 'gone')
+    hooks = [dict(type='UpsamplerMonitor'), dict(type='DatasetCheck', data_root=gone)]
+    cfg = config(tmp_path / 'gone', custom_hooks=hooks, test_dataloader=dict(dataset=dict(data_root='elsewhere')))
+    keys = ('train_dataloader.dataset.dataset.data_root', 'custom_hooks.1.data_root')
+    with pytest.raises(FileNotFoundError, match=' '.join(f'{key}=FOLDER' for key in keys) + '$'):
+        check_data(cfg, 'train_dataloader')
+    cfg.merge_from_dict(dict.fromkeys(keys, 'here'))  # as --cfg-options does
+    assert cfg.custom_hooks[1].data_root == cfg.train_dataloader.dataset.dataset.data_root == 'here'

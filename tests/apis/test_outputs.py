@@ -10,6 +10,7 @@ pytest.importorskip('mmengine')
 from freqfusion_mm.apis.outputs import (  # noqa: E402
     MapWriter,
     check_out,
+    check_picture_out,
     find_images,
     is_ours,
     output_names,
@@ -104,6 +105,10 @@ def test_one_file_to_write(tmp_path):
         check_out(photo)
     save_picture(np.zeros((3, 4), np.uint8), tmp_path / 'ours.png')
     check_out(tmp_path / 'ours.png')
+    check_picture_out(tmp_path / 'ours.png')
+    for name in ('ours', 'ours.foo'):  # matplotlib would append a suffix, and overwrite ours.png unasked
+        with pytest.raises(ValueError, match=r'a picture wants a name with one of \.png, .*, got .*ours'):
+            check_picture_out(tmp_path / name)
 
 
 def test_no_images(tmp_path):

@@ -76,7 +76,12 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps():
 
 @pytest.mark.parametrize(
     'arguments, message',
-    [(['--ratios', '3'], 'powers of 2'), (['--size', '40'], 'that divide --size'), ([], 'none.png cannot be read')],
+    [
+        (['--ratios', '3'], 'powers of 2'),
+        (['--size', '40'], 'that divide --size'),
+        (['--size', '0'], 'that divide --size'),
+        ([], 'none.png cannot be read'),
+    ],
 )
 def test_bad_arguments(arguments, message, tmp_path):
     with pytest.raises(SystemExit, match=message):

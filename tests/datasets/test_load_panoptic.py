@@ -57,6 +57,9 @@ def test_what_is_left_out(tmp_path):
 def test_bad_labels_are_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"a\.png' holds none of the 3 segments .* it holds \[0, 1, 2\]"):
         LoadPanopticSegments()(results(tmp_path / 'a.png', ids=np.arange(8).reshape(2, 4) % 5))
+    small = dict(results(tmp_path / 'a.png'), ori_shape=(4, 8))
+    with pytest.raises(ValueError, match=r"a\.png' is of 2 x 4 pixels, its image of 4 x 8"):
+        LoadPanopticSegments(with_mask=False)(small)
     (tmp_path / 'a.png').write_bytes(b'half a picture')
     broken = dict(segments_info=SEGMENTS, ori_shape=(2, 4), instances=[])
     with pytest.raises(RuntimeError, match=r"a\.png' is not an image"):

@@ -142,3 +142,11 @@ def test_whatever_zipfile_says_of_a_damaged_file(folder):
     for place in range(len(content) - 400, len(content), 7):  # its directory
         (folder / 'iter_100.pth').write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
         assert newest_checkpoint(folder) in (str(folder / 'iter_100.pth'), str(folder / 'iter_40.pth'))
+
+
+def test_a_copied_work_dir_goes_on_from_its_own(folder, tmp_path_factory):
+    """Its `last_checkpoint` names the folder that it was copied from, which may have gone on since."""
+    copy = tmp_path_factory.mktemp('work') / 'copy'
+    shutil.copytree(folder, copy)
+    shutil.copy(folder / 'iter_100.pth', folder / 'iter_200.pth')
+    assert newest_checkpoint(copy) == str(copy / 'iter_100.pth')

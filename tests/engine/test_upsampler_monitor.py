@@ -148,3 +148,24 @@ def test_a_look_needs_no_batch_and_leaves_no_hook(tmp_path):
         assert len(model[0]._forward_hooks) == 1
         hook.after_train_iter(runner, 0)
         assert not model[0]._forward_hooks
+
+
+def test_a_model_whose_calls_it_does_not_see_is_named_once(tmp_path, caplog):
+    """As a compiled one, which calls no hooks that are added later."""
+
+    class Unseen(Toy):
+        def forward(self, inputs, mode='loss'):
+            return dict(loss=self.coarse(inputs).square().mean() + 0 * sum(p.sum() for p in self.fusions.parameters()))
+
+    with caplog.at_level(logging.WARNING):
+        runner, scalars = train(Unseen('FreqFusion'), tmp_path)
+    assert not scalars and not runner.hooks[-1].__dict__.get('history')
+    assert caplog.text.count('UpsamplerMonitor sees no call of an upsampler') == 1
+
+
+def test_a_layer_that_is_not_a_number_is_the_worst():
+    monitor = UpsamplerMonitor()
+    monitor.history.append((2, {'a/kernel_entropy': 0.5, 'b/kernel_entropy': float('nan'), 'a/offset_max': 1.0}))
+    ((_, worst),) = monitored(SimpleNamespace(hooks=[monitor]))
+    assert worst['train/upsampler/kernel_entropy'] != worst['train/upsampler/kernel_entropy']
+    assert worst['train/upsampler/offset_max'] == 1

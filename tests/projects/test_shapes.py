@@ -258,6 +258,26 @@ def test_a_folder_with_a_file_of_ones_own_is_not_replaced(tmp_path, capsys):
     assert (root / 'images/val/000009.png').exists()
 
 
+def test_hidden_files_are_ones_own_too(tmp_path, capsys):
+    root = tmp_path / 'shapes'
+    assert write(root) == 0
+    spoil_remove(root)
+    (root / '.notes').write_text('mine')
+    assert write(root, '--overwrite') == 1
+    assert "holds other things, first '.notes'" in capsys.readouterr().err
+    assert (root / '.notes').read_text() == 'mine'
+
+
+def test_a_link_to_another_disk_stays(folder, tmp_path):
+    disk, root = tmp_path / 'disk', tmp_path / 'shapes'
+    disk.mkdir()
+    root.symlink_to(disk)
+    assert write(root) == 0
+    spoil_remove(root)
+    assert write(root, '--overwrite') == 0
+    assert root.is_symlink() and contents(disk) == contents(folder)
+
+
 @pytest.mark.parametrize('overwrite', [(), ('--overwrite',)])
 def test_what_comes_while_it_is_written_stays(tmp_path, monkeypatch, capsys, overwrite):
     root = tmp_path / 'shapes'

@@ -26,8 +26,8 @@ class LoadPanopticSegments(LoadPanopticAnnotations):
         backend_args: of mmengine's file client.
 
     Raises:
-        RuntimeError: a PNG that is missing or is no image.
-        ValueError: a PNG that holds none of the segments that the JSON lists for it.
+        RuntimeError: a PNG that is missing or, with `imdecode_backend='cv2'`, is no image.
+        ValueError: a PNG that holds none of the segments that the JSON lists for it, or is not of its image's size.
     """
 
     def __init__(
@@ -59,6 +59,11 @@ class LoadPanopticSegments(LoadPanopticAnnotations):
             return
         segments = results['segments_info']
         ids = read_panoptic_png(path, self.backend_args, self.imdecode_backend)
+        if ids.shape != tuple(results['ori_shape'][:2]):
+            raise ValueError(
+                f"the panoptic label '{path}' is of {' x '.join(map(str, ids.shape))} pixels, its image of "
+                f'{" x ".join(map(str, results["ori_shape"][:2]))}'
+            )
         check_segments(ids, {info['id'] for info in segments}, path)
         masks = [ids == info['id'] for info in segments]
         if self.with_mask:

@@ -74,6 +74,14 @@ class UpsamplerMonitor(Hook):
     ) -> None:
         self._recording.close()
         if not self._calls:
+            if self.every_n_train_iters(runner, self.interval) and ('', 'silent') not in self._warned:
+                self._warned.add(('', 'silent'))
+                print_log(
+                    'UpsamplerMonitor sees no call of an upsampler: the model used none in this iteration, or it is '
+                    'compiled, which calls no hooks; to watch it, train without compile',
+                    logger='current',
+                    level=logging.WARNING,
+                )
             return
         latest = {call.name: call for call in self._calls}
         self._calls = []

@@ -36,8 +36,10 @@ class Results:
         return rows
 
     def names(self, kind: str) -> list:
-        """What a table of this kind has rows for: the corruptions, or the distances."""
-        return list(dict.fromkeys(key[2] if kind == 'corruption' else key[3] for key in self.values if key[1] == kind))
+        """What a table of this kind has rows for: the corruptions, or the distances, shortest first."""
+        if kind == 'shift':
+            return sorted({key[3] for key in self.values if key[1] == kind})
+        return list(dict.fromkeys(key[2] for key in self.values if key[1] == kind))
 
     def column(self, title: str, kind: str) -> list[float]:
         """One value for each of `names(kind)`."""

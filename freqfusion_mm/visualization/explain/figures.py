@@ -1,7 +1,7 @@
 """The figures of an explanation, for the page and for a paper."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +44,16 @@ def draw_features(models: Sequence[ModelView]) -> dict[str, Figure]:
     return {f'{name}.features': features_figure(models, name) for name in fusion_names(models)}
 
 
+def figure_files(names: Iterable[str], folder: str | Path, ending: str) -> dict[str, Path]:
+    """Where each figure goes."""
+    return {name: Path(folder, re.sub(r'[^\w.-]+', '_', name) + f'.{ending}') for name in names}
+
+
 def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> None:
     """Each as PNG (150 dots an inch) and PDF; the folder is made."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        stem = re.sub(r'[^\w.-]+', '_', name)
-        for ending in ('png', 'pdf'):
-            save_figure(figure, folder / f'{stem}.{ending}', dpi=150)
+    for ending in ('png', 'pdf'):
+        for name, file in figure_files(figures, folder, ending).items():
+            save_figure(figures[name], file, dpi=150)
 
 
 def prediction_figure(models: Sequence[ModelView]) -> Figure:

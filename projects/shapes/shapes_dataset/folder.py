@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from freqfusion_mm.datasets.manifest import DatasetError, check_dataset, list_files, read_manifest
+from freqfusion_mm.datasets.manifest import MANIFEST, DatasetError, check_dataset, read_manifest
 
 
 def make_folder(root: Path, version: str, arguments: dict, overwrite: bool, write: Callable[[Path], dict]) -> str:
@@ -22,6 +22,7 @@ def make_folder(root: Path, version: str, arguments: dict, overwrite: bool, writ
         DatasetError: there is another folder, also one that came while this was written, and it is not to be, or must
             not be, replaced.
     """
+    root = root.resolve() if root.is_symlink() else root  # a link to a larger disk stays
     if _something_at(root):
         state = describe_state(root, version, arguments)
         if state == 'complete':
@@ -77,7 +78,8 @@ def _check_replaceable(root: Path, version: str, state: str) -> None:
     kind = version.rpartition('-')[0]
     if manifest['version'].rpartition('-')[0] != kind:
         raise DatasetError(f"{state}. It is not replaced, for it is no folder of '{kind}'; remove it by hand")
-    others = sorted(set(list_files(root)) - set(manifest['files']))
+    found = {path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_symlink() or not path.is_dir()}
+    others = sorted(found - {*manifest['files'], MANIFEST})
     if others:
         raise DatasetError(
             f"{state}. It is not replaced because it holds other things, first '{others[0]}'; remove them by hand"

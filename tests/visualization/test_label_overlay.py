@@ -1,0 +1,20 @@
+"""A label map over its image: the legend can be read."""
+
+import numpy as np
+
+from freqfusion_mm.visualization.label_overlay import overlay
+
+
+def test_entries_of_the_legend_keep_apart():
+    """With long names each has a row, where short ones stand side by side; none is cut off."""
+    image, labels = np.zeros((40, 600, 3), np.uint8), np.arange(600)[None].repeat(40, 0) // 200
+    palette = [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+
+    def legend(*names):
+        return overlay(image, labels, dict(classes=names, palette=palette))[40:]
+
+    short, long = legend('sky', 'road', 'car'), legend(*(f'{name}-other-merged-and-more' for name in 'abc'))
+    assert len(short) < len(long)
+    for each in (short, long):
+        dark = (each.sum(axis=2) < 200).any(axis=0)
+        assert dark.any() and not dark[-3:].any()
