@@ -85,6 +85,10 @@ def test_some_images_and_what_cannot_be_read(models, command):
     Path('data/img/one.png').write_bytes(b'no image')
     done = command(*one)
     assert done.status == 1 and 'one.png' in done.err and '| config |' in done.out
+    Path('photo').mkdir()
+    Path('photo/trimap.png').write_bytes(Path('data/img/another.png').read_bytes())
+    done = command(*one[:-1], 'photo')
+    assert done.status == 1 and 'trimap.png would be overwritten' in done.err
     for wrong in (('--widths', 0), ('--images', 0)):
         done = command(*one, *wrong)
         assert done.status == 1 and done.err.startswith('error: ') and str(wrong[0]).strip('-') in done.err

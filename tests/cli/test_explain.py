@@ -92,6 +92,11 @@ def test_two_models_with_labels(work):
     names = {path.name for path in figures.iterdir()}
     assert {'prediction.png', 'trimap.pdf', 'decode_head.fusions.2.features.pdf'} < names
     assert {'decode_head.fusions.0.spectra.png', 'decode_head.fusions.0.offsets.png'} < names
+    (figures / 'prediction.png').write_bytes((work / 'image.png').read_bytes())
+    page.unlink()
+    with pytest.raises(SystemExit, match='prediction.png would be overwritten and was not written by this tool'):
+        main(['explain', *map(str, arguments), '--device', 'cpu'])
+    assert (figures / 'prediction.png').read_bytes() == (work / 'image.png').read_bytes() and not page.exists()
 
 
 def test_views(work):
