@@ -107,6 +107,9 @@ def test_a_file_that_is_no_yaml_and_one_that_is_no_mapping(tmp_path):
     file.write_text('- 1')
     with pytest.raises(ValueError, match=r'wants a mapping, got \[1\]'):
         read_study(file)
+    file.write_text('Models: []')
+    with pytest.raises(ValueError, match='is a metafile, and a study is wanted'):
+        read_study(file)
 
 
 @pytest.fixture

@@ -124,6 +124,8 @@ def read_study(path: Path) -> Study:
     Raises:
         ValueError: names the file, the entry, what was wanted and what came.
     """
+    if is_metafile(path):
+        raise ValueError(f'{path} is a metafile, and a study is wanted: a file as projects/bccd/study.yml')
     content = read_yaml(path)
     whole = Entry(str(path), content)
     known = ('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
