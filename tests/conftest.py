@@ -8,11 +8,14 @@ import pytest
 import torch
 from _pytest.doctest import DoctestModule
 from goldens import load_golden
+from torch import distributed
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
 
 #: rtol = atol, against stored results of the authors' code.
 PARITY = {torch.float64: 1e-9, torch.float32: 1e-5}
+#: See `process_group`.
+_GROUPS = []
 #: rtol = atol, between two ways to compute one thing.
 SAME = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -63,6 +66,20 @@ def shared():
         return SHARED / name
 
     return path
+
+
+@pytest.fixture
+def process_group():
+    """torch.distributed with this process alone.
+
+    The group is kept: its end waits for its thread, with the interpreter locked, and the thread wants the interpreter
+    while it lets go of what it did last. Where the group ends with a wrapper of DDP right after a step, both wait for
+    ever (torch 2.13).
+    """
+    distributed.init_process_group('gloo', store=distributed.HashStore(), rank=0, world_size=1)
+    _GROUPS.append(distributed.group.WORLD)
+    yield
+    distributed.destroy_process_group()
 
 
 @pytest.fixture(params=['tests/data', 'authors'])

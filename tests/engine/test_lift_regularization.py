@@ -9,7 +9,6 @@ import torch
 
 pytest.importorskip('mmengine', reason='the regularisers are a hook of mmengine')
 
-import torch.distributed as dist  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.model import BaseModel, MMDistributedDataParallel  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
@@ -129,15 +128,11 @@ def test_through_gradient_accumulation(tmp_path):
     assert all(not torch.equal(start[name], value) for name, value in model.named_parameters() if 'lifting' in name)
 
 
-def test_through_the_wrapper_of_distributed_training(tmp_path):
+def test_through_the_wrapper_of_distributed_training(tmp_path, process_group):
     """One process, but the real wrapper, which refuses a parameter without gradient in its second iteration."""
-    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        runner, log = train(MMDistributedDataParallel(Toy()), tmp_path, iterations=3)
-        check(log, {'loss_own'})
-        assert 'parse_losses' not in vars(runner.model.module)
-    finally:
-        dist.destroy_process_group()
+    runner, log = train(MMDistributedDataParallel(Toy()), tmp_path, iterations=3)
+    check(log, {'loss_own'})
+    assert 'parse_losses' not in vars(runner.model.module)
 
 
 def test_says_what_is_wrong(tmp_path):
