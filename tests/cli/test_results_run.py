@@ -237,7 +237,7 @@ def test_mistakes_of_the_command_are_one_line(toys):
         (['run', str(metafile), '--choose'], 'error: --choose is for studies, got the metafile'),
         (['run', str(metafile), '--only', 'x'], 'has no model x'),
         (['run', str(missing)], 'No such file or directory'),
-        (['plots', str(metafile)], "unknown entry 'Models'"),
+        (['plots', str(metafile)], 'is a metafile, and a study is wanted'),
         (['parameters', str(toys / 'toy.py')], 'wants an entry Models, as a metafile has'),
     ):
         with pytest.raises(SystemExit, match=message):
