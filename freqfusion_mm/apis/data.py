@@ -33,12 +33,7 @@ def check_data(cfg: Config, *loaders: str) -> None:
                 )
             for setting, path in _paths(dataset):
                 if '://' not in path and not os.path.exists(path) and not _downloads(cfg, dataset):
-                    root = dataset.get('data_root')
-                    places = data_roots(cfg, root) if root else [f'{loader}.dataset.data_root']
-                    remedy = cfg.get('data_help') or (
-                        'put the data there, or say where it is: --cfg-options '
-                        + ' '.join(f'{place}=FOLDER' for place in places)
-                    )
+                    remedy = cfg.get('data_help') or _remedy(cfg, loader, dataset.get('data_root'))
                     raise FileNotFoundError(
                         f'{loader} wants {setting} {path}, which does not exist (seen from {os.getcwd()}); {remedy}'
                     )
@@ -47,7 +42,12 @@ def check_data(cfg: Config, *loaders: str) -> None:
                         raise ValueError(f'{loader} wants {setting} {path}, which is no whole JSON; fetch it again')
 
 
-def data_roots(cfg: Config, root: str) -> list[str]:
+def _remedy(cfg: Config, loader: str, root: str | None) -> str:
+    places = (root and _data_roots(cfg, root)) or [f'{loader}.dataset.data_root']
+    return 'put the data there, or say where it is: --cfg-options ' + ' '.join(f'{place}=FOLDER' for place in places)
+
+
+def _data_roots(cfg: Config, root: str) -> list[str]:
     """The keys, with dots, of all that looks for its data in `root`: data sets, and hooks that check them."""
 
     def found(place: str, part: Any) -> Iterator[str]:

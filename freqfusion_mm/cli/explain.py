@@ -63,9 +63,11 @@ def run(args: Namespace) -> None:
             for model, title in zip(models, names_of([config for config, _ in models], args.title))
         ]
     figures = draw_figures(views)
-    separate = figures | draw_features(views) if args.figures else {}
-    with building(ValueError, FileExistsError):
-        refuse_to_overwrite(figure_files(separate, args.figures or '', 'png').values())
+    if args.figures:
+        separate = figures | draw_features(views)
+        with building(FileExistsError):
+            refuse_to_overwrite(figure_files(separate, args.figures, 'png').values())
+    with building(ValueError):
         size = write_page(views, figures, args.out, Path(args.image).name)
     print(f'{args.out}: {len(views)} models, {len(figures)} figures, {size / 2**20:.1f} MiB')
     if args.figures:

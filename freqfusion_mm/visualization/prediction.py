@@ -72,7 +72,7 @@ def draw_prediction(
     Returns:
         A picture [H, W, 3], RGB.
     """
-    if not prediction and not set(ANNOTATIONS) & set(sample.keys()):
+    if not prediction and not any(name in sample for name in ANNOTATIONS):
         return image
     add = getattr(visualizer, 'visualize_cls', None) or visualizer.add_datasample  # mmengine's own draws no sample
     known = signature(add).parameters

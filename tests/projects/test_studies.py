@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('mmengine')
+pytest.importorskip('mmengine', reason='jobs hold configs of mmengine')
 
-from freqfusion_mm.apis.studies import jobs
-from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values
-from freqfusion_mm.apis.studies.study import read_study
+from freqfusion_mm.apis.studies import jobs  # noqa: E402
+from freqfusion_mm.apis.studies.raw_values import RawValues, curve_values  # noqa: E402
+from freqfusion_mm.apis.studies.study import read_study  # noqa: E402
 
 STUDIES = sorted((Path(__file__).parents[2] / 'projects').rglob('study.yml'))
 

@@ -104,15 +104,15 @@ def choices(study: Study, only: Iterable[str] | None = None) -> list[Job]:
 def outdated(study: Study) -> list[str]:
     """The rows whose lines, those that tables show, are of another config than theirs is now."""
 
-    def hash_now(row: Row) -> str | None:
+    def hash_now(name: str) -> str | None:
         try:
-            return _job(study, row, _chosen(study, row), 0, {}).config_hash
+            return results(study, [0], [name])[0].config_hash
         except ValueError:  # its setting has to be chosen again
             return None
 
     shown = newest(RawValues(study.raw_values).read())
     hashes = {name: next(iter(lines.values()))['config_hash'] for name, lines in shown.items()}
-    return [row.name for row in study.rows if row.name in hashes and hashes[row.name] != hash_now(row)]
+    return [row.name for row in study.rows if row.name in hashes and hashes[row.name] != hash_now(row.name)]
 
 
 def _job(study: Study, row: Row, chosen: Any, seed: int, more: dict[str, Any], test: bool = True) -> Job:

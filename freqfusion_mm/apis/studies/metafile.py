@@ -9,7 +9,7 @@ import yaml
 from ...evaluation.analysis.seed_statistics import Sample
 from ..shared_files import locked, rewritten
 from .entries import read_yaml
-from .study import ROOT, SOURCES
+from .study import ROOT, SOURCES, lists_models
 
 #: Name in a metafile -> column of the raw values, and what makes it a percentage.
 METRICS = {
@@ -44,7 +44,7 @@ def read_models(metafile: Path, only: Iterable[str] | None = None) -> list[dict]
         ValueError: the file is no metafile, or has no model of a name.
     """
     meta = read_yaml(metafile)
-    if not isinstance(meta, dict) or 'Models' not in meta:
+    if not lists_models(meta):
         raise ValueError(f'{metafile} wants an entry Models, as a metafile has; got {str(meta)[:60]!r}')
     names = [model['Name'] for model in meta['Models']]
     unknown = sorted(set(only or []) - set(names))

@@ -88,7 +88,11 @@ class Study:
 
 def is_metafile(path: Path) -> bool:
     """Is it a metafile, and not a study?"""
-    content = read_yaml(path)
+    return lists_models(read_yaml(path))
+
+
+def lists_models(content: Any) -> bool:
+    """Is this what a metafile holds?"""
     return isinstance(content, dict) and 'Models' in content
 
 
@@ -124,9 +128,9 @@ def read_study(path: Path) -> Study:
     Raises:
         ValueError: names the file, the entry, what was wanted and what came.
     """
-    if is_metafile(path):
-        raise ValueError(f'{path} is a metafile, and a study is wanted: a file as projects/bccd/study.yml')
     content = read_yaml(path)
+    if lists_models(content):
+        raise ValueError(f'{path} is a metafile, and a study is wanted: a file as projects/bccd/study.yml')
     whole = Entry(str(path), content)
     known = ('name', 'seeds', 'rows', 'metrics', 'data', 'options', 'baseline', 'flops_shape', 'choice')
     whole.keys(*known, 'robustness_images')

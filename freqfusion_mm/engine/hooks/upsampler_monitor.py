@@ -55,7 +55,7 @@ class UpsamplerMonitor(Hook):
         self.interval = interval
         self.history: list[tuple[int, dict[str, float]]] = []
         self._recording = ExitStack()
-        self._calls: list[FusionCall] = []
+        self._calls: list[FusionCall] | None = None  # of an iteration that is looked at
         self._warned: set[tuple[str, str]] = set()
 
     def before_train(self, runner: Runner) -> None:
@@ -73,9 +73,12 @@ class UpsamplerMonitor(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         self._recording.close()
-        if not self._calls:
-            if self.every_n_train_iters(runner, self.interval) and ('', 'silent') not in self._warned:
-                self._warned.add(('', 'silent'))
+        calls, self._calls = self._calls, None
+        if calls is None:
+            return
+        if not calls:
+            if ('model', 'silent') not in self._warned:
+                self._warned.add(('model', 'silent'))
                 print_log(
                     'UpsamplerMonitor sees no call of an upsampler: the model used none in this iteration, or it is '
                     'compiled, which calls no hooks; to watch it, train without compile',
@@ -83,8 +86,7 @@ class UpsamplerMonitor(Hook):
                     level=logging.WARNING,
                 )
             return
-        latest = {call.name: call for call in self._calls}
-        self._calls = []
+        latest = {call.name: call for call in calls}
         scalars = {}
         for name, call in latest.items():
             values = self._look(call)
