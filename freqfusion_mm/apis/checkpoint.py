@@ -56,14 +56,16 @@ def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
     """
     filename = os.path.expanduser(str(filename))
     if not os.path.isfile(filename):
+        state = 'is a folder' if os.path.isdir(filename) else 'does not exist'
         raise CheckpointError(
-            f'the checkpoint {filename} does not exist; give the path of a .pth file '
+            f'the checkpoint {filename} {state}; give the path of a .pth file '
             'as training leaves it in work_dirs/<config>/'
         )
     try:
         checkpoint = _load(filename, map_location)
     except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
-        refused = re.search(r'[Uu]nsupported \w+:?(?: GLOBAL)? ([\w.]+)', str(error))
+        # "Unsupported operand 60": a byte that begins nothing which a pickle of tensors has, as in a page of HTML.
+        refused = re.search(r'[Uu]nsupported (?!operand)\w+:?(?: GLOBAL)? ([\w.]+)', str(error))
         if refused is None:
             raise CheckpointError(
                 f'{filename} is no checkpoint, or a broken one ({type(error).__name__}); fetch or save it again'

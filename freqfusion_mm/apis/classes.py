@@ -105,18 +105,39 @@ def outputs_of(model: nn.Module) -> int | None:
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 
+def check_countable(model: nn.Module, dataset: Any, metrics: Sequence[Any]) -> None:
+    """Refuses a detector that may answer more classes than COCO's metric can count, before any work.
+
+    Raises:
+        ValueError: it is.
+    """
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()
+    model = unwrapped(model)
+    outputs = outputs_of(model) or 0
+    if classes and outputs > len(classes) and any(hasattr(metric, 'cat_ids') for metric in metrics):
+        raise ValueError(
+            f"the {type(model).__name__} answers {outputs} classes, and the data set has {len(classes)}: COCO's metric "
+            'cannot count the others; set num_classes of its heads, or the metainfo of the data set'
+        )
+
+
 class LearnedLabels(NamedTuple):
-    """Labels 0 to `outputs - 1` are learned, `ignored` is left out."""
+    """Labels 0 to `outputs - 1` are learned, `ignored` is left out: of pixels, or of objects where that is None."""
 
     outputs: int
-    ignored: int
+    ignored: int | None
 
 
 def learned_labels(model: nn.Module) -> LearnedLabels | None:
-    """Of the decode head that answers; None for a model without one."""
+    """Of the decode head that answers, or of whatever else has classes; None where nothing says.
+
+    A region proposal network learns no label, whatever its data set has.
+    """
     model = unwrapped(model)
-    head = last_head(model)
-    outputs = outputs_of(model) if head is not None else None
+    head, outputs = last_head(model), outputs_of(model)
+    if head is None:
+        proposes = getattr(model, 'rpn_head', None) is not None and getattr(model, 'roi_head', None) is None
+        return LearnedLabels(outputs, None) if outputs and not proposes else None
     if outputs == 1:  # by a sigmoid: background and foreground (or a depth, which is no label)
         outputs = 2
     return LearnedLabels(outputs, getattr(head, 'ignore_index', 255)) if outputs else None

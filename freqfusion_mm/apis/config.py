@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
+_OURS = __name__.partition('.')[0]
+
+
 def config_root() -> Path:
     """Returns the folder of our configs: inside an installed package, or beside it in a checkout.
 
@@ -32,7 +35,7 @@ def config_root() -> Path:
 def config_path(name: str) -> str:
     """Returns the absolute path of one of our configs, so that any tool can be given it.
 
-    Convention: every config file name is unique, so the bare name is enough.
+    Convention: every file name of ours is unique, so the bare name is enough; so it is for most of the frameworks'.
 
     Args:
         name: the file name, with or without `.py` (`'faster-rcnn_r50_freqfusion_1x_coco'`), or
@@ -52,35 +55,32 @@ def config_path(name: str) -> str:
         True
     """
     framework, prefix, below = name.partition('::')
-    if prefix and framework != __name__.partition('.')[0]:
-        return _framework_path(framework, below)
-    name, root = below or name, config_root()
-    file = name if name.endswith('.py') else f'{name}.py'
+    if not prefix:
+        framework, below = _OURS, name
+    root = config_root() if framework == _OURS else _framework_root(framework)
+    if root is None:
+        raise ValueError(f'{name}: {framework} is not installed, or without its configs')
+    file = below if below.endswith('.py') else f'{below}.py'
     if (root / file).is_file():
         return str(root / file)
     hits = sorted(root.rglob(file)) if '/' not in file else []
     if len(hits) == 1:
         return str(hits[0])
     if hits:
-        raise ValueError(
-            f'several configs are called {file}: {", ".join(map(str, hits))}; give the path below configs/'
-        )
-    near = get_close_matches(Path(file).name, [path.name for path in root.rglob('*.py')], cutoff=0.5)
+        found = ', '.join(hit.relative_to(root).as_posix() for hit in hits)
+        raise ValueError(f'several configs in {root} are called {file}: {found}; give the path below it')
+    below_root = {path.name: path.relative_to(root).as_posix() for path in root.rglob('*.py')}
+    near = [below_root[each] for each in get_close_matches(Path(file).name, below_root, cutoff=0.5)]
     raise ValueError(
-        f'no config is called {name!r} in {root}; '
+        f'no config is called {below!r} in {root}; '
         + (f'the nearest are: {", ".join(near)}' if near else 'look there for the names')
     )
 
 
-def _framework_path(framework: str, below: str) -> str:
+def _framework_root(framework: str) -> Path | None:
     spec = find_spec(framework)
     root = Path(next(iter(spec.submodule_search_locations or ['']))) / '.mim' / 'configs' if spec else None
-    if root is None or not root.is_dir():
-        raise ValueError(f'{framework}::{below}: {framework} is not installed, or without its configs')
-    if not (root / below).is_file():
-        near = get_close_matches(Path(below).name, [path.name for path in root.rglob('*.py')], cutoff=0.5)
-        raise ValueError(f'no config {below} in {root}; ' + (f'the nearest are: {", ".join(near)}' if near else ''))
-    return str(root / below)
+    return root if root and root.is_dir() else None
 
 
 def load_config(

@@ -18,7 +18,8 @@ from .config import scope_of
 from .data import described_dataset
 from .errors import UnreadableImage
 from .model import task_of
-from .outputs import MapWriter, find_images, output_names, refuse_to_overwrite, save_picture
+from .outputs import MapWriter, check_out_folder, find_images, output_names, save_picture
+from .pixels import flat
 from .predictions import image_pipeline, pipeline_steps, predict
 from .testing import depth_unit
 
@@ -32,7 +33,7 @@ class Report:
 
     Attributes:
         lines: one for each image that was predicted.
-        failures: one for each that could not be read.
+        failures: one for each that could not be read or predicted.
         seconds: that the network took, for each image.
         size: height and width of the last image.
     """
@@ -100,9 +101,10 @@ class FolderPredictor:
         Raises:
             FileNotFoundError: no such image or folder.
             FileExistsError: something that is not ours would be overwritten.
+            OSError: the folder cannot be written to.
         """
-        names, out = output_names(self.find(images)), Path(out)
-        refuse_to_overwrite(out / f'{name}_{kind}.png' for name in names.values() for kind in WRITTEN[self.task])
+        names = output_names(self.find(images))
+        out = check_out_folder(out, (f'{name}_{kind}.png' for name in names.values() for kind in WRITTEN[self.task]))
         report = Report()
         for file, name in names.items():
             try:
@@ -112,7 +114,12 @@ class FolderPredictor:
                 done()
                 continue
             start = time.perf_counter()
-            result = predict(self.model, sample)
+            try:
+                result = predict(self.model, sample)
+            except (RuntimeError, ValueError) as error:  # one pixel wide, too large for the memory, ...
+                report.failures.append(f'{file} cannot be predicted: {flat(error)}')
+                done()
+                continue
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             report.seconds.append(time.perf_counter() - start)

@@ -32,7 +32,7 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
         if argument.is_dir():
             endings = tuple(dict.fromkeys((*IMAGES, *(suffix.lower() for suffix in suffixes))))
             names = (file for file in argument.rglob('*') if file.name.lower().endswith(endings))
-            found = sorted(file for file in names if file.is_file() and not is_ours(file))
+            found = sorted(file for file in names if not file.is_dir() and not is_ours(file))  # a broken link, too
             if not found:
                 raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(endings)})')
             files += found
@@ -110,8 +110,11 @@ def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path
 
     Raises:
         FileExistsError: it is one of the inputs, or a PNG that is not ours.
+        IsADirectoryError: it is a folder.
     """
     path = Path(out)
+    if path.is_dir():
+        raise IsADirectoryError(f'{out} is a folder, and a file is to be written: give its name')
     path.parent.mkdir(parents=True, exist_ok=True)
     for each in inputs:
         if each is not None and path.exists() and os.path.exists(each) and path.samefile(each):
@@ -119,6 +122,27 @@ def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path
     if path.suffix.lower() == '.png':
         refuse_to_overwrite([path])
     return path
+
+
+def check_out_folder(out: str | os.PathLike, files: Iterable[str | os.PathLike] = ()) -> Path:
+    """Where several files are to be written: the folder is made, and pictures of the user's stay.
+
+    Args:
+        out: the folder.
+        files: what will be written there, as paths below it.
+
+    Raises:
+        FileExistsError: it is a file; a picture in it is not ours.
+        OSError: it cannot be made or written to.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f'{out} is a file, and a folder is to be written: give another name')
+    refuse_to_overwrite(folder / file for file in files)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f'the folder {out} cannot be written to: give another one')
+    return folder
 
 
 def check_picture_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path:

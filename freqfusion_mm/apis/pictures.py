@@ -1,7 +1,6 @@
 """Pictures of a test run in every framework: what the pipeline read, with annotation and prediction over it."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -11,7 +10,7 @@ from mmengine.runner import Runner
 from ..visualization.prediction import build_visualizer, draw_prediction
 from .config import scope_of
 from .data import innermost
-from .outputs import image_name, output_names, refuse_to_overwrite, save_picture
+from .outputs import check_out_folder, image_name, output_names, save_picture
 from .pixels import ImagePipeline, displayed, reads_labels, steps_of, swapped
 
 #: What a data sample calls its annotation, whichever the framework.
@@ -90,10 +89,9 @@ class SavePictures(Hook):
     def __init__(
         self, cfg: Config, folder: str | os.PathLike, dataset: Any, meta: dict, kept_rgb: bool = False
     ) -> None:
-        self.folder = Path(folder)
         self.read = DataSetReader(dataset, kept_rgb)
         self.names = output_names(self.read.paths)
-        refuse_to_overwrite(self.folder / f'{name}.png' for name in self.names.values())
+        self.folder = check_out_folder(folder, (f'{name}.png' for name in self.names.values()))
         self.written = 0
         with scope_of(cfg):
             self.visualizer = build_visualizer(cfg, meta)

@@ -78,12 +78,22 @@ class ImagePipeline:
         )
 
     def __call__(self, image: str | os.PathLike | np.ndarray) -> tuple[dict, np.ndarray]:
-        """What the model takes (one sample, not collated), and the pixels that were read, RGB."""
+        """What the model takes (one sample, not collated), and the pixels that were read, RGB.
+
+        Raises:
+            UnreadableImage: names the file; OpenCV refuses what a step makes of it, too, such as a side of no pixel.
+        """
+        named = image if isinstance(image, (str, os.PathLike)) else 'the image'
         gathered, rest = self.read(image)
         pixels = displayed(gathered['img'])
         for step in rest:
-            gathered = step(gathered)
-        check_channels(gathered, image if isinstance(image, (str, os.PathLike)) else 'the image', self.channels)
+            try:
+                gathered = step(gathered)
+            except Exception as error:
+                if not type(error).__module__.startswith('cv2'):
+                    raise
+                raise UnreadableImage(f'{named} cannot be used: {type(step).__name__}: {flat(error)}') from error
+        check_channels(gathered, named, self.channels)
         return gathered, pixels
 
 
@@ -97,7 +107,7 @@ def read_by(step: Step, gathered: dict, path: Any) -> dict:
         result = step(gathered)
     except Exception as error:
         if isinstance(error, READING_ERRORS) or type(error).__module__.startswith('cv2'):
-            raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+            raise UnreadableImage(f'{path} cannot be read: {flat(error)}') from error
         raise
     if result is None:
         raise UnreadableImage(f'{path} cannot be read: {type(step).__name__} gives nothing')
@@ -172,7 +182,7 @@ def check_image(path: str) -> None:
         if not tail or os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES:
             raise UnreadableImage(f'{path} cannot be read: it is no image') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+        raise UnreadableImage(f'{path} cannot be read: {flat(error)}') from error
 
 
 def check_jpeg_end(path: str) -> None:
@@ -225,5 +235,6 @@ def _of_framework(step: Step) -> bool:
     return type(step).__module__.partition('.')[0] in ('mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain')
 
 
-def _flat(error: BaseException) -> str:
+def flat(error: BaseException) -> str:
+    """What an error says, in one line."""
     return ' '.join(str(error).split()) or type(error).__name__

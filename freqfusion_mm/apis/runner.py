@@ -1,10 +1,12 @@
 """mmengine's runner for a config, with what our commands add to it."""
 
 from collections import OrderedDict
+from difflib import get_close_matches
 
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from .checkpoint import load_strictly
@@ -21,6 +23,22 @@ def build_runner(cfg: Config) -> Runner:
         runner = Runner.from_cfg(cfg)
     runner.register_hook(BareStateDict())
     return runner
+
+
+def build_optimizer(runner: Runner) -> None:
+    """Builds what a training of mmengine's own runner would build first: what is wrong in the config shows here.
+
+    Raises:
+        ValueError: there is no optimizer of that name, of which mmengine itself says "None is not a callable object".
+    """
+    if not isinstance(runner, Runner):
+        return
+    wrapper = runner.optim_wrapper
+    kind = (wrapper.get('optimizer') or {}).get('type') if isinstance(wrapper, dict) else None
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        near = get_close_matches(kind, OPTIMIZERS.module_dict)
+        raise ValueError(f'there is no optimizer {kind!r}' + (f'; the nearest are: {", ".join(near)}' if near else ''))
+    runner.optim_wrapper = runner.build_optim_wrapper(wrapper)
 
 
 class BareStateDict(Hook):

@@ -1,8 +1,8 @@
 """A test run: evaluate a checkpoint, and keep or draw what it predicts."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from mmengine.runner import Runner
 
 from ..engine.plain_model import plain_model
 from .channels import channels_taken, swaps_channels
-from .classes import dataset_meta, ignore_label, outputs_of
+from .classes import check_countable, dataset_meta, ignore_label, outputs_of
 from .config import load_config
 from .data import check_data, innermost
 from .model import task_of
-from .outputs import KeepMaps, MapWriter, output_names, refuse_to_overwrite
+from .outputs import KeepMaps, MapWriter, check_out, check_out_folder, output_names
 from .pictures import DataSetReader, SavePictures
 from .pixels import steps_of
 from .runner import StrictLoading, build_runner, use_tta
@@ -80,14 +80,14 @@ def build_test(
     model = plain_model(runner)
     if any(hasattr(metric, 'ignore_index') for metric in metrics):
         ignore_label(metrics, dataset, model)
-    _check_outputs(model, dataset, metrics)
+    check_countable(model, dataset, metrics)
     pictures = None
     if show_dir:
         kept_rgb = not swaps_channels(model.data_preprocessor)
         pictures = SavePictures(cfg, show_dir, dataset, dataset_meta(dataset, model), kept_rgb)
         runner.register_hook(pictures)
     if out and out.endswith(('.pkl', '.pickle')):
-        metrics.append(DumpResults(out_file_path=out))
+        metrics.append(DumpResults(out_file_path=str(check_out(out, checkpoint))))
     elif out:
         metrics.append(keep_maps(out, dataset, model))
     loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model))
@@ -98,7 +98,7 @@ def keep_maps(folder: str, dataset: Any, model: Any) -> KeepMaps:
     """A metric that writes the predicted maps of a data set; see `MapWriter` for the numbers.
 
     Raises:
-        ValueError: the model predicts no maps.
+        ValueError: the model predicts no maps; the name is that of a file.
         FileExistsError: a file that is not ours would be overwritten.
     """
     task = task_of(model)
@@ -107,20 +107,11 @@ def keep_maps(folder: str, dataset: Any, model: Any) -> KeepMaps:
             f'--out wants a .pkl file, but got {folder}; a folder of maps is for semantic segmentation and depth, '
             f'and this is {task}'
         )
+    if guess_type(folder)[0]:  # a name such as results.json
+        raise ValueError(f'--out wants a .pkl file or a folder for maps, got {folder}, which is the name of a file')
     names = output_names(DataSetReader(dataset).paths)
-    refuse_to_overwrite(Path(folder) / f'{name}.png' for name in names.values())
-    os.makedirs(folder, exist_ok=True)
+    check_out_folder(folder, (f'{name}.png' for name in names.values()))
     return KeepMaps(folder, names, map_writer(model, dataset))
-
-
-def _check_outputs(model: Any, dataset: Any, metrics: list) -> None:
-    """Refuses a detector that may answer more than COCO's metric can count, before any work."""
-    classes, outputs = (getattr(dataset, 'metainfo', None) or {}).get('classes') or (), outputs_of(model)
-    if classes and (outputs or 0) > len(classes) and any(hasattr(metric, 'cat_ids') for metric in metrics):
-        raise ValueError(
-            f"the {type(model).__name__} answers {outputs} classes, and the data set has {len(classes)}: COCO's metric "
-            'cannot count the others; set num_classes of its heads, or the metainfo of the data set'
-        )
 
 
 def map_writer(model: Any, dataset: Any) -> MapWriter:

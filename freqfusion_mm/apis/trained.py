@@ -1,6 +1,7 @@
 """A trained model beside the data set, the pipeline and the metrics of its config, all of them built."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,37 @@ from .config import load_config, scope_of
 from .data import build_dataset, check_data, innermost, spread
 from .errors import UnreadableImage
 from .model import init_model
+from .outputs import image_name
 from .pictures import DataSetReader
 from .pixels import ImagePipeline, steps_of, swapped
+
+
+def check_same_images(titles: Sequence[str], models: Sequence['Trained']) -> None:
+    """Refuses to compare models on different images.
+
+    Convention:
+        Images are the same whose files have one name, whatever their folders are called, at the same place of both data
+        sets. Where a data set keeps the pixels itself, their number counts alone.
+
+    Raises:
+        ValueError: names the first two models that differ, and where.
+    """
+    names = [
+        [os.path.basename(image_name(model.dataset.get_data_info(number))) for number in range(len(model.dataset))]
+        for model in models
+    ]
+    for title, found in zip(titles, names):
+        if found != names[0]:
+            place = next((i for i, pair in enumerate(zip(names[0], found)) if len(set(pair)) > 1), None)
+            which = (
+                f'{len(names[0])} and {len(found)}'
+                if place is None
+                else f'number {place} is {names[0][place]}, {found[place]}'
+            )
+            raise ValueError(
+                f'models are compared on the same images, and those of {titles[0]} and {title} differ ({which}): give '
+                'both configs one data set'
+            )
 
 
 class _OnSwapped:

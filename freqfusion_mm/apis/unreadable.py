@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from .channels import channels_taken
 from .checked_pipeline import check_reading
-from .classes import learned_labels
+from .classes import check_countable, learned_labels
 from .errors import UnreadableImage
 
 FILE = 'unreadable_images.txt'
@@ -76,13 +76,18 @@ def skip_unreadable_in_training(runner: Runner) -> Path:
 
     Returns:
         The file that will name them; there is none while all can be read.
+
+    Raises:
+        ValueError: of `check_countable`, for the validation.
     """
     report = Path(runner.work_dir).absolute() / FILE
     report.unlink(missing_ok=True)
     channels = channels_taken(runner.model)
     check_reading(runner.train_dataloader.dataset, channels, report, learned_labels(runner.model))
     if runner.val_loop is not None:
-        runner.val_loop.dataloader = ReadableLoader(runner.val_loop.dataloader, channels)
+        loop = runner.val_loop
+        check_countable(runner.model, loop.dataloader.dataset, getattr(getattr(loop, 'evaluator', None), 'metrics', ()))
+        loop.dataloader = ReadableLoader(loop.dataloader, channels)
     return report
 
 

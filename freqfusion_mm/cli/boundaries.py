@@ -9,7 +9,6 @@ boundaries.csv (a line for each model) and trimap.png.
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .arguments import add_common, add_models, titles
 from .errors import building, say_what_failed
@@ -37,8 +36,8 @@ def run(args: Namespace) -> int:
     from mmengine.logging import MMLogger
 
     from ..apis.boundaries import boundary_evaluator, curves, markdown, measure_boundaries, write_csv
-    from ..apis.outputs import refuse_to_overwrite
-    from ..apis.trained import Trained
+    from ..apis.outputs import check_out_folder
+    from ..apis.trained import Trained, check_same_images
     from ..visualization.trimap_curve import draw_trimap_curve
 
     MMLogger.get_current_instance().setLevel('WARNING')  # every metric logs a table of classes
@@ -46,10 +45,10 @@ def run(args: Namespace) -> int:
     with building():
         if args.images is not None and args.images < 1:
             raise ValueError(f'--images wants a positive number, got {args.images}')
-        out = Path(args.out)
-        refuse_to_overwrite([out / 'trimap.png'])
+        out = check_out_folder(args.out, ['trimap.png'])
         names = titles(args, repeated=True)
         models = [Trained(*pair, args.split, args.device, args.cfg_options) for pair in args.model]
+        check_same_images(names, models)
         evaluators = [boundary_evaluator(trained, args.widths) for trained in models]
     runs: dict[str, list[dict[str, float]]] = {}
     with building(ValueError):

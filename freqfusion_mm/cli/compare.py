@@ -36,6 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Fits and draws."""
+    from pickle import UnpicklingError
+
     import numpy as np
     import torch
     import torch.nn.functional as F
@@ -50,6 +52,8 @@ def run(args: Namespace) -> None:
         powers = all(ratio > 1 and ratio & (ratio - 1) == 0 for ratio in args.ratios)
         if not powers or args.size < 1 or args.size % max(args.ratios):
             raise ValueError(f'--ratios wants powers of 2 that divide --size, got {args.ratios} and {args.size}')
+        if args.steps < 0:
+            raise ValueError(f'--steps wants 0 or more, got {args.steps}')
         for name in args.only:
             find_upsampler(name)
         out = check_picture_out(args.out, args.image, args.features)
@@ -57,7 +61,10 @@ def run(args: Namespace) -> None:
         check_image(args.image)
         image = read_image(args.image, args.size)
         if args.features:
-            fine = torch.load(args.features, weights_only=True)[None].float()
+            try:
+                fine = torch.load(args.features, weights_only=True)[None].float()
+            except (UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError):
+                raise ValueError(f'--features wants a tensor, saved by torch.save; {args.features} is none') from None
             if fine.ndim != 4 or fine.shape[1] < 3:
                 raise ValueError(f'--features wants a map [C, H, W] of 4 channels or more, got {list(fine.shape[1:])}')
             fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)

@@ -68,5 +68,7 @@ def _text(error: BaseException) -> str:
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     if isinstance(error, ImportError) and error.__cause__:
         text = error.__cause__  # mmengine's own text around it lists sys.path
+    if isinstance(error, ImportError):
+        text = f'{text} (`freqfusion-mm doctor` names remedies)'
     kind = '' if isinstance(error, (ValueError, OSError)) else f'{type(error).__name__}: '
     return f'{kind}{text}'

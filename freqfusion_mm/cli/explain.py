@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Explains."""
     from ..apis.explanation import explain
-    from ..apis.outputs import check_out, refuse_to_overwrite
+    from ..apis.outputs import check_out, check_out_folder, refuse_to_overwrite
     from ..visualization.explain.figures import draw_features, draw_figures, figure_files, save_figures
     from ..visualization.explain.page import write_page
     from .arguments import names_of
@@ -50,6 +50,8 @@ def run(args: Namespace) -> None:
     models = [(args.config, args.checkpoint), *args.against]
     with building():
         check_out(args.out, args.image, args.labels, *(path for model in models for path in model))
+        if args.figures:
+            check_out_folder(args.figures)
         views = [
             explain(
                 *model,

@@ -42,6 +42,13 @@ def run(args: Namespace) -> None:
         channels = input_channels(model.model)
         check_out(args.out, args.weights)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
+        try:
+            with torch.no_grad():
+                model(example)
+        except RuntimeError as error:
+            raise ValueError(
+                f'the network does not take an image of --size {args.size[0]} {args.size[1]}: {error}'
+            ) from error
     with building(ValueError, ModuleNotFoundError, torch.onnx.errors.OnnxExporterError):
         export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)
     print(f'{args.out}: opset {opset}, {channels} channels, {Path(args.out).stat().st_size / 2**20:.1f} MiB')

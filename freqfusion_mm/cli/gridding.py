@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Measures, prints and draws."""
-    from ..apis.outputs import check_picture_out
+    from ..apis.outputs import check_out, check_picture_out
     from ..evaluation.analysis.gridding import blocks_of, measure_with_and_without, random_blocks, write_csv
     from ..visualization.gridding import draw_receptive_fields
 
@@ -34,6 +34,8 @@ def run(args: Namespace) -> None:
         if (args.model is None) != (args.weights is None):
             raise ValueError('--model and --weights go together')
         check_picture_out(args.out, args.weights)
+        if args.values:
+            check_out(args.values, args.weights)
         if args.model:
             from ..apis.model import init_model
 

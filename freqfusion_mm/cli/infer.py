@@ -26,22 +26,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Predicts; the exit status is 1 where images could not be read."""
+    """Predicts; the exit status is 1 where images could not be read or predicted."""
     from mmengine.utils import ProgressBar
 
     from ..apis.folders import FolderPredictor
     from ..apis.model import init_model
+    from ..apis.outputs import check_out_folder
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
+        check_out_folder(args.out)
         model = init_model(args.model, args.weights, args.device, args.cfg_options)
         predictor = FolderPredictor(model, args.opacity, args.score_thr)
         count = len(predictor.find(args.images))
     progress = ProgressBar(count, file=sys.stdout)
-    try:
+    with building(OSError):
         report = predictor.run(args.images, args.out, progress.update)
-    except FileExistsError as error:
-        raise SystemExit(f'error: {error}') from None
     print('\n' + '\n'.join(report.lines))
     print(
         f'{len(report.lines)} images in {args.out}; network {1000 * report.median:.0f} ms an image (median) at '

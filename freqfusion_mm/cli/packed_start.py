@@ -39,8 +39,9 @@ class _StandIn(ModuleType):
 
 class _Finder(MetaPathFinder, Loader):
     def find_spec(self, name, path=None, target=None):
-        known = name in STAND_INS or name.partition('.')[0] in STAND_INS
-        return ModuleSpec(name, self, is_package=True) if known else None
+        # Below a package that is installed, what is missing stays missing: it asks for that to choose another way.
+        below = isinstance(sys.modules.get(name.partition('.')[0]), _StandIn)
+        return ModuleSpec(name, self, is_package=True) if below or name in STAND_INS else None
 
     def create_module(self, spec):
         return _StandIn(spec.name)

@@ -12,7 +12,6 @@ core a model, of which the corruptions' 20 serve all models together.
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .arguments import add_common, add_models, titles
 from .errors import building, say_what_failed
@@ -49,8 +48,9 @@ def run(args: Namespace) -> int:
     """Measures; the exit status is 1 where images could not be read."""
     from mmengine.logging import MMLogger
 
-    from ..apis.outputs import refuse_to_overwrite
+    from ..apis.outputs import check_out_folder
     from ..apis.robustness import Candidate, measure
+    from ..apis.trained import check_same_images
     from ..evaluation.analysis.image_changes import corruption_names
     from ..evaluation.analysis.robustness_report import markdown, write, write_csv
     from ..visualization.robustness import draw_corruptions, plot
@@ -65,9 +65,8 @@ def run(args: Namespace) -> int:
             Candidate(title, *pair, args.images, args.device, args.cfg_options)
             for title, pair in zip(titles(args), args.model)
         ]
-        out = Path(args.out)
-        refuse_to_overwrite([out / 'robustness.png', out / 'corruptions.png'])
-        out.mkdir(parents=True, exist_ok=True)
+        check_same_images([model.title for model in models], [model.trained for model in models])
+        out = check_out_folder(args.out, ['robustness.png', 'corruptions.png'])
     with building(ValueError):
         results = measure(models, names, args.severities, args.shifts, lambda some: write_csv(some, out))
     write(results, args.severities, out)

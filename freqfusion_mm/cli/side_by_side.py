@@ -25,13 +25,14 @@ def run(args: Namespace) -> int:
     """Predicts and draws; the exit status is 1 where images could not be read."""
     from ..apis.outputs import check_picture_out
     from ..apis.side_by_side import draw_rows
-    from ..apis.trained import Trained
+    from ..apis.trained import Trained, check_same_images
     from ..visualization.side_by_side import save_columns
 
     with building():
         check_picture_out(args.out)
         names = titles(args)
         models = [Trained(*pair, device=args.device, cfg_options=args.cfg_options) for pair in args.model]
+        check_same_images(names, models)
         for title, model in zip(names, models):
             wrong = [number for number in args.images if not 0 <= number < len(model.dataset)]
             if wrong:

@@ -17,7 +17,6 @@ the classes too. Shapes' 100 images take some ten seconds of one core for a mode
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .arguments import add_common, add_models, titles
 from .errors import building, say_what_failed
@@ -63,21 +62,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measures; the exit status is 1 where images could not be read."""
+    from ..apis.outputs import check_out
     from ..apis.similarity import LayerSimilarity
-    from ..apis.trained import Trained
+    from ..apis.trained import Trained, check_same_images
     from ..evaluation.analysis.similarity_report import markdown, write_csv
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
         if args.images is not None and args.images < 1 or min(args.size or [1]) < 1:
             raise ValueError(f'--images and --size want positive numbers, got {args.images} and {args.size}')
+        out = check_out(args.out)
         names = titles(args, repeated=True)
         options = dict(size=args.size, edge=args.edge, inter=args.inter, interpolation=args.interpolation)
         models = [Trained(*pair, args.split, args.device, args.cfg_options) for pair in args.model]
+        check_same_images(names, models)
         similarities = [LayerSimilarity(trained, args.layer, **options) for trained in models]
     with building(ValueError):
         results = [(title, *each.measure(args.images)) for title, each in zip(names, similarities)]
-        write_csv(results, Path(args.out))
+        write_csv(results, out)
     print(f'{markdown(results)}\n\nwritten, with every class: {args.out}')
     failures = [failure for trained in models for failure in trained.failures]
     return say_what_failed(failures)

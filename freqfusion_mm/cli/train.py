@@ -24,7 +24,7 @@ def run(args: Namespace) -> int:
     """Trains; the exit status is 1 where images had to be left out."""
     from ..apis.config import load_config
     from ..apis.data import check_data
-    from ..apis.runner import StrictLoading, build_runner, use_amp
+    from ..apis.runner import StrictLoading, build_optimizer, build_runner, use_amp
     from ..apis.unreadable import left_out_of_training, skip_unreadable_in_training
     from ..engine.newest_checkpoint import newest_checkpoint
 
@@ -45,5 +45,6 @@ def run(args: Namespace) -> int:
         if cfg.get('resume') and cfg.get('load_from') and not cfg.get('strategy'):  # a shard has no keys to compare
             runner.register_hook(StrictLoading(cfg.load_from))
         unreadable = skip_unreadable_in_training(runner)  # builds the data sets, where an error is the user's
+        build_optimizer(runner)
     runner.train()
     return say_what_failed(left_out_of_training(runner, unreadable))

@@ -24,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Checks, and prints the table; the exit status is 1 where a twin is not equal or does not train."""
+    from ..apis.outputs import check_out_folder
     from ..apis.zoo.report import markdown
     from ..apis.zoo.run import asked, check_all, read_rows
     from ..layers.registry import find_upsampler
@@ -31,7 +32,8 @@ def run(args: Namespace) -> int:
     file = Path(args.out) / f'zoo_{args.upsampler}.csv'
     scopes = [args.scope] if args.scope else ['mmdet', 'mmseg']
     upsampler = None if args.upsampler == 'none' else args.upsampler
-    with building(RuntimeError, ValueError):
+    with building(RuntimeError, ValueError, OSError):
+        check_out_folder(args.out)
         if upsampler:
             find_upsampler(upsampler)  # before the work
         check_all(file, scopes, args.only, upsampler, args.jobs)

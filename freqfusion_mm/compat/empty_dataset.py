@@ -6,8 +6,10 @@ Goes: when mmengine names what it looked for.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import mmengine
 from mmengine.dataset import BaseDataset
 
 from ..datasets.manifest import DatasetError
@@ -36,11 +38,30 @@ def _describe(dataset: BaseDataset) -> str:
     prefixes = dataset.data_prefix if isinstance(dataset.data_prefix, dict) else {'': dataset.data_prefix}
     folders = [f'{name}: {_content(folder)}' for name, folder in prefixes.items() if folder]
     found = len(dataset.load_data_list())
+    classes = _unknown_classes(dataset)
+    if classes:
+        return f'the data set {type(dataset).__name__} is empty: {classes}'
     counted = f'{found} samples were found, and the filter leaves none of them' if found else 'no sample was found'
     return (
         f'the data set {type(dataset).__name__} is empty: {counted} with {", ".join(named) or "its settings"}. '
         f'Folders: {"; ".join(folders) or "none"}. Check them against data_root={dataset.data_root!r}'
     )
+
+
+def _unknown_classes(dataset: BaseDataset) -> str:
+    """Of a COCO data set none of whose classes its JSON has; '' for any other."""
+    classes, known = dataset.metainfo.get('classes'), getattr(dataset, 'cat_ids', None)
+    if not classes or known is None or len(known):
+        return ''
+    names = [category['name'] for category in mmengine.load(dataset.ann_file)['categories']]
+    return (
+        f'none of its classes {_some(classes)} is a category of {dataset.ann_file}, which has {_some(names)}: set '
+        "metainfo=dict(classes=(...)) of the data set to the categories' names"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ', '.join(map(repr, names[:5])) + f', ... ({len(names)})' * (len(names) > 5)
 
 
 def _content(folder: str) -> str:

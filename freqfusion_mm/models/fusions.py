@@ -53,15 +53,22 @@ upsample_cfg=dict(type='FreqFusion', compressed_channels=8)
 
 def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], upsample_cfg: Any) -> str:
     chosen = upsample_cfg.get('type', 'FreqFusion') if isinstance(upsample_cfg, dict) else upsample_cfg
-    for kind in UPSAMPLERS if chosen in UNPOOLS else (chosen, *UPSAMPLERS):
-        if name in option_names(kind):
-            kind = kind if isinstance(kind, str) else kind.__name__
-            return (
-                f'{owner} has no option {name}: this belongs into upsample_cfg, e.g. '
-                f'upsample_cfg=dict(type={kind!r}, {name}={kwargs[name]!r})'
-            )
-    near = get_close_matches(name, known, n=1)
-    return f'{owner} has no option {name}{f" (did you mean {near[0]}?)" if near else ""}: it takes {", ".join(known)}'
+
+    def example(kind: str | type) -> str:
+        kind = kind if isinstance(kind, str) else kind.__name__
+        return f'e.g. upsample_cfg=dict(type={kind!r}, {name}={kwargs[name]!r})'
+
+    if chosen not in UNPOOLS and name in option_names(chosen):
+        return f'{owner} has no option {name}: this belongs into upsample_cfg, {example(chosen)}'
+    near, takes = get_close_matches(name, known, n=1), f'it takes {", ".join(known)}'
+    if near:
+        return f'{owner} has no option {name} (did you mean {near[0]}?): {takes}'
+    others = [kind for kind in UPSAMPLERS if name in option_names(kind)]
+    return (
+        f'{owner} has no option {name}: {takes}'
+        + (f'; for another upsampler it belongs into upsample_cfg, {example(others[0])}' if others else '')
+        + '; if the base config says it, of another type in this place, write the whole anew with _delete_=True'
+    )
 
 
 def keeps_deconv(owner: str, upsample_cfg: str | type | dict[str, Any]) -> bool:

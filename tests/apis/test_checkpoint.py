@@ -79,16 +79,18 @@ def test_getattr_is_let_through_for_the_log_history_alone(tmp_path: Path) -> Non
         read_checkpoint(str(tmp_path / 'evil.pth'))
 
 
-@pytest.mark.parametrize('content', [b'', b'<html>not found</html>', b'PK\x03\x04 half a file'])
+@pytest.mark.parametrize('content', [b'', b'<html>not found</html>', b'PK\x03\x04 half a file', b"_base_ = 'a.py'"])
 def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
     (tmp_path / 'broken.pth').write_bytes(content)
-    with pytest.raises(CheckpointError, match='broken'):
+    with pytest.raises(CheckpointError, match='is no checkpoint, or a broken one'):
         read_checkpoint(str(tmp_path / 'broken.pth'))
 
 
 def test_missing_and_odd_files(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match='does not exist'):
         read_checkpoint(str(tmp_path / 'gone.pth'))
+    with pytest.raises(CheckpointError, match='is a folder; give the path'):
+        read_checkpoint(str(tmp_path))
     torch.save([torch.zeros(1)], tmp_path / 'list.pth')
     with pytest.raises(CheckpointError, match='holds a list'):
         read_checkpoint(str(tmp_path / 'list.pth'))

@@ -11,7 +11,14 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import METRICS  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
-from freqfusion_mm.apis.classes import class_meta, complete_meta, ignore_label, outputs_of  # noqa: E402
+from freqfusion_mm.apis.classes import (
+    check_countable,
+    class_meta,
+    complete_meta,
+    ignore_label,
+    learned_labels,
+    outputs_of,
+)  # noqa: E402
 
 OFFICIAL = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
 
@@ -120,7 +127,26 @@ def test_a_detector_with_more_outputs_than_names():
     meta = class_meta(Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=dogs))), detector)
     assert meta['classes'] == ['dog', 'person', 'class 2', 'class 3'] and len(meta['palette']) == 4
     detector.language_model = nn.Module()  # as Grounding DINO's: a text names what it may answer
-    assert outputs_of(detector) is None
+    assert outputs_of(detector) is None and learned_labels(detector) is None
+
+
+def test_what_a_detector_learns():
+    detector, metric = nn.Module(), SimpleNamespace(cat_ids=[1, 2])
+    detector.rpn_head, detector.roi_head = nn.Module(), nn.Module()
+    detector.rpn_head.num_classes, detector.roi_head.num_classes = 1, 4
+    assert learned_labels(detector) == (4, None)
+    detector.roi_head = None
+    assert learned_labels(detector) is None  # it proposes regions, whatever they hold
+    detector.bbox_head = nn.Module()
+    detector.bbox_head.num_classes = 4
+    for names, refused in (('ab', True), ('abcd', False), ((), False)):
+        dataset = SimpleNamespace(metainfo=dict(classes=tuple(names)))
+        check_countable(detector, dataset, [])
+        if refused:
+            with pytest.raises(ValueError, match="answers 4 classes, and the data set has 2: COCO's metric"):
+                check_countable(detector, dataset, [metric])
+        else:
+            check_countable(detector, dataset, [metric])
 
 
 def test_an_ignored_label_that_is_a_class_is_said(monkeypatch):

@@ -10,6 +10,7 @@ pytest.importorskip('mmengine')
 from freqfusion_mm.apis.outputs import (  # noqa: E402
     MapWriter,
     check_out,
+    check_out_folder,
     check_picture_out,
     find_images,
     is_ours,
@@ -109,6 +110,24 @@ def test_one_file_to_write(tmp_path):
     for name in ('ours', 'ours.foo'):  # matplotlib would append a suffix, and overwrite ours.png unasked
         with pytest.raises(ValueError, match=r'a picture wants a name with one of \.png, .*, got .*ours'):
             check_picture_out(tmp_path / name)
+
+    with pytest.raises(IsADirectoryError, match='is a folder, and a file is to be written'):
+        check_out(tmp_path)
+
+
+def test_a_folder_to_write(tmp_path):
+    (photo,) = touch(tmp_path / 'mine' / 'photo.png')
+    assert check_out_folder(tmp_path / 'a' / 'new', ['photo.png']).is_dir()
+    assert check_out_folder(tmp_path / 'mine', ['other.png']) == tmp_path / 'mine'
+    with pytest.raises(FileExistsError, match='photo.png would be overwritten'):
+        check_out_folder(tmp_path / 'mine', ['photo.png'])
+    with pytest.raises(FileExistsError, match='is a file, and a folder is to be written'):
+        check_out_folder(photo)
+
+
+def test_a_broken_link_is_an_image_that_cannot_be_read(tmp_path):
+    (tmp_path / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
+    assert find_images([tmp_path]) == [tmp_path / 'gone.png']
 
 
 def test_no_images(tmp_path):

@@ -1,6 +1,7 @@
 """Detectors and panoptic models on photographs: every command that draws, with results and without any."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,18 @@ model = dict(
     test_cfg=dict(nms_pre=10, score_thr=0., nms=dict(type='nms', iou_threshold=0.5), max_per_img=3))
 """
 
+TRAINING = """
+train_dataloader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+                        dataset=dict(test_dataloader['dataset'], test_mode=False))
+val_dataloader, val_evaluator, val_cfg = test_dataloader, test_evaluator, dict(type='ValLoop')
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01))
+"""
+TWO_KINDS = """
+train_dataloader['dataset'].update(ann_file='two.json', metainfo=dict(classes=('cell', 'platelet')))
+"""
+RANGE = r'has the label 1 after its pipeline; the model learns 0 to 0. Set num_classes of every head'
+
 
 def test_more_outputs_than_names_and_boxes_where_they_are(world, command, shared):
     """Blood cells: five outputs, one name; boxes are drawn where the file has them, not where the network sees them."""
@@ -126,6 +139,9 @@ def test_more_outputs_than_names_and_boxes_where_they_are(world, command, shared
     box = dict(id=1, image_id=0, category_id=1, bbox=[50, 10, 20, 30], area=600, iscrowd=0)
     content = dict(images=found, annotations=[box], categories=[dict(id=1, name='cell')])
     (world.folder / 'data/coco.json').write_text(json.dumps(content))
+    kinds = [*content['categories'], dict(id=2, name='platelet')]
+    both = [box, dict(box, id=2, category_id=2)]
+    (world.folder / 'data/two.json').write_text(json.dumps(dict(content, annotations=both, categories=kinds)))
     config = world.folder / 'detector.py'
     config.write_text(DETECTOR.format(root=str(world.folder / 'data')))
     weights = world.weights(config, edit=lambda weights: weights['bbox_head.retina_cls.bias'].fill_(3.0))
@@ -139,6 +155,18 @@ def test_more_outputs_than_names_and_boxes_where_they_are(world, command, shared
     ):
         done = command(*arguments)
         assert done.status == 0, (arguments, done.err)
+    training = world.folder / 'training.py'
+    for change, said in (
+        ('', 'answers 5 classes, and the data set has 1'),  # before an epoch, not at the validation after it
+        (
+            "val_dataloader = val_cfg = val_evaluator = None\nmodel['bbox_head'].update(num_classes=1)\n" + TWO_KINDS,
+            RANGE,
+        ),
+    ):
+        training.write_text(config.read_text() + TRAINING + change)
+        refused = command('train', training, '--work-dir', 'trained')
+        assert refused.status == 1 and re.search(said, refused.err), refused.err
+        assert not list(Path('trained').glob('*.pth'))
     config.write_text(config.read_text() + "model['bbox_head'].update(num_classes=1)\n")
     weights = world.weights(config, 'one.pth')
     for folder, more in (('shown', []), ('averaged', ['--tta'])):

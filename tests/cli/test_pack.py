@@ -1,5 +1,6 @@
 """A packed run: one file, which trains where there is torch and no framework."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from mmengine.config import Config
 
 from freqfusion_mm.apis import packing
 from freqfusion_mm.apis.config import load_config
+from freqfusion_mm.cli import packed_start
 from freqfusion_mm.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +95,24 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
         assert archive.read('data/street/train_dataloader-0.txt').decode() == '00\n03\n07\n'
         config = archive.read('config.py').decode()
     assert 'DatasetCheck' not in config and 'UpsamplerMonitor' in config and str(tmp_path) not in config
+
+
+def test_what_an_installed_package_lacks_stays_missing(monkeypatch, tmp_path):
+    """A stand-in answers for all below a package that was left behind, for nothing below one that is there."""
+    (tmp_path / 'installed').mkdir()
+    (tmp_path / 'installed/__init__.py').touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(packed_start, 'STAND_INS', ('installed', 'absent', 'installed._compiled'))
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, packed_start._Finder()])
+    try:
+        with pytest.raises(ImportError):
+            importlib.import_module('installed.part')
+        for name in ('absent', 'absent.part', 'installed._compiled'):
+            with pytest.raises(ModuleNotFoundError, match=f'{name}.work: not on this machine'):
+                importlib.import_module(name).work()
+    finally:
+        for name in ('installed', 'installed._compiled', 'absent', 'absent.part'):
+            sys.modules.pop(name, None)
 
 
 def test_the_samples_that_are_chosen_fit(tmp_path):

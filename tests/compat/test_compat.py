@@ -50,7 +50,8 @@ def test_a_base_by_path_needs_no_prefix(tmp_path):
     (tmp_path / 'mine.py').write_text(f"_base_ = [__import__('freqfusion_mm').config_path('mmseg::{base}')]\n")
     assert Config.fromfile(tmp_path / 'mine.py').model.type == 'EncoderDecoder'
     assert config_path('freqfusion_mm::default_runtime') == config_path('default_runtime')
-    with pytest.raises(ValueError, match='the nearest are: fcn_r50'):
+    assert config_path('mmseg::fcn_r50-d8_4xb2-40k_cityscapes-512x1024') == config_path(f'mmseg::{base}')
+    with pytest.raises(ValueError, match='the nearest are: fcn/fcn_r50'):
         config_path('mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1025.py')
     with pytest.raises(ValueError, match='nobody is not installed'):
         config_path('nobody::a.py')

@@ -61,6 +61,20 @@ def test_a_filter_that_leaves_nothing(folder):
     assert len(boxes(folder)) == 2  # unfiltered, images without a box are samples
 
 
+def test_classes_that_the_annotations_do_not_have(folder):
+    mmdet = pytest.importorskip('mmdet.datasets')
+    wrong = r"none of its classes 'dog', 'Cat' is a category of .*boxes.json, which has 'cat': set metainfo"
+    with pytest.raises(DatasetError, match=wrong):
+        mmdet.CocoDataset(
+            data_root=str(folder),
+            ann_file='boxes.json',
+            data_prefix=dict(img='img/'),
+            metainfo=dict(classes=('dog', 'Cat'), palette=[(1, 2, 3)] * 2),
+            filter_cfg=dict(filter_empty_gt=True),
+            pipeline=[],
+        )
+
+
 def test_a_folder_without_images(folder):
     for path in (folder / 'img').iterdir():
         path.unlink()
@@ -92,7 +106,7 @@ REAL = {
             metainfo=dict(classes=('unicorn',)),
             filter_cfg=dict(filter_empty_gt=True),
         ),
-        r'CocoDataset is empty: \d+ samples were found, and the filter leaves none .*filter_empty_gt',
+        r"none of its classes 'unicorn' is a category of .*val2017.json, which has 'person', .* \(80\): set metainfo",
     ),
     'a size that no photograph reaches': (
         dict(

@@ -94,8 +94,9 @@ PLACES = ('stem', 'max_pool', 'layer2', 'layer3', 'layer4')
 class PooledResNet(KeptInit, BaseModule):
     """ResNet-18, 34 or 50 with the pooling `pool_cfg` where the stock network halves its maps.
 
-    It stands in the place of mmdetection's and mmpretrain's `ResNet`: the keywords of their configs and torchvision's
-    weights are taken as they are. mmsegmentation's configs have a `ResNetV1c`, whose stem and weights are others.
+    It stands in the place of mmdetection's and mmpretrain's `ResNet`: those of their keywords that stand below, and
+    torchvision's weights, are taken as they are; what it does not do (`dcn`, `with_cp`, `strides`, ...) is refused.
+    mmsegmentation's configs have a `ResNetV1c`, whose stem and weights are others.
 
     Convention:
         In place of the max pooling stands the pooling itself. In place of a strided convolution, the input of its block

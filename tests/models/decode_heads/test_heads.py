@@ -274,7 +274,7 @@ def test_bad_input_is_named(name):
             r"this belongs into upsample_cfg, e.g. upsample_cfg=dict\(type='FreqFusion', compressed_channels=8\)",
         ),
         (dict(mid_channels=8, upsample_cfg='ReSFU'), TypeError, r"belongs into .*type='ReSFU', mid_channels=8"),
-        (dict(lite=True), TypeError, r"belongs into upsample_cfg, e.g. upsample_cfg=dict\(type='FADE', lite=True"),
+        (dict(lite=True), TypeError, r"for another upsampler .*e.g. upsample_cfg=dict\(type='FADE', lite=True"),
     ],
 )
 @pytest.mark.parametrize('name', STOCK)

@@ -227,6 +227,8 @@ def test_autocast():
         (dict(upsample_cfg=3), TypeError, 'upsample_cfg must be a dict'),
         (dict(compress_ratio=4), TypeError, r"belongs into upsample_cfg, e.g. .*type='FreqFusion', compress_ratio=4"),
         (dict(num_out=5), TypeError, r'has no option num_out \(did you mean num_outs\?\)'),
+        # Of a ChannelMapper that the base config has in this place.
+        (dict(kernel_size=1), TypeError, r'no option kernel_size: it takes in_channels, .*anew with _delete_=True'),
         (dict(upsample_cfg=dict(type='FreqFuson')), ValueError, 'FreqFuson'),
         (dict(upsample_cfg=dict(type='FreqFusion', lowpas_kernel=5)), TypeError, 'lowpas_kernel'),
     ],
