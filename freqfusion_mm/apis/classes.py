@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -136,8 +137,7 @@ def learned_labels(model: nn.Module) -> LearnedLabels | None:
     model = unwrapped(model)
     head, outputs = last_head(model), outputs_of(model)
     if head is None:
-        proposes = getattr(model, 'rpn_head', None) is not None and getattr(model, 'roi_head', None) is None
-        return LearnedLabels(outputs, None) if outputs and not proposes else None
+        return LearnedLabels(outputs, None) if outputs and not _proposes_regions(model) else None
     if outputs == 1:  # by a sigmoid: background and foreground (or a depth, which is no label)
         outputs = 2
     return LearnedLabels(outputs, getattr(head, 'ignore_index', 255)) if outputs else None
@@ -179,6 +179,14 @@ def ignore_label(metrics: Sequence[Any], dataset: Any = None, model: nn.Module |
         said = ', '.join(f'{who} ignores {each}' for who, each in named.items())
         print_log(f'{said}: {label} is left out here', logger='current', level=logging.WARNING)
     return label
+
+
+def _proposes_regions(model: nn.Module) -> bool:
+    if not find_spec('mmdet'):
+        return False
+    from mmdet.models.detectors import RPN
+
+    return isinstance(model, RPN)
 
 
 def _outputs_and_name(model: nn.Module | None) -> tuple[int | None, str]:

@@ -125,23 +125,23 @@ def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path
 
 
 def check_out_folder(out: str | os.PathLike, files: Iterable[str | os.PathLike] = ()) -> Path:
-    """Where several files are to be written: the folder is made, and pictures of the user's stay.
+    """Where several files are to be written: it can be a folder, and pictures of the user's stay. It is not made yet.
 
     Args:
         out: the folder.
         files: what will be written there, as paths below it.
 
     Raises:
-        FileExistsError: it is a file; a picture in it is not ours.
-        OSError: it cannot be made or written to.
+        FileExistsError: it, or what it would lie in, is a file; a picture in it is not ours.
+        PermissionError: it cannot be written to.
     """
     folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f'{out} is a file, and a folder is to be written: give another name')
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise FileExistsError(f'{there} is a file, and a folder is to be written: give another name')
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f'the folder {there} cannot be written to: give another one')
     refuse_to_overwrite(folder / file for file in files)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f'the folder {out} cannot be written to: give another one')
     return folder
 
 

@@ -67,6 +67,7 @@ def run(args: Namespace) -> int:
         ]
         check_same_images([model.title for model in models], [model.trained for model in models])
         out = check_out_folder(args.out, ['robustness.png', 'corruptions.png'])
+        out.mkdir(parents=True, exist_ok=True)
     with building(ValueError):
         results = measure(models, names, args.severities, args.shifts, lambda some: write_csv(some, out))
     write(results, args.severities, out)

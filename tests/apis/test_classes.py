@@ -135,10 +135,6 @@ def test_what_a_detector_learns():
     detector.rpn_head, detector.roi_head = nn.Module(), nn.Module()
     detector.rpn_head.num_classes, detector.roi_head.num_classes = 1, 4
     assert learned_labels(detector) == (4, None)
-    detector.roi_head = None
-    assert learned_labels(detector) is None  # it proposes regions, whatever they hold
-    detector.bbox_head = nn.Module()
-    detector.bbox_head.num_classes = 4
     for names, refused in (('ab', True), ('abcd', False), ((), False)):
         dataset = SimpleNamespace(metainfo=dict(classes=tuple(names)))
         check_countable(detector, dataset, [])
@@ -147,6 +143,15 @@ def test_what_a_detector_learns():
                 check_countable(detector, dataset, [metric])
         else:
             check_countable(detector, dataset, [metric])
+
+
+def test_what_proposes_regions_learns_none_of_the_labels():
+    rpn = pytest.importorskip('mmdet.models').RPN
+    network = rpn.__new__(rpn)
+    nn.Module.__init__(network)
+    network.bbox_head = nn.Module()
+    network.bbox_head.num_classes = 1
+    assert outputs_of(network) == 1 and learned_labels(network) is None
 
 
 def test_an_ignored_label_that_is_a_class_is_said(monkeypatch):

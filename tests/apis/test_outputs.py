@@ -117,12 +117,14 @@ def test_one_file_to_write(tmp_path):
 
 def test_a_folder_to_write(tmp_path):
     (photo,) = touch(tmp_path / 'mine' / 'photo.png')
-    assert check_out_folder(tmp_path / 'a' / 'new', ['photo.png']).is_dir()
+    assert not check_out_folder(tmp_path / 'a' / 'new', ['photo.png']).exists()
     assert check_out_folder(tmp_path / 'mine', ['other.png']) == tmp_path / 'mine'
     with pytest.raises(FileExistsError, match='photo.png would be overwritten'):
         check_out_folder(tmp_path / 'mine', ['photo.png'])
     with pytest.raises(FileExistsError, match='is a file, and a folder is to be written'):
         check_out_folder(photo)
+    with pytest.raises(FileExistsError, match='photo.png is a file'):
+        check_out_folder(photo / 'below')
 
 
 def test_a_broken_link_is_an_image_that_cannot_be_read(tmp_path):
