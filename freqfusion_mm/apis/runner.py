@@ -35,7 +35,9 @@ def build_optimizer(runner: Runner) -> None:
         return
     wrapper = runner.optim_wrapper
     kind = (wrapper.get('optimizer') or {}).get('type') if isinstance(wrapper, dict) else None
-    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+    with OPTIMIZERS.switch_scope_and_registry(None) as registry:  # the framework's own, too
+        unknown = isinstance(kind, str) and registry.get(kind) is None
+    if unknown:
         near = get_close_matches(kind, OPTIMIZERS.module_dict)
         raise ValueError(f'there is no optimizer {kind!r}' + (f'; the nearest are: {", ".join(near)}' if near else ''))
     runner.optim_wrapper = runner.build_optim_wrapper(wrapper)

@@ -62,9 +62,12 @@ def run(args: Namespace) -> None:
         image = read_image(args.image, args.size)
         if args.features:
             try:
-                fine = torch.load(args.features, weights_only=True)[None].float()
-            except (UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError):
-                raise ValueError(f'--features wants a tensor, saved by torch.save; {args.features} is none') from None
+                fine = torch.load(args.features, weights_only=True)
+            except (UnpicklingError, RuntimeError, EOFError):
+                fine = None
+            if not isinstance(fine, torch.Tensor):
+                raise ValueError(f'--features wants a tensor, saved by torch.save; {args.features} is none')
+            fine = fine[None].float()
             if fine.ndim != 4 or fine.shape[1] < 3:
                 raise ValueError(f'--features wants a map [C, H, W] of 4 channels or more, got {list(fine.shape[1:])}')
             fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)

@@ -103,13 +103,25 @@ def test_settings_that_only_a_run_would_use(two, command):
     assert done.status == 1 and 'does not take an image of --size 0 0' in done.err
 
 
+def test_an_optimizer_of_the_framework_itself(two, command):
+    """It is in the framework's registry, in which mmengine's own does not look."""
+    from mmseg.registry import OPTIMIZERS
+
+    _, config, _ = two
+    OPTIMIZERS.register_module(name='Ours', module=torch.optim.SGD, force=True)
+    done = command('train', config, '--work-dir', 'work', '--cfg-options', 'optim_wrapper.optimizer.type=Ours')
+    assert done.status == 0 and list(Path('work').glob('*.pth')), done.err
+
+
 def test_a_tensor_that_is_none(world, command):
     photo = world.image('a.png', size=(64, 64))
     (world.folder / 'notes.txt').write_text('notes')
     torch.save([1], world.folder / 'list.pt')
+    torch.save({'features': torch.zeros(4, 8, 8)}, world.folder / 'dict.pt')
     for arguments, said in (
         (('--features', 'notes.txt'), 'notes.txt is none'),
         (('--features', 'list.pt'), 'list.pt is none'),
+        (('--features', 'dict.pt'), 'dict.pt is none'),
         (('--steps', -1), '--steps wants 0 or more, got -1'),
     ):
         done = command('compare', photo, '--out', 'sheet.png', *arguments)
