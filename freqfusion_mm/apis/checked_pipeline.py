@@ -96,23 +96,27 @@ def _check_sizes(data: dict, path: Any) -> None:
 
 
 def _check_numbers(data: dict, path: Any, labels: LearnedLabels) -> None:
-    objects = labels.ignored is None
-    truth = getattr(data.get('data_samples'), 'gt_instances' if objects else 'gt_sem_seg', None)
-    numbers = getattr(truth, 'labels' if objects else 'data', None)
+    sample = data.get('data_samples')
+    if labels.ignored is None:
+        numbers = getattr(getattr(sample, 'gt_instances', None), 'labels', None)
+        remedy = (
+            ". Set num_classes of every head to the data set's, or name the classes in the metainfo of the data set"
+        )
+    else:
+        numbers = getattr(getattr(sample, 'gt_sem_seg', None), 'data', None)
+        remedy = (
+            f' and leaves out {labels.ignored}. Set num_classes and ignore_index of every head (and reduce_zero_label '
+            "of the data set) to the data set's, or correct the map"
+        )
     if numbers is None:
         return
     wrong = (numbers < 0) | (numbers >= labels.outputs)
-    wrong = wrong if objects else wrong & (numbers != labels.ignored)
+    if labels.ignored is not None:
+        wrong &= numbers != labels.ignored
     if wrong.any():
         found = torch.unique(numbers[wrong]).tolist()
         shown = ', '.join(map(str, found[:5])) + ', ...' * (len(found) > 5)
-        learned = f'{path} has the label{"s" * (len(found) > 1)} {shown} after its pipeline; the model learns 0 to '
-        if objects:
-            raise WrongLabels(
-                f"{learned}{labels.outputs - 1}. Set num_classes of every head to the data set's, or name the classes "
-                'in the metainfo of the data set'
-            )
         raise WrongLabels(
-            f'{learned}{labels.outputs - 1} and leaves out {labels.ignored}. Set num_classes and ignore_index of every '
-            "head (and reduce_zero_label of the data set) to the data set's, or correct the map"
+            f'{path} has the label{"s" * (len(found) > 1)} {shown} after its pipeline; the model learns 0 to '
+            f'{labels.outputs - 1}{remedy}'
         )

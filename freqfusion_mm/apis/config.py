@@ -69,8 +69,8 @@ def config_path(name: str) -> str:
     if hits:
         found = ', '.join(hit.relative_to(root).as_posix() for hit in hits)
         raise ValueError(f'several configs in {root} are called {file}: {found}; give the path below it')
-    below_root = {path.name: path.relative_to(root).as_posix() for path in root.rglob('*.py')}
-    near = [below_root[each] for each in get_close_matches(Path(file).name, below_root, cutoff=0.5)]
+    paths = {path.name: path.relative_to(root).as_posix() for path in root.rglob('*.py')}
+    near = [paths[each] for each in get_close_matches(Path(file).name, paths, cutoff=0.5)]
     raise ValueError(
         f'no config is called {below!r} in {root}; '
         + (f'the nearest are: {", ".join(near)}' if near else 'look there for the names')

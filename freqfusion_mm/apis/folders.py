@@ -19,7 +19,7 @@ from .data import described_dataset
 from .errors import UnreadableImage
 from .model import task_of
 from .outputs import MapWriter, check_out_folder, find_images, output_names, save_picture
-from .pixels import flat
+from .pixels import blamed_on
 from .predictions import image_pipeline, pipeline_steps, predict
 from .testing import depth_unit
 
@@ -109,25 +109,22 @@ class FolderPredictor:
         for file, name in names.items():
             try:
                 sample, pixels = self.pipeline(file)
+                start = time.perf_counter()
+                with blamed_on(
+                    file, 'predicted', RuntimeError, ValueError
+                ):  # too narrow, too large for the memory, ...
+                    result = predict(self.model, sample)
+                    if torch.cuda.is_available():
+                        torch.cuda.synchronize()
+                report.seconds.append(time.perf_counter() - start)
             except UnreadableImage as error:
                 report.failures.append(str(error))
-                done()
-                continue
-            start = time.perf_counter()
-            try:
-                result = predict(self.model, sample)
-            except (RuntimeError, ValueError) as error:  # one pixel wide, too large for the memory, ...
-                report.failures.append(f'{file} cannot be predicted: {flat(error)}')
-                done()
-                continue
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            report.seconds.append(time.perf_counter() - start)
-            pictures, said = self._pictures(result.cpu(), pixels)
-            for kind, picture in pictures.items():
-                save_picture(picture, out / f'{name}_{kind}.png')
-            report.lines.append(f'{name}: {said}')
-            report.size = pixels.shape[:2]
+            else:
+                pictures, said = self._pictures(result.cpu(), pixels)
+                for kind, picture in pictures.items():
+                    save_picture(picture, out / f'{name}_{kind}.png')
+                report.lines.append(f'{name}: {said}')
+                report.size = pixels.shape[:2]
             done()
         return report
 

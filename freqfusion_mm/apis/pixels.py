@@ -1,7 +1,8 @@
 """One reading of an image: every tool shows the pixels that the test pipeline read."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,25 @@ class ImagePipeline:
         gathered, rest = self.read(image)
         pixels = displayed(gathered['img'])
         for step in rest:
-            try:
+            with blamed_on(named, f'used: {type(step).__name__}'):
                 gathered = step(gathered)
-            except Exception as error:
-                if not type(error).__module__.startswith('cv2'):
-                    raise
-                raise UnreadableImage(f'{named} cannot be used: {type(step).__name__}: {flat(error)}') from error
         check_channels(gathered, named, self.channels)
         return gathered, pixels
+
+
+@contextmanager
+def blamed_on(path: Any, what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Inside it, what OpenCV refuses is the fault of a file, and so are errors of these kinds.
+
+    Raises:
+        UnreadableImage: the path cannot be read, used, predicted, ... (`what`), and why.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, kinds) or type(error).__module__.startswith('cv2'):
+            raise UnreadableImage(f'{path} cannot be {what}: {_flat(error)}') from error
+        raise
 
 
 def read_by(step: Step, gathered: dict, path: Any) -> dict:
@@ -103,12 +115,8 @@ def read_by(step: Step, gathered: dict, path: Any) -> dict:
     Raises:
         UnreadableImage: the step fails as it does for a file that it cannot read.
     """
-    try:
+    with blamed_on(path, 'read', *READING_ERRORS):
         result = step(gathered)
-    except Exception as error:
-        if isinstance(error, READING_ERRORS) or type(error).__module__.startswith('cv2'):
-            raise UnreadableImage(f'{path} cannot be read: {flat(error)}') from error
-        raise
     if result is None:
         raise UnreadableImage(f'{path} cannot be read: {type(step).__name__} gives nothing')
     return result
@@ -182,7 +190,7 @@ def check_image(path: str) -> None:
         if not tail or os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES:
             raise UnreadableImage(f'{path} cannot be read: it is no image') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UnreadableImage(f'{path} cannot be read: {flat(error)}') from error
+        raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
 
 
 def check_jpeg_end(path: str) -> None:
@@ -235,6 +243,5 @@ def _of_framework(step: Step) -> bool:
     return type(step).__module__.partition('.')[0] in ('mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain')
 
 
-def flat(error: BaseException) -> str:
-    """What an error says, in one line."""
+def _flat(error: BaseException) -> str:
     return ' '.join(str(error).split()) or type(error).__name__

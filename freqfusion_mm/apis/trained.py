@@ -19,7 +19,6 @@ from .config import load_config, scope_of
 from .data import build_dataset, check_data, innermost, spread
 from .errors import UnreadableImage
 from .model import init_model
-from .outputs import image_name
 from .pictures import DataSetReader
 from .pixels import ImagePipeline, steps_of, swapped
 
@@ -34,22 +33,20 @@ def check_same_images(titles: Sequence[str], models: Sequence['Trained']) -> Non
     Raises:
         ValueError: names the first two models that differ, and where.
     """
-    names = [
-        [os.path.basename(image_name(model.dataset.get_data_info(number))) for number in range(len(model.dataset))]
-        for model in models
-    ]
-    for title, found in zip(titles, names):
-        if found != names[0]:
-            place = next((i for i, pair in enumerate(zip(names[0], found)) if len(set(pair)) > 1), None)
-            which = (
-                f'{len(names[0])} and {len(found)}'
-                if place is None
-                else f'number {place} is {names[0][place]}, {found[place]}'
-            )
-            raise ValueError(
-                f'models are compared on the same images, and those of {titles[0]} and {title} differ ({which}): give '
-                'both configs one data set'
-            )
+    first = models[0]
+    for title, model in zip(titles[1:], models[1:]):
+        wanted, found = ([os.path.basename(path) for path in each.reader.paths] for each in (first, model))
+        place = next((i for i, pair in enumerate(zip(wanted, found)) if len(set(pair)) > 1), None)
+        if place is not None:
+            which = f'number {place} is {wanted[place]}, {found[place]}'
+        elif len(first.dataset) != len(model.dataset):
+            which = f'{len(first.dataset)} and {len(model.dataset)}'
+        else:
+            continue
+        raise ValueError(
+            f'models are compared on the same images, and those of {titles[0]} and {title} differ ({which}): give both '
+            'configs one data set'
+        )
 
 
 class _OnSwapped:
