@@ -7,6 +7,7 @@ Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, writt
 from torch import Tensor, nn
 
 from .borders import repeat_border
+from .norms import GroupNorm
 
 
 class ShallowImageGuide(nn.Sequential):
@@ -33,7 +34,7 @@ class ShallowImageGuide(nn.Sequential):
             raise ValueError(f'strides must be two positive whole numbers, one a convolution, got {strides}')
         super().__init__(
             nn.Conv2d(in_channels, mid_channels, 3, strides[0]),
-            nn.GroupNorm(1, mid_channels),
+            GroupNorm(1, mid_channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(mid_channels, out_channels, 3, strides[1]),
         )

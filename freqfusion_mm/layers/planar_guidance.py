@@ -48,7 +48,8 @@ class PlanarGuidance(nn.Module):
     """A chain of 1x1 convolutions that halves the channels down to a plane, and the depth that it gives.
 
     Convention:
-        The normal's polar angle is below 60 degrees, so that the depth stays positive.
+        The normal's polar angle is below 60 degrees, so that the depth is positive up to a ratio of 5. At larger ones,
+        as in the original, the steepest planes pass the camera within a corner pixel, whose depth has no bound.
 
     Args:
         in_channels: of the map.

@@ -168,7 +168,10 @@ def interleave_concat(hr_feat: Tensor, lr_up: Tensor, groups: int = 1) -> Tensor
             f'{lr_up.shape[1]} channels'
         )
     batch, _, height, width = hr_feat.shape  # not unflatten, which fixes the sizes in ONNX
-    grouped = [feat.reshape(batch, groups, -1, height, width) for feat in (hr_feat, lr_up)]
+    grouped = [
+        feat.reshape(batch, groups, feat.shape[1] // groups, height, width)  # not -1, of which a batch of none has any
+        for feat in (hr_feat, lr_up)
+    ]
     return torch.cat(grouped, dim=2).flatten(1, 2)
 
 

@@ -16,7 +16,8 @@ def recomputed(layer: nn.Module, function: Callable[..., Tensor], *args) -> Tens
     """`function(*args)`; where `layer.with_cp` is on, the backward pass keeps `args` alone and calls it again.
 
     Results and gradients are the same (non-reentrant checkpointing), random numbers too, and a BatchNorm of the layer
-    counts a batch once.
+    counts a batch once. As with every checkpointing, the layer's weights must be the same then: around
+    `torch.func.functional_call`, which puts others in their place for its call alone, leave `with_cp` off.
     """
     if not (layer.with_cp and torch.is_grad_enabled()) or transforming():  # torch.func has no checkpoints
         return function(*args)

@@ -205,7 +205,11 @@ class _Upsampling(Upsampler):
 
 
 def build_upsampler(
-    cfg: str | type | Mapping[str, Any], lr_channels: int, hr_channels: int, out_channels: int | None = None
+    cfg: str | type | Mapping[str, Any],
+    lr_channels: int,
+    hr_channels: int,
+    out_channels: int | None = None,
+    **offered,
 ) -> nn.Module:
     """Build an upsampling for a network of your own: `forward(lr_feat, hr_feat) -> lr_up`.
 
@@ -215,6 +219,7 @@ def build_upsampler(
         hr_channels: channels of `hr_feat` [B, hr_channels, H, W], which guides, and has the size to reach. Without
             guide, `hr_feat` may be left out: the size is `scale_factor` times that of `lr_feat`.
         out_channels: of the result, by a 1x1 convolution after it; None: `lr_channels`.
+        offered: see `build_fusion`.
 
     Returns:
         A module whose result is [B, out_channels, H, W].
@@ -225,7 +230,8 @@ def build_upsampler(
         >>> upsample(torch.rand(1, 64, 7, 7), torch.rand(1, 32, 14, 14)).shape
         torch.Size([1, 32, 14, 14])
     """
-    return _Upsampling(build_fusion(cfg, lr_channels, hr_channels, keep_hr=False), lr_channels, out_channels)
+    fusion = build_fusion(cfg, lr_channels, hr_channels, keep_hr=False, **offered)
+    return _Upsampling(fusion, lr_channels, out_channels)
 
 
 def option_names(cfg: str | type | Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Mean over square windows, at a cost that no radius changes."""
+"""Mean over square windows, at a cost that grows with the radius as a rim of the map does."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -14,8 +14,8 @@ from .library import empty_map
 def box_mean(x: Tensor, radius: int) -> Tensor:
     """Mean over the square window around each pixel, cut at the border.
 
-    Differences of running totals, in float32 or better. Windows are symmetric, so the gradient is a sum over the same
-    windows.
+    Differences of running totals, in float32 or better: a value that is not finite spoils every mean to its right and
+    below. Windows are symmetric, so the gradient is a sum over the same windows.
 
     Args:
         x: [N, C, H, W], any float dtype.
@@ -32,6 +32,8 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
         raise ValueError(f'x must be [N, C, H, W], got shape {tuple(x.shape)}')
     if not x.is_floating_point():
         raise TypeError(f'x must be floating point, got {x.dtype}')
+    if 0 in x.shape[-2:]:
+        raise ValueError(f'x must have a pixel, got shape {tuple(x.shape)}')
     if radius < 0:
         raise ValueError(f'radius must not be negative, got {radius}')
     return _box_mean(x, radius)

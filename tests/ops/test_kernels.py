@@ -91,6 +91,8 @@ def test_similarity_bad_input():
         neighbour_similarity(torch.zeros(1, 1, 2, 2), 0)
     with pytest.raises(ValueError, match='features must be'):
         neighbour_similarity(torch.zeros(1, 2, 2))
+    with pytest.raises(TypeError, match='floating point, got torch.int64'):
+        neighbour_similarity(torch.ones(1, 2, 3, 3, dtype=torch.int64))
 
 
 @pytest.mark.parametrize('radius', [0, 1, 3, 100])
@@ -114,7 +116,12 @@ def test_box_mean_is_an_operator(layout):
 
 
 @pytest.mark.parametrize(
-    'x, radius, wanted', [(torch.ones(3, 4), 1, '[N, C, H, W]'), (torch.ones(1, 1, 3, 4), -1, '-1')]
+    'x, radius, wanted',
+    [
+        (torch.ones(3, 4), 1, '[N, C, H, W]'),
+        (torch.ones(1, 1, 3, 4), -1, '-1'),
+        (torch.ones(1, 1, 0, 4), 1, 'a pixel'),
+    ],
 )
 def test_box_mean_bad_input(x, radius, wanted):
     with pytest.raises(ValueError, match=re.escape(wanted)):

@@ -73,3 +73,15 @@ def test_error_is_at_most_twice_that_of_plain_torch(name, dtype):
             assert error <= 2 * allowed, (
                 f'level {level}, spread {spread}, tensor {number}: error {error:.2e}, plain torch {allowed:.2e}'
             )
+
+
+def test_definitions_sum_in_the_wider_dtype():
+    features, masks = torch.randn(1, 2, 4, 5), torch.randn(1, 49, 8, 10)
+    exact = carafe(features.double(), masks.double(), 7, impl='reference')
+    halves = carafe(features.half(), masks.half(), 7, impl='reference')
+    again = carafe(features.half().float(), masks.half().float(), 7, impl='reference')
+    torch.testing.assert_close(halves, again.half(), rtol=0, atol=0)
+    attn, value = torch.randn(1, 9, 8, 10), torch.randn(1, 2, 4, 5, dtype=torch.float64)
+    found, wanted = (fns_attention(each, value, 3, impl='reference') for each in (attn, attn.double()))
+    assert found.dtype == wanted.dtype == exact.dtype
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)

@@ -39,9 +39,15 @@ class BlurPool(nn.Module):
         self.channels = channels
         self.out_channels = channels
         self.maximum = maximum
-        taps = torch.tensor([math.comb(kernel_size - 1, i) for i in range(kernel_size)], dtype=torch.float64)
+        self.register_buffer('window', torch.empty(1, 1, kernel_size, kernel_size), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Makes the window anew, as after `to_empty`."""
+        size = self.window.shape[-1]
+        taps = torch.tensor([math.comb(size - 1, i) for i in range(size)], dtype=torch.float64)
         taps = taps / taps.sum()
-        self.register_buffer('window', torch.outer(taps, taps).float()[None, None], persistent=False)
+        self.window.copy_(torch.outer(taps, taps))
 
     def forward(self, feat: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, ceil(H/2), ceil(W/2)]."""

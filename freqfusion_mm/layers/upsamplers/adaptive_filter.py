@@ -28,6 +28,11 @@ class AdaptiveFilter(nn.Module):
         self.padding = padding
         self.register_buffer('window', ops.hamming_window(kernel_size) if hamming_window else None, persistent=False)
 
+    def reset_parameters(self) -> None:
+        """Makes the window anew, as after `to_empty`."""
+        if self.window is not None:
+            self.window.copy_(ops.hamming_window(self.kernel_size))
+
     def build_encoder(self, channels: int, encoder_kernel: int, encoder_dilation: int) -> nn.Conv2d:
         """The convolution that predicts the logits of the kernels from a map of so many channels."""
         padding = (encoder_kernel - 1) * encoder_dilation // 2

@@ -227,6 +227,8 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def init_weights(self) -> None:
         """See the argument `init`; mmengine calls it again."""
+        self.lowpass_filter.reset_parameters()
+        self.highpass_filter.reset_parameters()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
@@ -290,7 +292,7 @@ class FreqFusion(ReferenceNames, Fusion):
         """
         if self.lr_compressor is None:
             return self._interpolate(lr_feat, hr_feat), hr_feat, None
-        lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat)
+        lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat, sharpen)
         kernels = self.lowpass_filter.kernels(lowpass) if self.lowpass else None
         lr_up = lr_feat if self.semi_conv and self.lowpass else self._interpolate(lr_feat, hr)
         if self.lowpass:
@@ -325,35 +327,43 @@ class FreqFusion(ReferenceNames, Fusion):
                 inside.offsets = inside.offsets * inside.offsets.new_tensor(ratios[::-1]).view(2, 1, 1, 1)
         return inside
 
-    def _predict(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """The compressed maps, the fine one sharpened by `initial_fusion`, and the logits of both filters."""
+    def _predict(
+        self, lr_feat: Tensor, hr_feat: Tensor, sharpen: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """The compressed maps, the fine one sharpened by `initial_fusion`, and the logits of both filters; those of the
+        high-pass without use where nothing is to `sharpen`.
+        """
         lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
         if not self.semi_conv:
-            return lr, hr, *self._encode(resize_nearest(lr, hr.shape[-2:]) + hr)
+            return lr, hr, *self._encode(resize_nearest(lr, hr.shape[-2:]) + hr, sharpen)
         if self.initial_fusion:
-            lowpass, highpass, hr = self._initial_fusion(lr, hr)
+            lowpass, highpass, hr = self._initial_fusion(lr, hr, sharpen)
             return lr, hr, lowpass, highpass
         lowpass, highpass = (
             None if logits is None else logits + resize_nearest(lr_logits, hr.shape[-2:])
-            for logits, lr_logits in zip(self._encode(hr), self._encode(lr))
+            for logits, lr_logits in zip(self._encode(hr, sharpen), self._encode(lr, sharpen))
         )
         return lr, hr, lowpass, highpass
 
-    def _encode(self, compressed: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        encoders = (self.lowpass_encoder if self.lowpass else None, self.highpass_encoder if self.highpass else None)
+    def _encode(self, compressed: Tensor, sharpen: bool) -> tuple[Tensor | None, Tensor | None]:
+        encoders = (
+            self.lowpass_encoder if self.lowpass else None,
+            self.highpass_encoder if self.highpass and sharpen else None,
+        )
         return tuple(None if encoder is None else encoder(compressed) for encoder in encoders)
 
-    def _initial_fusion(self, lr: Tensor, hr: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    def _initial_fusion(self, lr: Tensor, hr: Tensor, sharpen: bool) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """Logits of both filters, the shares of `lr` upsampled by the low-pass kernels, and the sharpened `hr`."""
         lowpass = highpass = None
-        if self.highpass_encoder is not None:
+        sharpen = sharpen and self.highpass
+        if self.initial_highpass or sharpen:
             highpass = self.highpass_encoder(hr)
         if self.initial_highpass:
             hr = self.highpass_filter.sharpen(hr, highpass, residual=True)
         if self.lowpass_encoder is not None:
             lowpass = self.lowpass_encoder(hr)
             lowpass = lowpass + self._upsample_logits(self.lowpass_encoder(lr), lowpass, hr)
-        if self.highpass:
+        if sharpen:
             highpass = highpass + self._upsample_logits(self.highpass_encoder(lr), lowpass, hr)
         return lowpass, highpass, hr
 

@@ -8,6 +8,7 @@ since no weight depends on it.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from ...ops.functorch import transforming
@@ -63,11 +64,14 @@ def normalized_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
 
     That map is as wide as `x`: in a SegFormer-B1 with ReSFU a tenth of all that a training step holds. Compilers decide
     for themselves what they make again. Under autocast the map is kept: its cache of weights would let a backward pass
-    inside the context make other tensors than the forward pass.
+    inside the context make other tensors than the forward pass. The weights are those of the forward pass, whatever the
+    modules hold later: `torch.func.functional_call` around the network exchanges them for its call alone.
     """
     if not torch.is_grad_enabled() or autocasting(x) or compiling() or transforming() or torch.jit.is_tracing():
         return conv(norm(x))
-    return checkpoint(lambda x: conv(norm(x)), x, use_reentrant=False, preserve_rng_state=False)
+    layers = nn.Sequential(norm, conv)
+    weights = dict(layers.named_parameters())
+    return checkpoint(lambda x: functional_call(layers, weights, x), x, use_reentrant=False, preserve_rng_state=False)
 
 
 class PairedDifferenceSimilarity(ReferenceNames):

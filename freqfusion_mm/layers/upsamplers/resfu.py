@@ -143,6 +143,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
 
     def init_weights(self) -> None:
         """N(0, 0.02) for the 1x1 convolutions; the paired difference convolutions keep their Kaiming initialisation."""
+        self.blur.copy_(_gaussian())  # as after `to_empty`
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.02)

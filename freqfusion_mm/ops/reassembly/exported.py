@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..grid import corner_and_phase, source_index
 from .border import border_index, window_cells
-from .reference import axis_phase
+from .reference import at_least_float32, axis_phase
 
 #: Fine pixels side by side in a matrix product.
 _TILE = 32
@@ -53,14 +53,14 @@ def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str
 
 def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     """The weights of samples are those of pixels, smeared by the phase: a reassembly of even windows on corners."""
-    masks = attn.to(torch.promote_types(attn.dtype, torch.float32))
+    masks, samples = at_least_float32(attn, value)
     n, _, height, width = masks.shape
     masks = masks.reshape(n, kernel_size, kernel_size, height, width)  # not unflatten, which would fix the sizes
     for dim, axis in ((-2, 1), (-1, 2)):
         phase = axis_phase(value.shape[dim], masks.shape[dim], dim, masks)
         nothing = torch.zeros_like(masks.narrow(axis, 0, 1))
         masks = torch.cat([masks * (1 - phase), nothing], axis) + torch.cat([nothing, masks * phase], axis)
-    return carafe(value.to(masks.dtype), masks.flatten(1, 2), kernel_size + 1, 1, 'replicate').to(value.dtype)
+    return carafe(samples, masks.flatten(1, 2), kernel_size + 1, 1, 'replicate').to(value.dtype)
 
 
 def _sources(coarse: int, fine: int, kernel_size: int, like: Tensor) -> Tensor:

@@ -17,17 +17,17 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int, paddi
     """Every tap times the coarse pixel that it reads, summed."""
     n, c, _, _ = features.shape
     height, width = masks.shape[-2:]
+    values, masks = at_least_float32(features, masks)
     masks = masks.view(n, groups, kernel_size**2, height, width)
-    out = features.new_zeros(n, groups, c // groups, height, width)
-    for tap, neighbours in enumerate(_neighbours(features, (height, width), kernel_size, padding)):
+    out = values.new_zeros(n, groups, c // groups, height, width)
+    for tap, neighbours in enumerate(_neighbours(values, (height, width), kernel_size, padding)):
         out = out + masks[:, :, None, tap] * neighbours.reshape(n, groups, c // groups, height, width)
     return out.reshape(n, c, height, width).to(features.dtype)
 
 
 def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
     """The inner product with the coarse pixel at each tap."""
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    query, key = query.to(dtype), key.to(dtype)
+    query, key = at_least_float32(query, key)
     return torch.stack(
         [(query * neighbours).sum(dim=1) for neighbours in _neighbours(key, query.shape[-2:], kernel_size, padding)],
         dim=1,
@@ -36,14 +36,20 @@ def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str
 
 def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     """Every weight times its bilinear sample, summed."""
-    attn = attn.to(torch.promote_types(attn.dtype, torch.float32))
-    (height, width), samples = attn.shape[-2:], value.to(attn.dtype)
+    attn, samples = at_least_float32(attn, value)
+    height, width = attn.shape[-2:]
     out = samples.new_zeros(*value.shape[:2], height, width)
     for i in range(kernel_size):
         rows = _sample(samples, height, i - kernel_size // 2, -2)
         for j in range(kernel_size):
             out = out + attn[:, i * kernel_size + j, None] * _sample(rows, width, j - kernel_size // 2, -1)
     return out.to(value.dtype)
+
+
+def at_least_float32(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the wider of their dtypes, and in float32 at least."""
+    dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
+    return first.to(dtype), second.to(dtype)
 
 
 def _neighbours(features: Tensor, size: tuple[int, int], kernel_size: int, padding: str) -> Iterator[Tensor]:

@@ -39,6 +39,9 @@ def why_not(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padd
     """Why the kernels cannot run on these arguments, or None."""
     if features.shape[0] * groups > 65535:
         return f'the Triton kernels take at most 65535 samples times groups, got {features.shape[0] * groups}'
+    for coarse, fine in zip(features.shape[-2:], masks.shape[-2:]):
+        if 2 * (coarse + kernel_size + 2) * fine + coarse >= 2**31:  # the places of windows are 32-bit integers
+            return f'the Triton kernels take sides of at most 2**30 coarse times fine pixels, got {coarse} times {fine}'
     return why_not_here(features, masks)
 
 
@@ -112,7 +115,7 @@ def gather_features(
     (n, c, h, w), (height, width) = features.shape, masks.shape[-2:]
     result = torch.empty_like(features)
     window = kernel_size + smear
-    readers = triton.next_power_of_2((_COARSE_TILE[1] + window - 1) * width // w + 1)
+    readers = triton.next_power_of_2(min(width, (_COARSE_TILE[1] + window - 1) * width // w + 1))
     with torch.cuda.device_of(features):
         kernels.grad_features[_grid(_tiles(h, w, _COARSE_TILE), c // groups, n * groups)](
             result,

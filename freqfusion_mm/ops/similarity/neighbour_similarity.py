@@ -29,6 +29,7 @@ def neighbour_similarity(features: Tensor, dilation: int = 2, *, impl: str = 'au
 
     Raises:
         ValueError: a map that is not 4-D, a dilation below one; an impl that is none, or cannot run here.
+        TypeError: whole numbers.
 
     Example:
         >>> import torch
@@ -37,6 +38,8 @@ def neighbour_similarity(features: Tensor, dilation: int = 2, *, impl: str = 'au
     """
     if features.dim() != 4:
         raise ValueError(f'features must be [N, C, H, W], got shape {tuple(features.shape)}')
+    if not features.is_floating_point():
+        raise TypeError(f'features must be floating point, got {features.dtype}')
     if dilation < 1:
         raise ValueError(f'dilation must be at least 1, got {dilation}')
     return _neighbour_similarity(features, dilation, impl=impl)

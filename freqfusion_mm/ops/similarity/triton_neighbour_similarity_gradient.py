@@ -39,8 +39,10 @@ def _received(
         cell = direction + direction // 4  # in the 3 x 3 window, whose middle is no direction
         other_y, other_x = y + (cell // 3 - 1) * dilation, x + (cell % 3 - 1) * dilation
         inside = is_pixel & (other_y >= 0) & (other_y < height) & (other_x >= 0) & (other_x < width)
-        to_other = grads + direction * grad_t + y.to(INDEX) * grad_y + x.to(INDEX) * grad_x
-        from_other = grads + (7 - direction) * grad_t + other_y.to(INDEX) * grad_y + other_x.to(INDEX) * grad_x
+        to_other = grads + tl.cast(direction, INDEX) * grad_t + y.to(INDEX) * grad_y + x.to(INDEX) * grad_x
+        from_other = (
+            grads + tl.cast(7 - direction, INDEX) * grad_t + other_y.to(INDEX) * grad_y + other_x.to(INDEX) * grad_x
+        )
         weight = tl.load(to_other, mask=inside, other=0.0).to(SUM) + tl.load(from_other, mask=inside, other=0.0).to(SUM)
         weight /= clamped(tl.load(norms + other_y.to(INDEX) * width + other_x, mask=inside, other=1.0))
         total += weight[None, :] * load(

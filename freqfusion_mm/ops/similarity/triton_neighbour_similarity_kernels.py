@@ -66,10 +66,10 @@ def _store_both(
     cosine = cosine.to(similarity.dtype.element_ty)
     here = similarity + y.to(INDEX) * stride_y + x.to(INDEX) * stride_x
     there = similarity + (y + dy).to(INDEX) * stride_y + (x + dx).to(INDEX) * stride_x
-    tl.store(here + ahead * stride_t, cosine, mask=is_pixel)
-    tl.store(there + (7 - ahead) * stride_t, cosine, mask=inside)
+    tl.store(here + tl.cast(ahead, INDEX) * stride_t, cosine, mask=is_pixel)
+    tl.store(there + tl.cast(7 - ahead, INDEX) * stride_t, cosine, mask=inside)
     none_behind = is_pixel & ((y - dy < 0) | (x - dx < 0) | (x - dx >= width))
-    tl.store(here + (7 - ahead) * stride_t, tl.zeros_like(cosine), mask=none_behind)
+    tl.store(here + tl.cast(7 - ahead, INDEX) * stride_t, tl.zeros_like(cosine), mask=none_behind)
 
 
 @tuned(CONFIGS, key=['BLOCK'])

@@ -22,8 +22,8 @@ def tuned(configs: Sequence[triton.Config], key: Sequence[str]) -> Callable:
     """`triton.autotune`, on the first launch for a key, kept for the process; the interpreter cannot measure and takes
     the first configuration. A few configurations do, chosen by the arithmetic in the kernels' files.
 
-    The configurations of one kernel cut the work differently, but never the sums: which one a machine prefers is not
-    seen in the numbers, as far as its instructions for matrix products add in one order.
+    The configurations of one kernel cut the work differently, and hardly ever the sums: which one a machine prefers is
+    not seen in the numbers beyond the order in which its instructions add.
     """
     return triton.autotune(list(configs[:1] if INTERPRETED else configs), key=list(key))
 

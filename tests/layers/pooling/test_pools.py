@@ -102,3 +102,11 @@ def test_max_unpool_wants_the_shape_that_was_pooled():
 def test_a_strided_convolution_has_a_centre(kernel_size):
     with pytest.raises(ValueError, match='kernel_size must be odd and positive'):
         build_pool(dict(type='conv', kernel_size=kernel_size), 4)
+
+
+def test_the_window_of_a_blur_is_there_behind_a_device_without_memory():
+    with torch.device('meta'):
+        late = BlurPool(4)
+    late.to_empty(device='cpu')
+    late.reset_parameters()
+    assert torch.equal(late.window, BlurPool(4).window)

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from freqfusion_mm.layers import FreqFusion, OffsetGenerator
+from freqfusion_mm.layers import FreqFusion, OffsetGenerator, build_upsampler
 
 
 def our_name(key):
@@ -256,3 +256,31 @@ def test_option_that_is_no_number_of_its_kind(options, words):
 def test_the_fine_map_is_needed():
     with pytest.raises(ValueError, match='FreqFusion is guided and needs hr_feat'):
         FreqFusion(8, 8)(torch.rand(1, 8, 3, 3), None)
+
+
+@pytest.mark.parametrize(
+    'options', [{}, dict(initial_highpass=False), dict(initial_fusion=False), dict(semi_conv=False)]
+)
+def test_steps_on_the_way_make_no_high_pass_that_nobody_reads(options):
+    fusion = FreqFusion(8, 8, compressed_channels=8, **options)
+    seen = []
+    fusion.highpass_encoder.register_forward_hook(lambda module, args, out: seen.append(out.shape[-2:]))
+    fusion(torch.rand(1, 8, 3, 4), torch.rand(1, 8, 24, 32))
+    last = {(12, 16), (24, 32)} if options != dict(semi_conv=False) else {(24, 32)}
+    on_the_way = {(6, 8), (12, 16)} if not options else set()  # which the initial fusion sharpens there
+    assert set(map(tuple, seen)) == last | on_the_way
+
+
+@pytest.mark.parametrize('name', ['FreqFusion', 'ReSFU'])
+def test_fixed_windows_are_there_behind_a_device_without_memory(name):
+    with torch.device('meta'):
+        late = build_upsampler(name, 8, 8)
+    late.to_empty(device='cpu')
+    ready = build_upsampler(name, 8, 8)
+    late.load_state_dict(ready.state_dict())
+    for module in (late, ready):
+        for part in module.modules():
+            getattr(part, 'init_weights', lambda: None)()
+    late.load_state_dict(ready.state_dict())
+    buffers = list(zip(late.buffers(), ready.buffers()))
+    assert buffers and all(torch.equal(*pair) for pair in buffers)

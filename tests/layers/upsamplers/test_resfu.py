@@ -16,6 +16,7 @@ from freqfusion_mm.layers import (
     UpsamplerFusion,
     build_fusion,
 )
+from freqfusion_mm.layers.norms import GroupNorm
 from freqfusion_mm.layers.upsamplers.paired_difference import normalized_conv
 
 SMALL = dict(compressed_channels=8, mid_channels=16, norm_groups=4)
@@ -289,6 +290,7 @@ def test_image_guide(assert_same):
     assert_same(flat, flat[..., :1, :1].expand_as(flat))
     with pytest.raises(ValueError, match='strides must be two positive'):
         ShallowImageGuide(strides=(2, 2, 2))
+    assert isinstance(guide[1], GroupNorm)  # torch's own ends the process behind a frozen convolution in channels last
 
 
 def test_is_a_fusion_and_direct():
@@ -323,6 +325,16 @@ def test_another_rate_of_the_scores_under_torch_func():
         for layer in (layer, usual)
     )
     torch.testing.assert_close(found, expected)
+
+
+def test_weights_that_are_there_for_one_call_alone_get_their_gradients():
+    layer, other = (ReSFU(8, 8, compressed_channels=8).double() for _ in range(2))
+    weights = {name: weight.detach().requires_grad_() for name, weight in other.named_parameters()}
+    maps = torch.rand(1, 8, 3, 4, dtype=torch.float64), torch.rand(1, 8, 6, 8, dtype=torch.float64)
+    torch.func.functional_call(layer, weights, maps).square().sum().backward()
+    other(*maps).square().sum().backward()
+    for name, weight in other.named_parameters():
+        torch.testing.assert_close(weights[name].grad, weight.grad)
 
 
 def test_a_map_of_one_pixel():

@@ -81,6 +81,7 @@ def test_interleaving_keeps_groups_together():
     lr_up = torch.arange(10.0, 16.0).view(1, 6, 1, 1)
     assert interleave_concat(hr_feat, lr_up, 2).flatten().tolist() == [0, 1, 10, 11, 12, 2, 3, 13, 14, 15]
     assert torch.equal(interleave_concat(hr_feat, lr_up), torch.cat([hr_feat, lr_up], dim=1))
+    assert interleave_concat(hr_feat[:0], lr_up[:0], 2).shape == (0, 10, *hr_feat.shape[2:])
     with pytest.raises(ValueError, match='groups must divide both channel numbers'):
         interleave_concat(hr_feat, lr_up, 4)
 

@@ -125,3 +125,8 @@ def test_pyramid_sizes_on_a_gpu(fine, padding, dtype, kernels, triton_device, as
     for what, *results in zip(('out', 'grad features', 'grad masks'), ours, plain, exact, again):
         assert torch.equal(results[0], results.pop()), f'{what} differs between two runs'
         assert_half_close(results[0], results[1], results[2].cpu(), what)
+
+
+def test_a_strip_too_long_for_32_bit_places_goes_another_way(kernels):
+    strip, masks = torch.empty(1, 1, 1, 32800, device='meta'), torch.empty(1, 25, 1, 65600, device='meta')
+    assert 'at most 2**30 coarse times fine' in kernels.why_not(strip, masks, 5, 1, 'zeros')
