@@ -74,9 +74,9 @@ class Count(BaseMetric):
 
 def run(work_dir, epochs=0, workers=0, sampler='InfiniteSampler', kill_after=None, resume=False, seed=None,
         by_epoch=None, interval=10, exact=True, persistent=False, launcher='none', diff_rank_seed=False, ema=False,
-        iterations=30, count=20, batch_size=4, keep=-1, batch_sampler=None):  # fmt: skip
+        iterations=30, count=20, batch_size=4, keep=-1, batch_sampler=None, loop=None):  # fmt: skip
     epochs_loop = dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=1)
-    iterations_loop = dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=10)
+    iterations_loop = dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=10, **(loop or {}))
     by_epoch = bool(epochs) if by_epoch is None else by_epoch
     hooks = dict(
         checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, interval=interval, max_keep_ckpts=keep),

@@ -2,8 +2,9 @@
 
 Lacking: a config that inherits `neck=dict(type='PAFPN', ...)` and writes `type='FusionFPN'` (or `--cfg-options` does)
     builds, as both take the keys of an FPN; the bottom-up path is gone, and nobody says so. mmengine (0.x) merges
-    dictionaries whatever their types are.
-Changes: merging refuses the pairs below, and names the twin. `_delete_=True` is a new neck, which is nobody's place.
+    dictionaries whatever their types are. In the place of an FPN_CARAFE, the extra levels' convolutions are gone.
+Changes: merging refuses the pairs below, and names the twin, or the option. `_delete_=True` is a new neck, which is
+    nobody's place.
     A file's bases are merged before its `custom_imports` are obeyed: a process that has not imported the package before
     (the frameworks' own tools, for what a file inherits) is not told.
 Goes: never; it is ours to know.
@@ -36,6 +37,11 @@ def _checking(merge):
     def _merge_a_into_b(a, b, *args, **kwargs):
         if isinstance(a, dict) and isinstance(b, dict):
             ours, stock = (_plain(cfg.get('type')) for cfg in (a, b))
+            if (ours, stock) == ('FusionFPN', 'FPN_CARAFE') and 'add_extra_convs' not in a and _has_extra_levels(b):
+                raise TypeError(
+                    "type='FusionFPN' in the place of an FPN_CARAFE would pool the levels beyond its inputs: write "
+                    "add_extra_convs='fused' beside it, which is what FPN_CARAFE does, or False"
+                )
             if stock in TWINS.get(ours, ()):
                 raise TypeError(
                     f'type={ours!r} in the place of a {stock} would drop what a {stock} does beside an FPN: its twin '
@@ -45,6 +51,10 @@ def _checking(merge):
 
     _merge_a_into_b.knows_twins = True
     return _merge_a_into_b
+
+
+def _has_extra_levels(cfg) -> bool:
+    return cfg.get('num_outs', 0) > len(cfg.get('in_channels', ())) - cfg.get('start_level', 0)
 
 
 def _plain(kind) -> str:

@@ -72,14 +72,15 @@ class EndlessBatches:
 
     Args:
         loader: with `NumberedBatches`.
-        owed: how many draws the loop is going to make only to throw them away, as mmengine 0.10.7 skips.
+        done: how many batches of the run are left out, whatever the loop says of it.
+        drawn: the loop is going to make so many draws only to throw them away, as mmengine 0.10.7 does.
     """
 
-    def __init__(self, loader: DataLoader, owed: int = 0) -> None:
+    def __init__(self, loader: DataLoader, done: int = 0, drawn: bool = False) -> None:
         self._loader = loader
         self._iterator = None  # made when the first batch is wanted: workers load ahead at once
-        self._owed = owed
-        self.skip_iter(owed)
+        self._owed = done if drawn else 0
+        self.skip_iter(done)
 
     def __iter__(self) -> Iterator:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 
+from mmengine.model import PretrainedInit, initialize
 from torch import nn
 
 from ..layers import UNPOOLS, UPSAMPLERS, Deconv, option_names, read_upsample_cfg
@@ -110,14 +111,20 @@ class DeepToShallow:
             for key, value in found.items():
                 index, name = key[len(start) :].split('.', 1)
                 ours = len(self.fusions) - 1 - int(index)
-                state_dict[f'{prefix}fusions.{ours}.{rename(name)}'] = value
+                state_dict[f'{prefix}fusions.{ours}.{rename(name)}' if ours >= 0 else key] = value
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
-def loads_checkpoint(init_cfg: dict | list | None) -> bool:
-    """Whether mmengine's `init_cfg` names a checkpoint, alone or among others."""
-    cfgs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg or {}]
-    return any(cfg.get('type') == 'Pretrained' for cfg in cfgs)
+def arguments(init: Callable, *args, **kwargs) -> dict[str, Any]:
+    """All that a constructor is given, by name and with its defaults: stock classes do not keep all of it.
+
+    Example:
+        >>> arguments(nn.Conv2d, 3, 8, kernel_size=1)['bias']
+        True
+    """
+    bound = inspect.signature(init).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return {**bound.arguments, **kwargs}
 
 
 class KeptInit:
@@ -134,7 +141,8 @@ class KeptInit:
         """Initialise the stock layers, and none of `keep_init`; a checkpoint may hold those, too, and reaches all."""
         if not hasattr(super(), 'init_weights'):
             return
-        held = set() if loads_checkpoint(getattr(self, 'init_cfg', None)) else set(self.keep_init())
+        first = not getattr(self, 'is_init', False)
+        held = set(self.keep_init())
         places = [
             (parent, name, child)
             for parent in self.modules()
@@ -148,3 +156,11 @@ class KeptInit:
         finally:
             for parent, name, child in places:
                 setattr(parent, name, child)
+        cfgs = getattr(self, 'init_cfg', None) or []
+        checkpoints = [cfg for cfg in ([cfgs] if isinstance(cfgs, dict) else cfgs) if _names_checkpoint(cfg)]
+        if first and checkpoints and any(True for child in held for _ in child.parameters()):
+            initialize(self, checkpoints)  # once more, for what was hidden
+
+
+def _names_checkpoint(init_cfg: dict) -> bool:
+    return init_cfg.get('type') in ('Pretrained', PretrainedInit)

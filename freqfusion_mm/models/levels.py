@@ -60,7 +60,7 @@ def check_selection(owner: str, maps: Sequence[Tensor] | Tensor, in_index: Seque
     Raises:
         ValueError: one tensor, or too few maps.
     """
-    wanted = max(in_index) + 1
+    wanted = max(index + 1 if index >= 0 else -index for index in in_index)
     if isinstance(maps, Tensor) or len(maps) < wanted:
         came = 'one tensor' if isinstance(maps, Tensor) else f'{len(maps)} maps'
         raise ValueError(

@@ -30,7 +30,7 @@ class SelfGuided(nn.Module):
         if self.fusion.guided:
             guide = F.interpolate(feat, size, mode='bilinear')
         else:
-            guide = feat.new_empty(feat.shape[0], 1, *size)
+            guide = feat.new_zeros(()).expand(feat.shape[0], 1, *size)  # which takes no memory
         return self.fusion(feat, guide)[0]
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from inspect import signature
 from itertools import islice, product
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import exact_run  # noqa: E402
 from exact_run import Noisy, run  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.dataset import DefaultSampler, InfiniteSampler  # noqa: E402
+from mmengine.runner import IterBasedTrainLoop  # noqa: E402
 
 from freqfusion_mm.engine.exact_loading import EndlessBatches, load_exactly  # noqa: E402
 from freqfusion_mm.engine.newest_checkpoint import newest_checkpoint  # noqa: E402
@@ -111,6 +113,11 @@ RESTARTS = {
     'within an epoch': ('iter_8.pth', dict(epochs=5, sampler='DefaultSampler', by_epoch=False, interval=4)),
     'at the end of an epoch': ('iter_10.pth', dict(epochs=5, sampler='DefaultSampler', by_epoch=False, interval=5)),
     'workers': ('iter_20.pth', dict(workers=2, iterations=24)),
+    **(
+        {'a loop that skips no batches': ('iter_20.pth', dict(loop=dict(fast_forward_on_resume=True)))}
+        if 'fast_forward_on_resume' in signature(IterBasedTrainLoop.__init__).parameters
+        else {}
+    ),
     'persistent workers': (
         'epoch_2.pth',
         dict(epochs=4, sampler='DefaultSampler', interval=1, workers=2, persistent=True),
@@ -218,10 +225,11 @@ def test_nothing_is_loaded_for_skipped_batches():
     batches = EndlessBatches(loader)
     batches.skip_iter(400)
     next(batches)
-    owing = EndlessBatches(loader, owed=400)
+    owing = EndlessBatches(loader, 400, drawn=True)
     assert [next(owing) for _ in range(400)] == [None] * 400
     next(owing)
-    assert loaded == [800, 801, 800, 801]
+    next(EndlessBatches(loader, 400))
+    assert loaded == [800, 801] * 3
 
 
 def test_the_data_set_stays_what_hooks_expect():

@@ -1,6 +1,7 @@
 """Every module with a stock original in mmdet or mmseg: equal to it for its interpolation, any size, bad input."""
 
 import copy
+from inspect import signature
 
 import pytest
 import torch
@@ -11,12 +12,15 @@ pytest.importorskip('mmcv.ops')
 
 import mmdet.models.necks as mmdet_necks  # noqa: E402
 import mmseg.models.necks as mmseg_necks  # noqa: E402
+from mmengine.model import PretrainedInit  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from twins.all_twins import TWINS  # noqa: E402
 from twins.inputs import LEVELS, call, pyramid, tokens, with_image  # noqa: E402
 from twins.mmdet_twins import FPG  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.models.fusions import KeptInit  # noqa: E402
+from freqfusion_mm.models.levels import check_selection  # noqa: E402
 from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
 
 #: The modules that read a pyramid, and say what is wrong with it.
@@ -32,6 +36,22 @@ SPEAKERS = dict.fromkeys(['FusionFPNDropBlock', 'FusionPAFPN', 'FusionCLRFPN'], 
 #: Their attention draws its dropout in training, from a rate that mmcv takes of whichever was built before.
 WITH_ATTENTION = ['FusionSideAdapterCLIPHead', 'FusionDynamicMaskHead']
 SIZED = dict(type='FreqFusion', compressed_channels=8)
+
+
+def takes(name, option):
+    """Whether the stock module has an option, itself or by a class that it is made of."""
+    bases = TWINS[name].stock.__mro__ if TWINS[name].stock else ()
+    return any(option in signature(base.__init__).parameters for base in bases if '__init__' in vars(base))
+
+
+#: Whose stock module takes init_cfg: some refuse it, or initialise themselves by something else.
+WITH_INIT_CFG = [
+    name
+    for name in TWINS
+    if takes(name, 'init_cfg')
+    and not name.endswith('MaskHead')
+    and name not in ('FusionSideAdapterCLIPHead', 'FusionNASFCOSFPN', 'FusionHourglassNet', 'FusionRFP', 'FusionDyHead')
+]
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +122,56 @@ def test_odd_sizes_initialisation_and_every_gradient(name, upsample_cfg):
     assert not [key for key, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
 
 
+def fusions_before_and_after(module):
+    """The weights of what upsamples, before the module is initialised and behind."""
+    before = {key: value.clone() for key, value in module.fusions.state_dict().items()}
+    module.init_weights()
+    after = module.fusions.state_dict()
+    assert before.keys() == after.keys()
+    return [(value, after[key]) for key, value in before.items()]
+
+
+@pytest.mark.parametrize('name', [name for name in WITH_INIT_CFG if name != 'FusionPIDNet'])
+def test_init_cfg_leaves_what_upsamples_as_it_is(name):
+    init = dict(type='Constant', layer=['Conv2d', 'ConvTranspose2d', 'Linear'], val=0.25)
+    module = build(name, upsample_cfg=SIZED, init_cfg=init)
+    assert all(torch.equal(*pair) for pair in fusions_before_and_after(module))
+
+
+@pytest.mark.parametrize('name', WITH_INIT_CFG)
+def test_a_checkpoint_reaches_what_it_holds_and_nothing_else(name, tmp_path):
+    stock_file, our_file = str(tmp_path / 'stock.pth'), str(tmp_path / 'ours.pth')
+    full = build(name, upsample_cfg=SIZED)
+    randomize(full)
+    weights = full.state_dict()
+    stock = build(name, upsample_cfg=dict(type=TWINS[name].interpolation)).state_dict()
+    torch.save(weights, our_file)
+    torch.save({key: value for key, value in weights.items() if key in stock}, stock_file)
+
+    module = build(name, upsample_cfg=SIZED, init_cfg=dict(type='Pretrained', checkpoint=stock_file))
+    assert all(torch.equal(*pair) for pair in fusions_before_and_after(module))
+    assert all(torch.equal(weights[key], value) for key, value in module.state_dict().items() if key in stock)
+    for kind in ('Pretrained', PretrainedInit):
+        module = build(name, upsample_cfg=SIZED, init_cfg=dict(type=kind, checkpoint=our_file))
+        module.init_weights()
+        assert all(torch.equal(weights[key], value) for key, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        name
+        for name in TWINS
+        # SAN's adapter has no norm, and the mask features of SOLOv2 a norm_cfg of their own
+        if takes(name, 'norm_cfg') and name not in ('FusionSideAdapterCLIPHead', 'FusionSOLOV2Head')
+    ],
+)
+def test_norms_of_what_upsamples_are_of_the_kind_of_its_host(name):
+    module = build(name, upsample_cfg='IndexNet', norm_cfg=dict(type='SyncBN', eps=0.125))
+    norms = [each for each in module.fusions.modules() if isinstance(each, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(norm, torch.nn.SyncBatchNorm) and norm.eps == 0.125 for norm in norms)
+
+
 @pytest.mark.parametrize('name', TWINS)
 def test_training_starts_as_that_of_the_stock_module(name):
     """Weights of one spread, and constants, but for what upsamples."""
@@ -148,6 +218,32 @@ def test_heads_want_what_they_upsample():
         build('FusionSepASPPHead', **dict(c1_in_channels=0))
     with pytest.raises(ValueError, match='upsamples no features'):
         build('FusionFCNHead', **dict(input_transform='multiple_select'))
+
+
+@pytest.mark.parametrize('last_on_inputs', [True, False])
+def test_clrnets_pyramid_takes_the_old_way_to_say_where_extra_levels_come_from(last_on_inputs):
+    twin = TWINS['FusionCLRFPN']
+    options = dict(twin.options, end_level=-1, num_outs=3, add_extra_convs=True, extra_convs_on_inputs=last_on_inputs)
+    stock = twin.stock(**options).eval()
+    ours = MODELS.build(dict(options, type='FusionCLRFPN', upsample_cfg='nearest', cfg=None)).eval()
+    ours.load_state_dict(stock.state_dict())
+    inputs = twin.inputs(twin.even)
+    assert all(torch.equal(*pair) for pair in zip(call(stock, inputs), call(ours, inputs)))
+
+
+def test_levels_counted_from_the_last_one_are_checked():
+    head = MODELS.build(dict(TWINS['FusionLRASPPHead'].options, type='FusionLRASPPHead'))
+    with pytest.raises(ValueError, match=r'in_index=\[-3, -2, -1\] wants at least 3 maps, got 1 maps'):
+        check_selection(type(head).__name__, [torch.rand(1, 8, 4, 4)], [-3, -2, -1])
+
+
+def test_every_host_keeps_the_initialisation_of_its_fusions():
+    from freqfusion_mm.models import backbones, decode_heads, mask_heads, necks
+
+    hosts = [cls for room in (backbones, decode_heads, mask_heads, necks) for cls in vars(room).values()]
+    hosts = [cls for cls in hosts if isinstance(cls, type) and 'upsample_cfg' in signature(cls.__init__).parameters]
+    by_name = {'FusionRFP', 'FusionSideAdapterCLIPHead'}  # initialise layers by name, and never all
+    assert {cls.__name__ for cls in hosts if not issubclass(cls, KeptInit)} <= by_name and len(hosts) > 30
 
 
 def test_a_dropped_plugin_is_refused_with_the_twin():

@@ -53,8 +53,8 @@ class ExactResume(Hook):
         endless = hasattr(loop, 'dataloader_iterator')
         self.batches = load_exactly(loop.dataloader, runner.seed, get_rank(), endless)
         if endless:
-            skips = hasattr(loop.dataloader_iterator, 'skip_iter')
-            loop.dataloader_iterator = EndlessBatches(loop.dataloader, owed=0 if skips else runner.iter)
+            draws = not hasattr(loop.dataloader_iterator, 'skip_iter')
+            loop.dataloader_iterator = EndlessBatches(loop.dataloader, runner.iter, draws)
         if runner.iter > 0:
             self._resume(runner)
         for hook in runner.hooks:

@@ -28,7 +28,7 @@ class UpsamplerMonitor(Hook):
     | `offset_mean`, `offset_max` | length of the offsets, in pixels of the coarse map |
     | `offset_share` | the mean offset as a share of the map's shorter side |
     | `outside` | share of the samples that are taken more than a pixel outside the map |
-    | `high_frequency` | share of the upsampled map's power at frequencies that the coarse map cannot hold |
+    | `high_frequency` | share of the upsampled map's power at frequencies that a map of half its size cannot hold |
 
     An upsampler has those of what it decides: interpolations the last alone.
 

@@ -31,7 +31,8 @@ class FusionView:
         fine_before, fine_after: the fine map; None where there is none, or where it passed unchanged.
         inside: what the layer decided; None where nothing.
         numbers: see `inside_numbers.numbers`; and `high_frequency`, `high_frequency_bilinear`, the share of the
-            upsampled map's power at frequencies that the coarse map cannot hold, and that of its bilinear resizing.
+            upsampled map's power at frequencies that a map of half its size cannot hold, and that of the coarse map
+            resized bilinearly.
         consistency, margin: see `similarity_maps`; None without a label.
         similarity: measures of `FeatureSimilarity` by region; empty without a label.
     """
@@ -136,7 +137,8 @@ def view_fusion(
         num_classes, ignore_index: of the label.
     """
     inside = call.inside()
-    maps = [None if feat is None else feat[0].cpu().numpy() for feat in (call.lr_feat, call.lr_up, call.hr_feat)]
+    fine = call.hr_feat if call.hr_feat is not None and call.hr_feat.any() else None  # zeros stand for a size alone
+    maps = [None if feat is None else feat[0].cpu().numpy() for feat in (call.lr_feat, call.lr_up, fine)]
     before, after, fine_before = maps
     found = {} if inside is None else numbers(inside)
     found['high_frequency'] = high_frequency_share(after)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 
 
 @takes_fusion
@@ -32,9 +32,10 @@ class FusionBiSeNetV1(KeptInit, BiSeNetV1):
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, **kwargs)
         channels = self.context_path.conv_head32.in_channels
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
+        offered = dict(align_corners=self.align_corners, norm_cfg=norm_cfg)
         self.fusions = nn.ModuleList(
-            build_fusion(upsample_cfg, channels, channels, keep_hr, align_corners=self.align_corners)
-            for keep_hr in (True, False)
+            build_fusion(upsample_cfg, channels, channels, keep_hr, **offered) for keep_hr in (True, False)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -66,10 +67,9 @@ class FusionSTDCContextPathNet(KeptInit, STDCContextPathNet):
         super().__init__(*args, **kwargs)
         channels = self.conv_avg.out_channels
         guides = self.backbone.channels[-2 : -2 - len(self.arms) : -1]
-        self.fusions = nn.ModuleList(
-            build_fusion(upsample_cfg, channels, guide, keep_hr=False, align_corners=self.align_corners)
-            for guide in guides
-        )
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
+        offered = dict(keep_hr=False, align_corners=self.align_corners, norm_cfg=norm_cfg)
+        self.fusions = nn.ModuleList(build_fusion(upsample_cfg, channels, guide, **offered) for guide in guides)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """[B, C, H, W] to the finest map, the context maps, coarse to fine, and their fusion."""

@@ -12,7 +12,7 @@ from mmseg.models.backbones.erfnet import DownsamplerBlock, UpsamplerBlock
 from torch import Tensor, nn
 
 from ...layers import build_upsampler
-from ..fusions import KeptInit, keeps_deconv, takes_fusion
+from ..fusions import KeptInit, arguments, keeps_deconv, takes_fusion
 
 
 @takes_fusion
@@ -39,10 +39,12 @@ class FusionERFNet(KeptInit, ERFNet):
         self.fusions = nn.ModuleList()
         if keeps_deconv(type(self).__name__, upsample_cfg):
             return
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
         blocks = [block for block in self.decoder if isinstance(block, UpsamplerBlock)]
         for block, guide in zip(blocks, self.enc_downsample_channels[-2::-1]):
             deconv, block.conv = block.conv, nn.Identity()
-            self.fusions.append(build_upsampler(upsample_cfg, deconv.in_channels, guide, deconv.out_channels))
+            channels = deconv.in_channels, guide, deconv.out_channels
+            self.fusions.append(build_upsampler(upsample_cfg, *channels, norm_cfg=norm_cfg))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """[B, in_channels, H, W] to one map at half the size."""

@@ -12,7 +12,7 @@ from mmdet.models.backbones.hourglass import HourglassModule
 from torch import Tensor, nn
 
 from ...layers import Fusion, build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 
 
 @takes_fusion
@@ -36,10 +36,12 @@ class FusionHourglassNet(KeptInit, HourglassNet):
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList()
         for hourglass in self.hourglass_modules:
             channels = [module.conv2.out_channels for module in _last_blocks(hourglass)]
-            self.fusions.append(nn.ModuleList(build_fusion(upsample_cfg, width, width) for width in channels))
+            fusions = (build_fusion(upsample_cfg, width, width, norm_cfg=norm_cfg) for width in channels)
+            self.fusions.append(nn.ModuleList(fusions))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """[B, 3, H, W] to one map of each hourglass, at a quarter of the size, rounded up."""

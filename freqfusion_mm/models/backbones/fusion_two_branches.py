@@ -12,7 +12,7 @@ from mmseg.models.backbones import BiSeNetV2, DDRNet, FastSCNN, PIDNet
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 
 
 class _TwoBranches(KeptInit):
@@ -29,7 +29,8 @@ class _TwoBranches(KeptInit):
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        offered = dict(align_corners=kwargs.get('align_corners'), norm_cfg=kwargs.get('norm_cfg'))
+        given = arguments(super().__init__, *args, **kwargs)
+        offered = {name: given.get(name) for name in ('align_corners', 'norm_cfg')}
         self.fusions = nn.ModuleList(build_fusion(upsample_cfg, lr, hr, **offered) for lr, hr in self._pairs())
 
     def _pairs(self) -> list[tuple[int, int]]:

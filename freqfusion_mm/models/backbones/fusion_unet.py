@@ -12,7 +12,7 @@ from mmseg.models.backbones.unet import InterpConv
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 
 
 @takes_fusion
@@ -37,7 +37,7 @@ class FusionUNet(KeptInit, UNet):
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, upsample_cfg=dict(type=InterpConv), **kwargs)
-        norm_cfg = kwargs.get('norm_cfg')
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList()
         for i in reversed(range(len(self.decoder))):
             if self.strides[i + 1] == 1 and not self.downsamples[i]:

@@ -11,12 +11,12 @@ from mmseg.models.decode_heads import DPTHead
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..self_guided import SelfGuided
 
 
 @takes_fusion
-class FusionDPTHead(DPTHead):
+class FusionDPTHead(KeptInit, DPTHead):
     """DPTHead whose blocks go up by fusions.
 
     Convention:
@@ -33,7 +33,7 @@ class FusionDPTHead(DPTHead):
 
     def __init__(self, *, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(**kwargs)
-        options = dict(align_corners=True, norm_cfg=self.norm_cfg)
+        options = dict(align_corners=True, norm_cfg=arguments(super().__init__, **kwargs)['norm_cfg'])
         width, last = self.channels, len(self.fusion_blocks) - 1
         self.fusions = nn.ModuleList(build_fusion(upsample_cfg, width, width, **options) for _ in range(last))
         self.fusions.append(SelfGuided(build_fusion(upsample_cfg, width, width, keep_hr=False, **options)))

@@ -15,12 +15,12 @@ from mmseg.models.utils import Upsample, resize
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionSemanticFPNHead(CheckedLevels, FPNHead):
+class FusionSemanticFPNHead(KeptInit, CheckedLevels, FPNHead):
     """Semantic-FPN head, every x2 upsampling guided by the pyramid level of the target size.
 
     Convention:

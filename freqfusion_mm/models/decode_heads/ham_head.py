@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ...layers import ReferenceNames
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionHamHead(ReferenceNames, CheckedLevels, LightHamHead):
+class FusionHamHead(ReferenceNames, KeptInit, CheckedLevels, LightHamHead):
     """SegNeXt head, the levels fused by `upsample_cfg`, concatenated and squeezed.
 
     Convention:

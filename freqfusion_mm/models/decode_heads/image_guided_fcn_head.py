@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmseg.models.decode_heads import FCNHead
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...layers import ShallowImageGuide, build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 
 
 @takes_fusion
-class ImageGuidedFCNHead(FCNHead):
+class ImageGuidedFCNHead(KeptInit, FCNHead):
     """FCN head whose features are upsampled to `1 / (product of guide_strides)` of the image and then classified.
 
     Convention:
@@ -71,6 +71,9 @@ class ImageGuidedFCNHead(FCNHead):
         self.image_guide = None
         if self.fusion.guided and not raw_guide:
             self.image_guide = ShallowImageGuide(3, guide_mid_channels, guide_channels, tuple(guide_strides))
+
+    def keep_init(self) -> list[nn.Module]:
+        return [self.fusion]
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         image = inputs[-1]

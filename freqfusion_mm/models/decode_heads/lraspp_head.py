@@ -13,12 +13,12 @@ from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionLRASPPHead(CheckedLevels, LRASPPHead):
+class FusionLRASPPHead(KeptInit, CheckedLevels, LRASPPHead):
     """LRASPP head whose steps up are fusions, each guided by the finer level.
 
     Convention:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ...layers import build_fusion, read_upsample_cfg
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 
 
 @takes_fusion
-class FusionPSAHead(PSAHead):
+class FusionPSAHead(KeptInit, PSAHead):
     """PSAHead whose attended map joins the head's input by a fusion, guided by that.
 
     Convention:

@@ -12,11 +12,11 @@ from mmseg.models.decode_heads import FCNHead, OCRHead
 from torch import Tensor
 
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels, check_maps, check_selection
 
 
-class _ResizeConcat(CheckedLevels):
+class _ResizeConcat(KeptInit, CheckedLevels):
     """Mixin, to be named before the stock head: its levels join by fusions.
 
     Convention:

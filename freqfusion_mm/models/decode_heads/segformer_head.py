@@ -15,12 +15,12 @@ from mmseg.models.decode_heads import SegformerHead
 from torch import Tensor
 
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionSegformerHead(CheckedLevels, SegformerHead):
+class FusionSegformerHead(KeptInit, CheckedLevels, SegformerHead):
     """SegFormer head, the projected levels fused by `upsample_cfg` and concatenated.
 
     Convention:

@@ -13,12 +13,12 @@ from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPHead
 from torch import Tensor, cat, nn
 
 from ...layers import UNPOOLS, build_fusion, build_unpool
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 
 
 @takes_fusion
-class FusionSepASPPHead(DepthwiseSeparableASPPHead):
+class FusionSepASPPHead(KeptInit, DepthwiseSeparableASPPHead):
     """DeepLabV3+ head: the ASPP's map is upsampled by `upsample_cfg`, guided by the projected low-level map.
 
     Convention:

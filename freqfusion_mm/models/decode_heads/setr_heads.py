@@ -13,11 +13,11 @@ from mmseg.models.decode_heads import SETRMLAHead, SETRUPHead
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..self_guided import SelfGuided
 
 
-class _FusionSETR:
+class _FusionSETR(KeptInit):
     """Mixin, to be named before the stock head: a chosen upsampling behind each of its blocks.
 
     Convention:

@@ -16,12 +16,12 @@ from mmseg.models.utils import UpConvBlock
 from torch import Tensor, nn
 
 from ...layers import ReferenceNames, build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionUNetHead(ReferenceNames, CheckedLevels, BaseDecodeHead):
+class FusionUNetHead(ReferenceNames, KeptInit, CheckedLevels, BaseDecodeHead):
     """U-Net decoder: upsample, 1x1 conv to the skip's width, concatenate the skip, convolve.
 
     Convention:

@@ -16,12 +16,12 @@ from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import CheckedLevels
 
 
 @takes_fusion
-class FusionUPerHead(CheckedLevels, UPerHead):
+class FusionUPerHead(KeptInit, CheckedLevels, UPerHead):
     """UPerNet head whose top-down additions are fusions.
 
     Convention:

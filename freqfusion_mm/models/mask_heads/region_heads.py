@@ -10,7 +10,7 @@ from typing import Any
 from mmdet.models.roi_heads.mask_heads import FeatureRelayHead, GridHead
 
 from ...layers import build_fusion
-from ..fusions import keeps_deconv, takes_fusion
+from ..fusions import arguments, keeps_deconv, takes_fusion
 from ..self_guided import SelfGuided, SelfGuidedInside
 
 
@@ -29,7 +29,8 @@ class FusionGridHead(SelfGuidedInside, GridHead):
         super().__init__(*args, **kwargs)
         if not keeps_deconv(type(self).__name__, upsample_cfg):
             width = self.conv_out_channels
-            self.deconv1 = SelfGuided(build_fusion(upsample_cfg, width, width, keep_hr=False))
+            norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
+            self.deconv1 = SelfGuided(build_fusion(upsample_cfg, width, width, keep_hr=False, norm_cfg=norm_cfg))
 
 
 @takes_fusion

@@ -12,7 +12,7 @@ from mmdet.models.necks.fpg import UpInterpolationConv
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..levels import check_maps
 
 
@@ -39,6 +39,7 @@ class FusionFPG(KeptInit, FPG):
         self, in_channels: Sequence[int], *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs
     ) -> None:
         super().__init__(list(in_channels), *args, **kwargs)
+        norm_cfg = arguments(super().__init__, list(in_channels), *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleDict()
         for stage, levels in enumerate(self.fpn_transitions):
             names = ('same_down', 'across_down') if self.paths[stage] == 'td' else ('across_down',)
@@ -46,9 +47,7 @@ class FusionFPG(KeptInit, FPG):
                 for name in names:
                     if name in steps and isinstance(steps[name], UpInterpolationConv):
                         coarse, fine = self.inter_channels[level + 1], self.inter_channels[level]
-                        fusion = build_fusion(
-                            upsample_cfg, coarse, fine, keep_hr=False, norm_cfg=kwargs.get('norm_cfg')
-                        )
+                        fusion = build_fusion(upsample_cfg, coarse, fine, keep_hr=False, norm_cfg=norm_cfg)
                         self.fusions[f'{stage}_{level}_{name}'] = fusion
 
     def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule, xavier_init
+from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...layers import FreqFusion, build_fusion
-from ..fusions import DeepToShallow, takes_fusion
+from ..fusions import DeepToShallow, KeptInit, takes_fusion
 from ..levels import check_maps
 
 _EXTRA = (False, True, 'on_input', 'on_lateral', 'on_output', 'fused')
@@ -29,7 +29,7 @@ def _upsamplers_name(name: str) -> str:
 
 
 @takes_fusion
-class FusionFPN(DeepToShallow, BaseModule):
+class FusionFPN(KeptInit, DeepToShallow, BaseModule):
     """Feature pyramid: 1x1 lateral convs, a top-down path of fusions, 3x3 output convs.
 
     Every step of the top-down path is `lr_up, hr = fusion(coarse, fine); fine = hr + lr_up`.
@@ -62,8 +62,7 @@ class FusionFPN(DeepToShallow, BaseModule):
             'norm')`.
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see
             `layers.read_upsample_cfg`. FPN's own spelling `dict(mode='nearest')` is understood.
-        init_cfg: None: Xavier uniform for all convs but the fusions', which keep their own
-            initialisation. A config given here is applied to all layers, the fusions' included.
+        init_cfg: Xavier uniform, as FPN has it, by default. The fusions keep their own initialisation.
 
     Raises:
         ValueError: at construction, numbers that do not fit together or an unknown choice; in
@@ -96,7 +95,7 @@ class FusionFPN(DeepToShallow, BaseModule):
         act_cfg: dict | None = None,
         order: Sequence[str] = ('conv', 'norm', 'act'),
         upsample_cfg: str | type | dict = 'FreqFusion',
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict | list[dict] | None = dict(type='Xavier', layer='Conv2d', distribution='uniform'),
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if isinstance(in_channels, (str, int)) or not isinstance(in_channels, Sequence):
@@ -204,16 +203,6 @@ class FusionFPN(DeepToShallow, BaseModule):
             order=order,
             upsample_cfg=fusion,
         )
-
-    def init_weights(self) -> None:
-        """Initialise once, by `init_cfg` or as described there."""
-        first = not self.is_init
-        super().init_weights()
-        if first and not self.init_cfg:
-            for name, part in self.named_children():
-                for module in part.modules() if name != 'fusions' else ():
-                    if isinstance(module, nn.Conv2d):
-                        xavier_init(module, distribution='uniform')
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Fuse a pyramid.

@@ -7,7 +7,6 @@ Source: results and weight names of mmdet's PAFPN, FPN_DropBlock and CLRFPN, wri
 """
 
 from collections.abc import Sequence
-from inspect import signature
 from typing import Any
 
 from mmcv.cnn import ConvModule
@@ -16,7 +15,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import arguments, takes_fusion
 from .fusion_fpn import FusionFPN
 
 
@@ -68,8 +67,8 @@ class FusionPAFPN(FusionFPN):
 
     def __init__(self, in_channels, out_channels, num_outs, *args, **kwargs) -> None:
         super().__init__(in_channels, out_channels, num_outs, *args, **kwargs)
-        given = signature(FusionFPN).bind(in_channels, out_channels, num_outs, *args, **kwargs).arguments
-        options = {name: given.get(name) for name in ('conv_cfg', 'norm_cfg', 'act_cfg')}
+        given = arguments(FusionFPN, in_channels, out_channels, num_outs, *args, **kwargs)
+        options = {name: given[name] for name in ('conv_cfg', 'norm_cfg', 'act_cfg')}
         convs = nn.ModuleList(), nn.ModuleList()
         self.downsample_convs, self.pafpn_convs = convs
         for made, stride in zip(convs, (2, 1)):
@@ -93,7 +92,9 @@ class FusionCLRFPN(FusionFPN):
     Args:
         in_channels: of the maps that it reads, the first of those that it gets, fine to coarse.
         end_level: the first map that is not read; -1: none.
-        attention: nothing, as in `CLRFPN`.
+        attention, cfg: nothing, as in `CLRFPN`.
+        extra_convs_on_inputs: what `add_extra_convs=True` means: 'on_input', or else 'on_output'.
+        init_cfg: as in `FusionFPN`, but none by default: CLRFPN stays as it was built.
         args, kwargs: the others of `FusionFPN`, `upsample_cfg` among them.
 
     Example:
@@ -111,23 +112,26 @@ class FusionCLRFPN(FusionFPN):
         num_outs: int,
         start_level: int = 0,
         end_level: int = -1,
+        add_extra_convs: bool | str = False,
         *args,
+        extra_convs_on_inputs: bool = True,
         attention: bool = False,
+        cfg: Any = None,
+        init_cfg: dict | list[dict] | None = None,
         **kwargs,
     ) -> None:
         end_level = end_level if end_level == -1 else end_level - 1
-        super().__init__(in_channels, out_channels, num_outs, start_level, end_level, *args, **kwargs)
-
-    def init_weights(self) -> None:
-        """Without FPN's Xavier, as CLRFPN, which stays as it was built."""
-        super(FusionFPN, self).init_weights()
+        if add_extra_convs is True and not extra_convs_on_inputs:
+            add_extra_convs = 'on_output'
+        levels = start_level, end_level, add_extra_convs
+        super().__init__(in_channels, out_channels, num_outs, *levels, *args, init_cfg=init_cfg, **kwargs)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """As `FusionFPN`, of the first maps."""
         return super().forward(inputs[: len(self.in_channels)])
 
 
-class _FPNOfFusions(KeptInit, FPN):
+class _FPNOfFusions(FPN):
     """mmdet's FPN with `FusionFPN`'s way through its layers, for a subclass that calls it."""
 
     forward, merged, levels_out = FusionFPN.forward, FusionFPN.merged, FusionFPN.levels_out
@@ -135,8 +139,9 @@ class _FPNOfFusions(KeptInit, FPN):
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.end_level = self.backbone_end_level - 1
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList(
-            build_fusion(upsample_cfg, self.out_channels, self.out_channels, norm_cfg=kwargs.get('norm_cfg'))
+            build_fusion(upsample_cfg, self.out_channels, self.out_channels, norm_cfg=norm_cfg)
             for _ in self.lateral_convs[1:]
         )
 

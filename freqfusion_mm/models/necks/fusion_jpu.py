@@ -12,7 +12,7 @@ from mmseg.models.necks import JPU
 from torch import Tensor
 
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..levels import check_maps
 
 
@@ -43,7 +43,7 @@ class FusionJPU(KeptInit, JPU):
             upsample_cfg,
             [self.mid_channels] * len(self.conv_layers),
             align_corners=self.align_corners,
-            norm_cfg=kwargs.get('norm_cfg'),
+            norm_cfg=arguments(super().__init__, *args, **kwargs)['norm_cfg'],
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ...layers import Fusion, build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..levels import check_maps
 
 
@@ -39,7 +39,7 @@ class _FusionCells(KeptInit):
         self, in_channels: Sequence[int], *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs
     ) -> None:
         super().__init__(list(in_channels), *args, **kwargs)
-        width, norm_cfg = self.out_channels, kwargs.get('norm_cfg')
+        width, norm_cfg = self.out_channels, arguments(super().__init__, list(in_channels), *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList(
             build_fusion(upsample_cfg, width, width, norm_cfg=norm_cfg) for _ in range(self._steps_up())
         )

@@ -13,7 +13,7 @@ from mmdet.models.necks import YOLOXPAFPN, CSPNeXtPAFPN
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..levels import check_maps
 
 
@@ -32,8 +32,9 @@ class _FusionTopDown(KeptInit):
     ) -> None:
         super().__init__(in_channels, *args, **kwargs)
         del self.upsample
+        norm_cfg = arguments(super().__init__, in_channels, *args, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList(
-            build_fusion(upsample_cfg, channels, channels) for channels in reversed(in_channels[:-1])
+            build_fusion(upsample_cfg, channels, channels, norm_cfg=norm_cfg) for channels in reversed(in_channels[:-1])
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, keeps_deconv, takes_fusion
+from ..fusions import KeptInit, arguments, keeps_deconv, takes_fusion
 from ..levels import check_maps
 from ..self_guided import SelfGuided, SelfGuidedInside
 
@@ -47,8 +47,10 @@ class FusionMultiLevelNeck(KeptInit, MultiLevelNeck):
         if any(ratio != int(ratio) for ratio in ratios):
             raise ValueError(f'FusionMultiLevelNeck: scales above 1 must be whole numbers, got {self.scales}')
         width = self.out_channels
+        norm_cfg = arguments(super().__init__, list(in_channels), *args, **kwargs)['norm_cfg']
+        offered = dict(keep_hr=False, norm_cfg=norm_cfg)
         self.fusions = nn.ModuleList(
-            SelfGuided(build_fusion(upsample_cfg, width, width, keep_hr=False), int(ratio)) for ratio in ratios
+            SelfGuided(build_fusion(upsample_cfg, width, width, **offered), int(ratio)) for ratio in ratios
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -86,8 +88,10 @@ class FusionFeature2Pyramid(SelfGuidedInside, Feature2Pyramid):
         super().__init__(*args, **kwargs)
         if keeps_deconv(type(self).__name__, upsample_cfg):
             return
+        norm_cfg = arguments(super().__init__, *args, **kwargs)['norm_cfg']
         for steps in (self.upsample_4x, self.upsample_2x):
             for i, step in enumerate(steps or ()):
                 if isinstance(step, nn.ConvTranspose2d):
                     width = step.in_channels
-                    steps[i] = SelfGuided(build_fusion(upsample_cfg, width, width, keep_hr=False))
+                    fusion = build_fusion(upsample_cfg, width, width, keep_hr=False, norm_cfg=norm_cfg)
+                    steps[i] = SelfGuided(fusion)

@@ -12,7 +12,7 @@ from mmdet.models.necks import YOLOV3Neck
 from torch import Tensor, nn
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, arguments, takes_fusion
 from ..levels import check_maps
 
 
@@ -49,9 +49,9 @@ class FusionYOLOV3Neck(KeptInit, YOLOV3Neck):
         **kwargs,
     ) -> None:
         super().__init__(num_scales, in_channels, out_channels, **kwargs)
+        norm_cfg = arguments(super().__init__, num_scales, in_channels, out_channels, **kwargs)['norm_cfg']
         self.fusions = nn.ModuleList(
-            build_fusion(upsample_cfg, lr, hr, norm_cfg=kwargs.get('norm_cfg'))
-            for lr, hr in zip(out_channels[1:], in_channels[1:])
+            build_fusion(upsample_cfg, lr, hr, norm_cfg=norm_cfg) for lr, hr in zip(out_channels[1:], in_channels[1:])
         )
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:

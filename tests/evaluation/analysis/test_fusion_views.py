@@ -185,3 +185,17 @@ def test_view():
     assert view.consistency.shape == view.margin.shape == (20, 24)
     assert set(view.similarity) == {'whole image', 'boundary band (5)'}
     assert {'high_frequency', 'high_frequency_bilinear', 'outside'} < set(view.numbers)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('kind', ['carafe', 'SAPA'])
+def test_a_size_without_a_map_is_no_fine_map(kind):
+    pytest.importorskip('mmengine', reason='a part of models')
+    from freqfusion_mm.models.self_guided import SelfGuided
+
+    alone = SelfGuided(build_fusion(kind, 8, 8, keep_hr=False)).eval()
+    with recorded_fusions(alone) as calls:
+        alone(torch.randn(1, 8, 5, 6))
+    view = view_fusion(calls[0])
+    assert view.after.shape == (8, 10, 12)
+    assert (view.fine_before is None) == (kind == 'carafe')

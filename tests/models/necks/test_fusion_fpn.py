@@ -193,8 +193,16 @@ def test_initialisation_leaves_the_fusions_their_own():
         CHANNELS, 64, 5, init_cfg=dict(type='Constant', layer='Conv2d', val=0.25), upsample_cfg=dict(type='FreqFusion')
     )
     neck.init_weights()
-    assert (neck.fusions[0].lowpass_encoder.weight == 0.25).all()
+    assert neck.fusions[0].lowpass_encoder.weight.std() < 0.002
     assert (neck.lateral_convs[0].conv.weight == 0.25).all()
+
+
+def test_more_of_anothers_upsamplings_than_there_are_keep_their_names():
+    kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=5)
+    theirs = FPN_CARAFE(**kwargs, norm_cfg=None, act_cfg=None).state_dict()
+    found = FusionFPN(**kwargs, upsample_cfg=dict(type='carafe')).load_state_dict(theirs, strict=False)
+    assert any(key.startswith('upsample_modules.3') for key in found.unexpected_keys)
+    assert not any('-1' in key for key in found.unexpected_keys)
 
 
 @pytest.mark.parametrize('sizes', [ODD, [(23, 33), (12, 17), (6, 9), (3, 5)], [(64, 1), (8, 1), (1, 1), (1, 1)]])
