@@ -63,7 +63,9 @@ def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
         )
     try:
         checkpoint = _load(filename, map_location)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file leads unpickling to whatever it says
         # "Unsupported operand 60": a byte that begins nothing which a pickle of tensors has, as in a page of HTML.
         refused = re.search(r'[Uu]nsupported (?!operand)\w+:?(?: GLOBAL)? ([\w.]+)', str(error))
         if refused is None:

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from .. import __file__ as _package
 from .config import config_root, load_config, scope_of
 from .data import dataset_configs, spread
+from .outputs import check_out
 from .pixels import FILES
 from .shared_files import rewritten
 
@@ -67,6 +68,7 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
             "only mmseg's models run with torch alone: a config with default_scope='mmseg' is packed, this one has "
             f'{cfg.get("default_scope")!r}'
         )
+    out = check_out(out)
     with rewritten(out) as draft, ZipFile(draft, 'w', ZIP_DEFLATED, strict_timestamps=False) as archive:
         return _fill(archive, cfg, mib * 2**20)
 
@@ -83,7 +85,7 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
     archive.writestr('__main__.py', start)
     # Of whole data folders, by their place here; what arrives is a part of them, elsewhere.
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not _checks_data(hook)]
-    _carry_files(cfg, archive)
+    _carry_files(cfg._cfg_dict, archive, besides=_LOADERS)
     taken = archive.fp.tell() + sum(_entry(info.filename) for info in archive.infolist()) + _CONFIG
     if taken >= limit:
         raise ValueError(f'without data it takes {taken / 2**20:.1f} MiB already, and {limit / 2**20:g} are allowed')
@@ -95,7 +97,8 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
 
 
 def _checks_data(hook: dict[str, Any]) -> bool:
-    return str(hook.get('type')).rpartition('.')[2] == 'DatasetCheck'
+    kind = hook.get('type')
+    return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2] == 'DatasetCheck'
 
 
 #: Bytes that are kept for the config.
@@ -195,25 +198,31 @@ def _texts(folder: Path, inside: str) -> Iterator[tuple[Path, str]]:
 # ---------------------------------------------------------------- what a config names
 
 
-def _carry_files(cfg: Config, archive: ZipFile) -> None:
-    """Packs the files that the config names, checkpoints above all, and has it name those in the archive."""
+def _carry_files(settings: dict[str, Any], archive: ZipFile, besides: Sequence[str] = ()) -> None:
+    """Packs the files that settings name, checkpoints above all, and has them name those in the archive.
+
+    Args:
+        settings: of a config.
+        archive: to pack into.
+        besides: keys that are passed over.
+    """
     carried: dict[str, str] = {}
 
     def carry(value: Any) -> Any:
         if isinstance(value, dict):
             for key in value:
-                if key not in _LOADERS:
+                if key not in besides:
                     value[key] = carry(value[key])
         elif isinstance(value, (list, tuple)):
             return type(value)(carry(each) for each in value)
         elif isinstance(value, str) and os.path.isfile(value):
             if value not in carried:
-                carried[value] = f'files/{len(carried)}_{Path(value).name}'
+                carried[value] = f'files/{len(archive.infolist())}_{Path(value).name}'
                 archive.write(value, carried[value])
             return carried[value]
         return value
 
-    carry(cfg._cfg_dict)
+    carry(settings)
 
 
 @dataclass
@@ -258,6 +267,10 @@ def _carry_data(cfg: Config, archive: ZipFile, room: float) -> dict[str, str]:
                 packed.add(name)
                 archive.write(path, name)
         each.settings['data_root'] = folder
+        for key, path in (each.settings.get('data_prefix') or {}).items():
+            if os.path.isabs(path):
+                each.settings['data_prefix'][key] = str(each.below_root(path))
+        _carry_files(each.settings.get('metainfo') or {}, archive)  # a file of class names
         if each.settings.get('ann_file'):
             each.settings['ann_file'] = f'{each.loader}-{number}.txt'
             archive.writestr(f'{folder}/{each.settings["ann_file"]}', each.listed(chosen))

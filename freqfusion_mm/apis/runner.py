@@ -79,7 +79,7 @@ def use_amp(cfg: Config) -> None:
     """
     if not torch.cuda.is_available():
         raise ValueError('mixed precision needs a CUDA device, and torch sees none here; leave --amp out')
-    wrapper = cfg.optim_wrapper.type
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
     name = wrapper if isinstance(wrapper, str) else wrapper.__name__
     if name.rpartition('.')[2] not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'mixed precision needs an optim_wrapper of type OptimWrapper, but the config has {name}')

@@ -64,10 +64,12 @@ def build_test(
         tta: average over augmented views.
 
     Raises:
-        ValueError: `out` is a folder and the model predicts no maps; there is no `tta_model`; no scope that draws; a
-            detector with more outputs than COCO's metric can count.
+        ValueError: `out` is a folder and the model predicts no maps, or it is that of `show_dir`; there is no
+            `tta_model`; no scope that draws; a detector with more outputs than COCO's metric can count.
         FileNotFoundError: the data is not there.
     """
+    if out and show_dir and Path(out).resolve() == Path(show_dir).resolve():
+        raise ValueError(f'--out and --show-dir are both {out}, where maps and pictures would have the same names')
     cfg = load_config(config, cfg_options, work_dir, launcher)
     cfg.load_from, cfg.resume = str(checkpoint), False
     if tta:

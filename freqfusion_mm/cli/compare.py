@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     parser.add_argument('image', help='any picture that OpenCV reads')
     parser.add_argument('--out', default='upsamplers.png', help='the picture to write')
-    parser.add_argument('--features', help='a fine map [C, H, W] of the image, saved by torch.save; C divides by 4')
+    parser.add_argument('--features', help='a fine map [C, H, W] of the image, saved by torch.save; C is 3 or more')
     parser.add_argument('--ratios', type=int, nargs='+', default=[2, 4, 8, 16], help='powers of 2')
     parser.add_argument('--size', type=int, default=256, help='side of the square that is cut from the image')
     parser.add_argument('--steps', type=int, default=300, help='of the fit; 0 draws the upsamplers as they start')
@@ -69,7 +69,7 @@ def run(args: Namespace) -> None:
                 raise ValueError(f'--features wants a tensor, saved by torch.save; {args.features} is none')
             fine = fine[None].float()
             if fine.ndim != 4 or fine.shape[1] < 3:
-                raise ValueError(f'--features wants a map [C, H, W] of 4 channels or more, got {list(fine.shape[1:])}')
+                raise ValueError(f'--features wants a map [C, H, W] of 3 channels or more, got {list(fine.shape[1:])}')
             fine = F.interpolate(fine, image.shape[-2:], mode='bilinear', align_corners=False)
         else:
             fine = cluster_map(image)

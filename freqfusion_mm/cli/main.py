@@ -12,7 +12,7 @@ COMMANDS = {
     'train': 'train a model, of mmseg, mmdet or mmpretrain',
     'test': 'evaluate a checkpoint',
     'infer': 'predict for images and folders of images',
-    'export': 'write a segmentor as ONNX',
+    'export': 'write a model as ONNX',
     'pack': 'pack a training run for a machine with torch alone',
     'convert': "convert an author's checkpoint to ours",
     'explain': 'show what the upsamplers of a model do at one image',

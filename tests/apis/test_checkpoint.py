@@ -86,6 +86,16 @@ def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
         read_checkpoint(str(tmp_path / 'broken.pth'))
 
 
+def test_a_file_of_the_old_format_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
+    whole, part = tmp_path / 'whole.pth', tmp_path / 'part.pth'
+    torch.save(model().state_dict(), whole, _use_new_zipfile_serialization=False)
+    content = whole.read_bytes()
+    for length in range(1, len(content), 7):
+        part.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match='a broken one|is not read'):  # the latter within a name
+            read_checkpoint(str(part))
+
+
 def test_missing_and_odd_files(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match='does not exist'):
         read_checkpoint(str(tmp_path / 'gone.pth'))

@@ -23,6 +23,7 @@ from freqfusion_mm.apis import packing
 from freqfusion_mm.apis.config import load_config
 from freqfusion_mm.cli import packed_start
 from freqfusion_mm.cli.main import main
+from freqfusion_mm.engine.hooks.dataset_check import DatasetCheck
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'projects/camvid/configs/segformer_espnetv2-s1.0_freqfusion_1xb8-1500i_camvid-240x320.py'
@@ -85,7 +86,13 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
     (tmp_path / 'street/list.txt').write_text('00\n03\n07\n')
     options = {each.split('=')[0]: each.split('=')[1] for each in street[1:]}
     options['train_dataloader.dataset.ann_file'] = 'list.txt'
+    prefixes = dict(img_path=str(tmp_path / 'street/train'), seg_map_path='trainannot')
+    options['train_dataloader.dataset.data_prefix'] = prefixes
+    names_of_classes = load_config(CONFIG).train_dataloader.dataset.metainfo.classes
+    (tmp_path / 'names.txt').write_text('\n'.join(names_of_classes) + '\n')
+    options['train_dataloader.dataset.metainfo'] = dict(classes=str(tmp_path / 'names.txt'))
     options['custom_hooks'] = [
+        dict(type=DatasetCheck, data_root=str(tmp_path / 'street'), version='street-1'),
         dict(type='DatasetCheck', data_root=str(tmp_path / 'street'), version='street-1'),  # of the whole folder, here
         dict(type='UpsamplerMonitor'),
     ]
@@ -94,6 +101,8 @@ def test_an_annotation_file_lists_what_is_packed(street, tmp_path):
     with ZipFile(tmp_path / 'a.zip') as archive:
         assert archive.read('data/street/train_dataloader-0.txt').decode() == '00\n03\n07\n'
         config = archive.read('config.py').decode()
+        [names] = [name for name in archive.namelist() if name.endswith('_names.txt')]
+        assert archive.read(names).decode().split() == list(names_of_classes) and f"classes='{names}'" in config
     assert 'DatasetCheck' not in config and 'UpsamplerMonitor' in config and str(tmp_path) not in config
 
 
@@ -198,6 +207,9 @@ def test_mistakes(street, tmp_path):
     with pytest.raises(SystemExit, match='without data it takes .* MiB already, and 1 are allowed'):
         main(['pack', str(CONFIG), '--out', str(tmp_path / 'a.zip'), '--mib', '1', *street])
     assert not list(tmp_path.glob('a.zip*'))
+    (tmp_path / 'folder.zip').mkdir()
+    with pytest.raises(SystemExit, match='folder.zip is a folder'):
+        main(['pack', str(CONFIG), '--out', str(tmp_path / 'folder.zip'), *street])
     detector = ROOT / 'configs/_base_/default_runtime_det.py'
     with pytest.raises(SystemExit, match="default_scope='mmseg' is packed, this one has 'mmdet'"):
         main(['pack', str(detector), '--out', str(tmp_path / 'a.zip')])

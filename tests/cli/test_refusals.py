@@ -66,6 +66,7 @@ def test_a_place_that_cannot_be_written_to(two, command):
         (('robustness', *given, '--out', 'file'), 'file is a file'),
         (('test', config, weights, '--show-dir', 'file'), 'file is a file'),
         (('test', config, weights, '--out', 'file'), 'file is a file'),
+        (('test', config, weights, '--out', 'both', '--show-dir', './both'), '--out and --show-dir are both both'),
         (('test', config, weights, '--out', 'maps.json'), 'got maps.json, which is the name of a file'),
         (('zoo-check', '--out', 'file'), 'file is a file'),
     ):

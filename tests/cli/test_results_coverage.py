@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from freqfusion_mm.apis.studies.coverage import counts, coverage, row_names
+from freqfusion_mm.apis.studies.entries import read_yaml
+from freqfusion_mm.apis.studies.metafile import read_models
 from freqfusion_mm.cli.results import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +17,36 @@ def test_every_published_row_has_a_config_or_a_reason(shared):
     tables = coverage(shared('published'))
     assert [f'{table.name} / {row}' for table in tables for row in table.without] == []
     assert counts(tables) in (ROOT / 'configs' / 'README.md').read_text(), 'see its section on published rows'
+
+
+def numbers(row):
+    """All numbers of a row, shares also in percent."""
+    cells = row.values() if isinstance(row, dict) else row
+    found = {float(cell) for cell in cells if isinstance(cell, (int, float))}
+    return found | {round(100 * number, 6) for number in found}
+
+
+def test_every_published_value_is_one_of_the_row_that_it_names(shared):
+    folder = shared('published')
+    rows = {}
+    for table in read_yaml(ROOT / 'configs' / 'coverage.yml')['tables']:
+        for file, paper, title in table['stated']:
+            collection = read_yaml(folder / f'{file}.yaml')
+            for each in [*collection.get('tables', []), *collection.get('comparable_tables', [])]:
+                if (each['paper'], each['table']) == (paper, title):
+                    for name, row in zip(row_names(each['rows']), each['rows']):
+                        rows.setdefault(f'{table["name"]} / {name}', set()).update(numbers(row))
+    checked = 0
+    for metafile in sorted(ROOT.glob('configs/*/metafile.yml')):
+        if metafile.parent.name == 'frozen':
+            continue  # of a paper that the collections lack
+        for model in read_models(metafile):
+            for result in model['Results']:
+                for metric, value in (result.get('Published') or {}).items():
+                    known = set().union(*(rows[row] for row in result.get('Published Rows', [])))
+                    assert value is None or value in known, (model['Name'], metric, value)
+                    checked += value is not None
+    assert checked > 200
 
 
 def test_a_row_is_named_by_its_first_cells():

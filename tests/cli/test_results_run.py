@@ -292,5 +292,10 @@ def test_a_commit_with_changes_is_called_dirty(tmp_path, monkeypatch):
     assert len(clean) >= 7 and clean.isalnum()
     (tmp_path / 'results.csv').write_text('what a run writes changes no other run')
     assert worker.commit() == clean
+    (tmp_path / 'notes.txt').write_text('no run reads it')
+    assert worker.commit() == clean
+    (tmp_path / 'new.py').write_text('')
+    assert worker.commit() == f'{clean}-dirty'
+    (tmp_path / 'new.py').unlink()
     (tmp_path / 'a.py').write_text('1')
     assert worker.commit() == f'{clean}-dirty'

@@ -178,7 +178,7 @@ def test_the_value_of_the_best_validation_is_chosen(jobs, write):
         ('b', 0.1, 100, {'x.y': 0.1, 'x.t': 1}),
     ]
     assert not any(job.test or job.robustness for job in short)  # the test set chooses nothing
-    with pytest.raises(ValueError, match='x.y of row b has not been chosen yet: no val/mIoU of 1 in choices.csv'):
+    with pytest.raises(ValueError, match='x.y of row b has not been chosen yet: no run of 1 in choices.csv'):
         jobs.results(study, [0])
     assert [job.name for job in jobs.results(study, [0], ['a'])] == ['a']
 
@@ -196,4 +196,16 @@ def test_the_value_of_the_best_validation_is_chosen(jobs, write):
     assert chosen([41.0, 40.0]) == 1
     assert chosen([40.0, 40.0]) == 1  # the first of equals
     assert chosen([float('nan'), 3.0]) == 0.1
+    lists = {'key': 'x.y', 'values': [[1], [0.1]]}
+    assert chosen([40.0, 41.0], read_study(write({**changes, 'rows.1.choose': lists}))) == [0.1]
+    misspelt = read_study(write({**changes, 'choice': {**CHOICE, 'metric': 'val/miou', 'options': {'x.t': 1}}}))
+    with pytest.raises(ValueError, match='by val/miou, which the run of b with 1 has not given; it gave val/mIoU'):
+        jobs.results(misspelt, [0])
     assert chosen([40.0, 41.0], read_study(write({**changes, 'choice.higher_is_better': False}))) == 1
+
+
+def test_metrics_that_a_study_names_since_its_runs_are_named(jobs, write):
+    study = read_study(write({}))
+    for name, values in (('a', {}), ('b', {study.metrics[0].key: 1.0})):
+        RawValues(study.raw_values).add({'name': name, 'config_hash': 'h', 'seed': 0, **values})
+    assert jobs.unmeasured(study) == {'a': [study.metrics[0].key]}

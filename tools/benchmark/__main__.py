@@ -189,8 +189,7 @@ def whole_models(args: Namespace, device: torch.device, name: str) -> None:
             print(f'{model.name}, {size}x{size}', flush=True)
             rounds = 3 if args.quick else args.rounds
             rows = models.measured(model, upsamplers, size, device, rounds, seconds=args.seconds)
-            rows = model_report.merged(report.read(path), rows, order)
-            report.write(path, models.FIELDS, rows)
+            rows = report.update(path, models.FIELDS, partial(model_report.merged, new=rows, order=order))
             done = {(row['model'], row['size']) for row in rows}
             missing = [f'{m}, {s}' for m in order for s in map(str, args.sizes) if (m, s) not in done]
             page = model_report.table(rows, name, without_note(sys.argv[1:]), args.note, missing)
@@ -229,7 +228,7 @@ def main() -> None:
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = cache  # nothing compiled in it; the processes for memory share it
         for entry in chosen:
             rows = measured(entry, device, dtype, args.threads, args.rounds, args.seconds)
-            report.write(path, report.FIELDS, report.merged(report.read(path), rows, order))
+            report.update(path, report.FIELDS, partial(report.merged, new=rows, order=order))
             print(report.table(rows, entry.name).split('\n', 4)[4], flush=True)
     rows = report.read(path)
     path.with_suffix('.md').write_text(report.table(rows, name))

@@ -1,8 +1,10 @@
 """Results as CSV, and the table and plots that are made of it."""
 
 import csv
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+
+from freqfusion_mm.apis.shared_files import locked, rewritten
 
 RESULTS = Path(__file__).resolve().parent / 'results'
 FIELDS = (
@@ -24,7 +26,7 @@ SCALING_FIELDS = ('what', 'value', 'pass', 'median_ms', 'iqr_ms', 'extra_mib')
 
 def write(path: Path, fields: tuple[str, ...], rows: Iterable[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w', newline='') as file:
+    with rewritten(path) as draft, draft.open('w', newline='') as file:
         writer = csv.DictWriter(file, fields, lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
@@ -35,6 +37,15 @@ def read(path: Path) -> list[dict]:
         return []
     with path.open(newline='') as file:
         return list(csv.DictReader(file))
+
+
+def update(path: Path, fields: tuple[str, ...], change: Callable[[list[dict]], list[dict]]) -> list[dict]:
+    """Puts what `change` makes of the rows of a CSV in their place, and returns it; one process at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent):
+        rows = change(read(path))
+        write(path, fields, rows)
+    return rows
 
 
 def merged(old: list[dict], new: list[dict], order: list[str]) -> list[dict]:

@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 
     beside = []
     if wanted('tests', args.only):
+        found['tests'] = dict(status='not run', why='nothing was heard of their process')  # until they tell
         beside.append(
             threading.Thread(target=lambda: [tell(*each) for each in _tests(seconds_left('check'), args.cpu)])
         )

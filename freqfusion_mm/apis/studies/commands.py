@@ -62,6 +62,11 @@ def run(
         failed += start(listed, RawValues(study.raw_values), work_dir, curves=curve_values(study.curves))
         if older := jobs.outdated(study):
             print(f'note: {", ".join(older)}: tables show runs of another config than the row has now; run it again')
+        for name, keys in jobs.unmeasured(study).items():
+            print(
+                f'note: runs of {name} have no {", ".join(keys)}: take their lines out of {study.raw_values.name}, and '
+                'they run again'
+            )
     if failed:
         raise SystemExit(f'error: failed: {"; ".join(job.title for job in failed)}')
 

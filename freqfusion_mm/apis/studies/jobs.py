@@ -115,6 +115,16 @@ def outdated(study: Study) -> list[str]:
     return [row.name for row in study.rows if row.name in hashes and hashes[row.name] != hash_now(row.name)]
 
 
+def unmeasured(study: Study) -> dict[str, list[str]]:
+    """The rows of whose lines, those that tables show, some lack metrics that the study names now, and which."""
+    keys = [metric.key for metric in study.metrics]
+    found = {}
+    for name, lines in newest(RawValues(study.raw_values).read()).items():
+        if lacking := [key for key in keys if not all(line.get(key) for line in lines.values())]:
+            found[name] = lacking
+    return found
+
+
 def _job(study: Study, row: Row, chosen: Any, seed: int, more: dict[str, Any], test: bool = True) -> Job:
     options = {**study.options, **row.options, **({row.choose.key: chosen} if row.choose else {}), **more}
     keys = [metric.key for metric in study.metrics]
@@ -142,17 +152,23 @@ def _chosen(study: Study, row: Row) -> Any:
     if row.choose is None:
         return None
     measured = {(line['name'], line['config_hash'], line['seed']): line for line in RawValues(study.choices).read()}
-    scores = {}
+    scored = []
     for job in choices(study, [row.name]):
-        text = measured.get(job.key, {}).get(study.choice.metric, '')
-        if not text:
+        if job.key not in measured:
             raise ValueError(
-                f'{study.path}: {row.choose.key} of row {row.name} has not been chosen yet: no {study.choice.metric} '
-                f'of {job.choice} in {study.choices.name}; choose first: results run {study.path} --choose'
+                f'{study.path}: {row.choose.key} of row {row.name} has not been chosen yet: no run of {job.choice} in '
+                f'{study.choices.name}; choose first: results run {study.path} --choose'
             )
-        score = float(text) if study.choice.higher_is_better else -float(text)
-        scores[job.choice] = score if score == score else float('-inf')  # a run that diverged to NaN
-    return max(scores, key=scores.get)
+        line = measured[job.key]
+        if not line.get(study.choice.metric):
+            given = ', '.join(key for key, value in line.items() if value and key.startswith('val/'))
+            raise ValueError(
+                f'{study.path}: rows are chosen by {study.choice.metric}, which the run of {row.name} with '
+                f'{job.choice} has not given; it gave {given or "no metric of val"}'
+            )
+        score = float(line[study.choice.metric]) * (1 if study.choice.higher_is_better else -1)
+        scored.append((score if score == score else float('-inf'), job.choice))  # NaN: a run that diverged
+    return max(scored, key=lambda pair: pair[0])[1]
 
 
 def _selected(study: Study, only: Iterable[str] | None) -> list[Row]:

@@ -64,26 +64,21 @@ def run_jobs(
         report(f'{len(jobs) - len(waiting)} of {len(jobs)} runs are finished already')
     times = TimeLeft(waiting, parallel, lines.values())
     with ended_by_signals(), Children(command) as children, ThreadPoolExecutor(parallel) as pool:
-        futures = {pool.submit(_run, children, job, job.folder(work_dir), raw_values): job for job in waiting}
+        futures = {pool.submit(_run, children, job, job.folder(work_dir), raw_values, curves): job for job in waiting}
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 job, count = futures[future], f'[{number}/{len(waiting)}]'
                 try:
-                    result, seconds = future.result()
+                    line, seconds = future.result()
                 except RunFailed as error:
                     failed.append(job)
                     times.ended(job, None)
                     report(f'{count} {job.title}: FAILED, {error}')
                     continue
-                if result is None:
+                if line is None:
                     times.ended(job, None)
                     report(f'{count} {job.title}: finished already, by another runner')
                     continue
-                line = _line(job, result)
-                if curves:  # first: a run that has a line is finished
-                    _add_curves(curves, job, result)
-                raw_values.add(line)
-                _result_file(job.folder(work_dir)).unlink(missing_ok=True)
                 if wrong := _refusal(finished, {column: as_text(value) for column, value in line.items()}):
                     failed.append(job)
                     report(wrong)
@@ -134,11 +129,13 @@ class TimeLeft:
         return 'time left unknown' if seconds is None else f'about {_clock(seconds)} left'
 
 
-def _run(children: Children, job: Job, folder: Path, raw_values: RawValues) -> tuple[dict | None, float]:
-    """The result of one run, None where another runner has written it into the CSV meanwhile, and its seconds.
+def _run(
+    children: Children, job: Job, folder: Path, raw_values: RawValues, curves: RawValues | None
+) -> tuple[dict | None, float]:
+    """One run: its line, as written into the CSV, and its seconds; None where another runner has written it meanwhile.
 
     A result that nobody wrote into the CSV any more, since the parent was killed, counts; its file goes when it has
-    been written.
+    been written. All that while the folder is held: two runners never write the same line.
     """
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -146,7 +143,7 @@ def _run(children: Children, job: Job, folder: Path, raw_values: RawValues) -> t
         with locked(folder, wait=False) as held:
             if job.key in raw_values.keys():
                 return None, 0.0
-            result, description = _result_file(folder), folder / 'job.json'
+            result, description = folder / 'result.json', folder / 'job.json'
             wanted = json.dumps(asdict(job))
             if not (result.exists() and description.exists() and description.read_text() == wanted):
                 result.unlink(missing_ok=True)
@@ -154,13 +151,15 @@ def _run(children: Children, job: Job, folder: Path, raw_values: RawValues) -> t
                 status = children.run(folder, held)
                 if not result.exists():
                     raise RunFailed(_last_words(status, folder / 'stderr.txt'))
-            return json.loads(result.read_text()), time.monotonic() - began
+            measured = json.loads(result.read_text())
+            line = _line(job, measured)
+            if curves:  # first: a run that has a line is finished
+                _add_curves(curves, job, measured)
+            raw_values.add(line)
+            result.unlink()
+            return line, time.monotonic() - began
     except BlockingIOError:
         raise RunFailed(f'another run works in {folder}: wait for its end, or end it') from None
-
-
-def _result_file(folder: Path) -> Path:
-    return folder / 'result.json'
 
 
 def _last_words(status: int, stderr: Path) -> str:

@@ -188,8 +188,9 @@ def commit() -> str:
         return subprocess.run(['git', *arguments], cwd=ROOT, capture_output=True, text=True)
 
     written = [f':(exclude)*{name}' for name in ('.csv', '.md', '.png', '.jpg', 'metafile.yml')]
-    dirty = git('diff', '--quiet', 'HEAD', '--', '.', *written).returncode == 1
-    return git('rev-parse', '--short', 'HEAD').stdout.strip() + '-dirty' * dirty
+    changed = git('diff', '--quiet', 'HEAD', '--', '.', *written).returncode == 1
+    new = git('ls-files', '--others', '--exclude-standard', '--', '*.py').stdout
+    return git('rev-parse', '--short', 'HEAD').stdout.strip() + '-dirty' * bool(changed or new)
 
 
 def device() -> str:
