@@ -217,7 +217,8 @@ def _carry_files(settings: dict[str, Any], archive: ZipFile, besides: Sequence[s
             return type(value)(carry(each) for each in value)
         elif isinstance(value, str) and os.path.isfile(value):
             if value not in carried:
-                carried[value] = f'files/{len(archive.infolist())}_{Path(value).name}'
+                number = sum(name.startswith('files/') for name in archive.namelist())
+                carried[value] = f'files/{number}_{Path(value).name}'
                 archive.write(value, carried[value])
             return carried[value]
         return value

@@ -1,6 +1,7 @@
 """Feature similarity of a trained model's layers over the data set of its config."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from ..evaluation.analysis.feature_similarity import FeatureSimilarity
 from ..evaluation.analysis.layer_maps import Probe, label_of
@@ -56,13 +57,16 @@ class LayerSimilarity:
             What was measured by layer and region, and the names of the classes.
         """
         measured = self._unmeasured()
-        for _, batch in self.trained.batches(self.trained.spread(images)):
-            samples = self.trained.predict(batch)
-            labels = [label_of(sample, self.size, self.ignore_index) for sample in samples]
+        with ExitStack() as stack:
             for probe in self.probes:
-                for feature, label in zip(probe.take(), labels):
-                    for region in self._regions:
-                        measured[probe.layer, region].update(feature, label)
+                stack.enter_context(probe)
+            for _, batch in self.trained.batches(self.trained.spread(images)):
+                samples = self.trained.predict(batch)
+                labels = [label_of(sample, self.size, self.ignore_index) for sample in samples]
+                for probe in self.probes:
+                    for feature, label in zip(probe.take(), labels):
+                        for region in self._regions:
+                            measured[probe.layer, region].update(feature, label)
         return measured, self.classes
 
     def _unmeasured(self) -> Measured:

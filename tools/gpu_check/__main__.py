@@ -74,12 +74,17 @@ def main(argv: list[str] | None = None) -> int:
     def seconds_left(phase: str) -> float:
         return begin + 60 * args.minutes * _ENDS[phase] - time.monotonic()
 
+    def run_tests() -> None:
+        told = suite.run(max(seconds_left('check'), 1), args.cpu)
+        with lock:
+            del found['tests']
+        for name, each in told.items():
+            tell(name, each)
+
     beside = []
     if wanted('tests', args.only):
         found['tests'] = dict(status='not run', why='nothing was heard of their process')  # until they tell
-        beside.append(
-            threading.Thread(target=lambda: [tell(*each) for each in _tests(seconds_left('check'), args.cpu)])
-        )
+        beside.append(threading.Thread(target=run_tests))
     if not args.cpu and any('carafe' in name for name in names):
         beside.append(threading.Thread(target=_compile_plain_cuda, daemon=True))
     for thread in beside:
@@ -110,10 +115,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def _place(name: str, names: list[str]) -> int:
     return names.index(name) if name in names else -1
-
-
-def _tests(seconds: float, cpu: bool):
-    return suite.run(max(seconds, 1), cpu).items()
 
 
 def _compile_plain_cuda() -> None:

@@ -116,8 +116,8 @@ def outdated(study: Study) -> list[str]:
 
 
 def unmeasured(study: Study) -> dict[str, list[str]]:
-    """The rows of whose lines, those that tables show, some lack metrics that the study names now, and which."""
-    keys = [metric.key for metric in study.metrics]
+    """The rows of whose lines, those that tables show, some lack metrics of the test that the study names now."""
+    keys = [metric.key for metric in study.metrics if metric.key.startswith(('test/', 'robustness/'))]
     found = {}
     for name, lines in newest(RawValues(study.raw_values).read()).items():
         if lacking := [key for key in keys if not all(line.get(key) for line in lines.values())]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 class Probe:
-    """Keeps the map that a layer returns, or is given, whenever the model runs.
+    """Inside it, as a context, keeps the map that a layer returns, or is given, whenever the model runs.
 
     Raises:
         ValueError: there is no such layer; later, the layer's maps are not one [B, C, h, w].
@@ -31,13 +31,21 @@ class Probe:
             raise ValueError(f'--layer wants NAME, NAME:INDEX, NAME:in or NAME:in:INDEX, got {layer}')
         self._index = int(index[0]) if index else None
         self._kept: list[Tensor] = []
-        module = find_module(model, name)
-        if given:
-            module.register_forward_pre_hook(
+        self._given = given
+        self._module = find_module(model, name)
+
+    def __enter__(self) -> 'Probe':
+        if self._given:
+            self._hook = self._module.register_forward_pre_hook(
                 lambda module, args, named: self._keep((*args, *named.values())), with_kwargs=True
             )
         else:
-            module.register_forward_hook(lambda module, args, returned: self._keep(returned))
+            self._hook = self._module.register_forward_hook(lambda module, args, returned: self._keep(returned))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hook.remove()
+        self._kept = []
 
     def _keep(self, maps: Any) -> None:
         while isinstance(maps, (tuple, list)) and len(maps) == 1:
