@@ -137,7 +137,9 @@ def view_fusion(
         num_classes, ignore_index: of the label.
     """
     inside = call.inside()
-    fine = call.hr_feat if call.hr_feat is not None and call.hr_feat.any() else None  # zeros stand for a size alone
+    fine = call.hr_feat
+    if fine is not None and call.hr_out is None and not fine.any():
+        fine = None  # which stood for a size alone
     maps = [None if feat is None else feat[0].cpu().numpy() for feat in (call.lr_feat, call.lr_up, fine)]
     before, after, fine_before = maps
     found = {} if inside is None else numbers(inside)

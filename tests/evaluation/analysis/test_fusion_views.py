@@ -199,3 +199,10 @@ def test_a_size_without_a_map_is_no_fine_map(kind):
     view = view_fusion(calls[0])
     assert view.after.shape == (8, 10, 12)
     assert (view.fine_before is None) == (kind == 'carafe')
+
+
+@torch.no_grad()
+def test_a_fine_map_of_zeros_that_is_sharpened_is_one():
+    with recorded_fusions(net := Net('FreqFusion').eval()) as calls:
+        net(torch.randn(1, 8, 5, 6), torch.zeros(1, 8, 10, 12))
+    assert view_fusion(calls[0]).fine_change.max() == 0
