@@ -135,3 +135,13 @@ def scope_of(cfg: Config) -> Iterator[None]:
 
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         yield
+
+
+def type_name(kind: str | type | None) -> str:
+    """A `type` of a config, by its name or as a class, without scope and module.
+
+    Example:
+        >>> type_name('mmdet.FPN'), type_name(dict), type_name(None)
+        ('FPN', 'dict', '')
+    """
+    return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).rpartition('.')[2]

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from packaging.requirements import Requirement
 
 from .. import __file__ as _package
-from .config import config_root, load_config, scope_of
+from .config import config_root, load_config, scope_of, type_name
 from .data import dataset_configs, spread
 from .outputs import check_out
 from .pixels import FILES
@@ -97,8 +97,7 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
 
 
 def _checks_data(hook: dict[str, Any]) -> bool:
-    kind = hook.get('type')
-    return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2] == 'DatasetCheck'
+    return type_name(hook.get('type')) == 'DatasetCheck'
 
 
 #: Bytes that are kept for the config.

@@ -12,6 +12,8 @@ Goes: never; it is ours to know.
 
 from functools import wraps
 
+from ..apis.config import type_name
+
 #: type of ours -> type in whose place it would drop paths -> the twin of that.
 TWINS = {
     'FusionFPN': {
@@ -36,7 +38,7 @@ def _checking(merge):
     @wraps(merge)
     def _merge_a_into_b(a, b, *args, **kwargs):
         if isinstance(a, dict) and isinstance(b, dict):
-            ours, stock = (_plain(cfg.get('type')) for cfg in (a, b))
+            ours, stock = (type_name(cfg.get('type')) for cfg in (a, b))
             if (ours, stock) == ('FusionFPN', 'FPN_CARAFE') and 'add_extra_convs' not in a and _has_extra_levels(b):
                 raise TypeError(
                     "type='FusionFPN' in the place of an FPN_CARAFE would pool the levels beyond its inputs: write "
@@ -55,7 +57,3 @@ def _checking(merge):
 
 def _has_extra_levels(cfg) -> bool:
     return cfg.get('num_outs', 0) > len(cfg.get('in_channels', ())) - cfg.get('start_level', 0)
-
-
-def _plain(kind) -> str:
-    return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).rsplit('.')[-1]

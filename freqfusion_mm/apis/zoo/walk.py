@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..config import type_name
 from .twins import ONLY_WITH, TWINS, UNREACHED, Twin
 
 #: Stock types, without scope.
@@ -77,8 +78,7 @@ def _walk(node: Any, path: str, parent: dict[str, Any], scope: str) -> Iterator[
             yield from _walk(item, f'{path}.{i}', parent, scope)
     if not isinstance(node, dict):
         return
-    kind = node.get('type', '')
-    stock = (kind if isinstance(kind, str) else kind.__name__).rsplit('.')[-1]
+    stock = type_name(node.get('type'))
     name, wanted = ONLY_WITH.get(stock, (None, None))
     if stock in _KNOWN and (name is None or node.get(name) == wanted):
         cfg = dict(node)

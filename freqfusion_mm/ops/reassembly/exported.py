@@ -36,8 +36,7 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, groups: int, paddi
 
 def window_similarity(query: Tensor, key: Tensor, kernel_size: int, padding: str) -> Tensor:
     """Queries times windows, of which the band is taken."""
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    query, key = query.to(dtype), key.to(dtype)
+    query, key = at_least_float32(query, key)
     (n, c, h, w), (height, width) = key.shape, query.shape[-2:]
     rows, tiles = _RowSlots(h, height, kernel_size, key), _Tiles(w, width, kernel_size, key)
     windows = _windows(key, tiles, kernel_size, 1, padding)[:, 0]  # [N, h, q, k*u, C]
