@@ -20,17 +20,7 @@ def apply() -> None:
         from mmcv.ops import CARAFEPack
     except ImportError:  # mmcv-lite, or operators that were made for another torch; the doctor says so
         return
-    from ..ops.reassembly.carafe import carafe
+    from .carafe_on_any_device import CARAFEPackOnAnyDevice
 
-    if MODELS.get('carafe') is not CARAFEPack:
-        return
-
-    class CARAFEPackOnAnyDevice(CARAFEPack):
-        __doc__ = CARAFEPack.__doc__
-
-        def feature_reassemble(self, x, mask):
-            if x.is_cuda:
-                return super().feature_reassemble(x, mask)
-            return carafe(x, mask.to(x.dtype), self.up_kernel, self.up_group, self.scale_factor)
-
-    MODELS.register_module(name='carafe', module=CARAFEPackOnAnyDevice, force=True)
+    if MODELS.get('carafe') is CARAFEPack:
+        MODELS.register_module(name='carafe', module=CARAFEPackOnAnyDevice, force=True)

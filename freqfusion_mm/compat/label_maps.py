@@ -4,7 +4,8 @@ Lacking: mmseg's `LoadAnnotations` (1.2.2; onedl 1.4.2) keeps the lowest 8 bits 
     16-bit map becomes 43; of a map one pixel wide it drops an axis; colours pass as a map [H, W, 3], whose use then
     fails elsewhere or not at all.
 Changes: numbers up to 65535 are kept (as uint16 where they exceed 255), maps are always [H, W], and what is no map of
-    numbers is refused by name. Other maps are read as before.
+    numbers is refused by name. Other maps are read as before, but for ignored pixels that 16 bits write as 65535: they
+    are no 255 any more, so that head and metric want `ignore_index=65535`.
 Goes: when mmseg reads them.
 """
 
@@ -67,7 +68,8 @@ def _load_seg_map(self, results: dict) -> None:
         if labels.dtype != np.uint8:
             raise ValueError(
                 f'the label map {path} holds numbers up to {labels.max()}: reduce_zero_label would turn 0 into 255, '
-                'which is a class here; count the classes from 0, or name the ignored number 65535'
+                'which is a class here; count the classes from 0, or name the ignored number 65535 (and give head and '
+                'metric ignore_index=65535)'
             )
         labels = np.where(labels == 0, 255, labels - 1).astype(np.uint8)
         labels[labels == 254] = 255  # 255 was ignored before

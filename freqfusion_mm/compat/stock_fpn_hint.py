@@ -2,12 +2,15 @@
 
 Lacking: mmdet's and mmseg's `FPN` (3.x, 1.x) hand `upsample_cfg` to `F.interpolate`, which fails at the first batch
     with "interpolate() got an unexpected keyword argument 'type'".
-Changes: the constructor refuses a `type`, and names `FusionFPN`. Everything else is as it was.
+Changes: the constructor refuses a `type`, and names `FusionFPN`, or the twin of a subclass. Everything else is as it
+    was.
 Goes: when upstream checks the key.
 """
 
 from functools import wraps
 from importlib.util import find_spec
+
+from .dropped_paths import TWINS
 
 
 def apply() -> None:
@@ -30,10 +33,11 @@ def _checking(init):
     @wraps(init)
     def __init__(self, *args, **kwargs) -> None:
         if 'type' in (kwargs.get('upsample_cfg') or {}):
-            given = dict(kwargs['upsample_cfg'])
+            given, name = dict(kwargs['upsample_cfg']), type(self).__name__
+            twin = TWINS['FusionFPN'].get(name, 'FusionFPN')
             raise TypeError(
-                f"{type(self).__name__} hands upsample_cfg={given} to F.interpolate, which knows no 'type': write "
-                "neck=dict(type='FusionFPN', upsample_cfg=...)"
+                f"{name} hands upsample_cfg={given} to F.interpolate, which knows no 'type': write "
+                f'neck=dict(type={twin!r}, upsample_cfg=...)'
             )
         init(self, *args, **kwargs)
 

@@ -182,6 +182,8 @@ def build_fusion(
     for name in getattr(kind, 'follows', ()):
         if offered.get(name) is not None:
             options.setdefault(name, offered[name])
+    if offered.get('norm_cfg') and options.get('norm_cfg') is offered['norm_cfg']:  # frozen are pretrained norms alone
+        options['norm_cfg'] = {key: value for key, value in offered['norm_cfg'].items() if key != 'requires_grad'}
     if not keep_hr and 'keep_hr' in inspect.signature(kind).parameters:
         options['keep_hr'] = False
     layer = kind(lr_channels, hr_channels, **options)

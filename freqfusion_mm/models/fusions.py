@@ -72,6 +72,19 @@ def _answer(owner: str, name: str, kwargs: dict[str, Any], known: list[str], ups
     )
 
 
+def refuse_mode(owner: str, keyword: str, kwargs: dict[str, Any], stock: str | None = None) -> None:
+    """Refuses a stock keyword that names an interpolation, unless it names the `stock` one, and takes it out.
+
+    Raises:
+        ValueError: `upsample_cfg` names it here.
+    """
+    if kwargs.get(keyword, stock) != stock:
+        raise ValueError(
+            f'{owner}: {keyword} is chosen by upsample_cfg; write upsample_cfg=dict(type={kwargs[keyword]!r}) instead'
+        )
+    kwargs.pop(keyword, None)
+
+
 def keeps_deconv(owner: str, upsample_cfg: str | type | dict[str, Any]) -> bool:
     """Whether a module whose stock upsampling is a transposed convolution keeps it, as `dict(type='deconv')` says.
 
@@ -130,12 +143,21 @@ def arguments(init: Callable, *args, **kwargs) -> dict[str, Any]:
 class KeptInit:
     """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
 
-    A module whose fusions sit inside its stock sub-modules has a property `fusions` that lists them.
+    Nor is a fusion frozen with them: what `norm_eval` keeps fixed are statistics of a pretrained network, which a
+    fusion has none of, and `frozen_stages` leaves its weights trainable. A module whose fusions sit inside its stock
+    sub-modules has a property `fusions` that lists them.
     """
 
     def keep_init(self) -> Iterable[nn.Module]:
         """The layers that keep their own initialisation."""
         return self.fusions.children()
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """As the stock module; the norms of `keep_init` train whatever its `norm_eval` says."""
+        super().train(mode)
+        for layer in self.keep_init():
+            layer.train(mode)
+        return self
 
     def init_weights(self) -> None:
         """Initialise the stock layers, and none of `keep_init`; a checkpoint may hold those, too, and reaches all."""

@@ -50,11 +50,22 @@ def _backward(grad: Tensor, x: Tensor, radius: int, *, needs: Sequence[bool]) ->
 
 
 def _box_sum(x: Tensor, radius: int) -> Tensor:
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():  # where torch refuses running totals of floats
+        return _tap_sum(x, radius)
     for dim in (-2, -1):
         size, total = x.shape[dim], x.cumsum(dim)
         through = torch.cat([total] + [total.narrow(dim, size - 1, 1)] * radius, dim)  # [.., size + radius, ..]
         before = F.pad(total, (*(0, 0) * (-1 - dim), radius + 1, 0))  # [.., size + radius + 1, ..]
         x = through.narrow(dim, radius, size) - before.narrow(dim, 0, size)
+    return x
+
+
+def _tap_sum(x: Tensor, radius: int) -> Tensor:
+    """`_box_sum` one neighbour after the other."""
+    for dim in (-2, -1):
+        size, reach = x.shape[dim], min(radius, x.shape[dim] - 1)
+        padded = F.pad(x, (*(0, 0) * (-1 - dim), reach, reach))
+        x = sum(padded.narrow(dim, tap, size) for tap in range(2 * reach + 1))
     return x
 
 

@@ -36,7 +36,8 @@ def register(
         forward: `(*maps, *options) -> Tensor`.
         backward: `(grad, *maps, *options, needs) -> list[Tensor]`, the gradients of those maps for which
             `needs: list[bool]` is true, in the `layout` of the maps.
-        definition: `forward` in plain torch; the backward pass differentiates it where a graph of it is wanted.
+        definition: `forward` in plain torch; the backward pass differentiates it where a graph of it is wanted, and
+            for many gradients at once.
         fake: `(*maps, *options) -> Tensor`, an empty result.
         maps: how many, all differentiable.
     """
@@ -50,12 +51,14 @@ def register(
 
     def differentiate(ctx, grad):
         needs, saved = list(ctx.needs_input_grad[:maps]), ctx.saved_tensors  # once: a checkpoint makes them once
-        if torch.is_grad_enabled():  # a higher derivative is wanted
+        higher = torch.is_grad_enabled()  # a higher derivative is wanted
+        if higher or torch._C._functorch.is_legacy_batchedtensor(grad):  # or many gradients at once (is_grads_batched)
             # of each map alone: kernels that were made of the features depend on them, but not on their alias
-            apart = [tensor.view_as(tensor) for tensor in saved]
-            out = definition(*apart, *ctx.options)
+            with torch.enable_grad():
+                apart = [each.view_as(each) if higher else each.detach().requires_grad_() for each in saved]
+                out = definition(*apart, *ctx.options)
             wanted = [tensor for tensor, need in zip(apart, needs) if need]
-            grads = torch.autograd.grad(out, wanted, grad, create_graph=True)
+            grads = torch.autograd.grad(out, wanted, grad, create_graph=higher)
         else:
             grads = run_backward(grad, *saved, *ctx.options, needs)
         grads = iter(grads)

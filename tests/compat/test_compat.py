@@ -1,5 +1,7 @@
 """Patches of the frameworks: applied once, and nothing that is not ours changes."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -154,3 +156,12 @@ def test_a_neck_in_a_list_that_would_drop_paths_is_refused():
         config.merge_from_dict({'model.neck.0.type': 'FusionFPN'})
     config.merge_from_dict({'model.neck.0.type': 'FusionPAFPN', 'model.neck.1.type': 'FusionBFP'})
     assert [neck.type for neck in config.model.neck] == ['FusionPAFPN', 'FusionBFP']
+
+
+def test_a_model_with_carafe_can_be_pickled(carafe_pack):
+    from mmcv.cnn import build_upsample_layer
+
+    layer = build_upsample_layer(dict(type='carafe', channels=4, scale_factor=2, compressed_channels=4))
+    again = pickle.loads(pickle.dumps(layer))
+    x = torch.randn(1, 4, 3, 5)
+    assert type(again) is type(layer) and torch.equal(again(x), layer(x))

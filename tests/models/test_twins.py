@@ -95,17 +95,45 @@ def test_with_its_interpolation_it_is_the_stock_module(name):
         assert all(torch.equal(theirs, mine) for theirs, mine in zip(*outs))
 
 
+#: Which the stock module hands to its interpolation; the other twins' is nearest, or fixed.
+WITH_ALIGN_CORNERS = [
+    name
+    for name, twin in TWINS.items()
+    if takes(name, 'align_corners') and twin.interpolation == 'bilinear' and name not in ('FusionDPTHead',)
+]
+
+
 @pytest.mark.parametrize('align_corners', [True, False])
-@pytest.mark.parametrize(
-    'name', ['FusionFCNHead', 'FusionSepASPPHead', 'FusionLRASPPHead', 'FusionJPU', 'FusionICNeck']
-)
+@pytest.mark.parametrize('name', WITH_ALIGN_CORNERS)
 def test_it_follows_align_corners_at_odd_sizes(name, align_corners):
     twin = TWINS[name]
-    stock = twin.stock(**copy.deepcopy(twin.options), align_corners=align_corners).eval()
-    ours = build(name, upsample_cfg='bilinear', align_corners=align_corners).eval()
+    options = dict(copy.deepcopy(twin.options), align_corners=align_corners)
+    stock = twin.stock(**copy.deepcopy(options)).eval()
+    ours = MODELS.build(dict(options, type=name, upsample_cfg='bilinear')).eval()
     ours.load_state_dict(stock.state_dict())
-    inputs = twin.inputs(twin.odd)
+    # the stock DDRNet and PIDNet take whole multiples alone
+    inputs = twin.inputs(twin.even if name in ('FusionDDRNet', 'FusionPIDNet') else twin.odd)
     assert all(torch.equal(*pair) for pair in zip(call(stock, inputs), call(ours, inputs)))
+
+
+@pytest.mark.parametrize('norm_cfg', [dict(type='BN', requires_grad=True), dict(type='BN', requires_grad=False)])
+@pytest.mark.parametrize('name', ['FusionDetHRNet', 'FusionHRNet', 'FusionUNet'])
+def test_fixed_statistics_are_those_of_the_pretrained_norms(name, norm_cfg):
+    net = build(name, upsample_cfg='IndexNet', norm_cfg=norm_cfg, norm_eval=True).train()
+    norms = {
+        each: each in set(net.fusions.modules()) for each in net.modules() if isinstance(each, torch.nn.BatchNorm2d)
+    }
+    assert set(norms.values()) == {True, False}
+    for norm, of_fusion in norms.items():
+        assert norm.training == of_fusion
+        assert norm.weight.requires_grad == (of_fusion or norm_cfg['requires_grad'])
+    assert not any(module.training for module in net.eval().modules())
+
+
+def test_a_stock_interpolation_is_refused_where_upsample_cfg_names_it():
+    with pytest.raises(ValueError, match="upsample_mode is chosen by upsample_cfg; write .*type='bilinear'"):
+        build('FusionSTDCContextPathNet', upsample_mode='bilinear')
+    build('FusionSTDCContextPathNet', upsample_mode='nearest')
 
 
 @pytest.mark.parametrize('upsample_cfg', [SIZED, dict(type='CARAFE', compressed_channels=8)], ids=str)
@@ -253,7 +281,8 @@ def test_a_dropped_plugin_is_refused_with_the_twin():
 
 @pytest.mark.parametrize('neck', [mmdet_necks.FPN, mmseg_necks.FPN, mmdet_necks.FPN_DropBlock])
 def test_a_stock_neck_that_is_given_an_upsampler_says_who_takes_it(neck):
-    with pytest.raises(TypeError, match="write neck=dict.type='FusionFPN'"):
+    twin = 'FusionFPNDropBlock' if neck is mmdet_necks.FPN_DropBlock else 'FusionFPN'
+    with pytest.raises(TypeError, match=f"write neck=dict.type='{twin}',"):
         neck([8, 16], 8, 2, upsample_cfg=dict(type='FreqFusion'))
     with DefaultScope.overwrite_default_scope('mmdet'):
         neck([8, 16], 8, 2, upsample_cfg=dict(mode='bilinear'))
@@ -263,8 +292,9 @@ def test_a_stock_neck_that_is_given_an_upsampler_says_who_takes_it(neck):
 @pytest.mark.parametrize('psa_type', ['collect', 'distribute', 'bi-direction'])
 def test_every_kind_of_point_wise_attention_is_the_stock_one(psa_type, compact):
     small = TWINS['FusionPSAHead']
-    for size, mask in ((16, (8, 12)), (27, (14, 18))):
-        options = dict(small.options, psa_type=psa_type, compact=compact, mask_size=mask)
+    unshrunk = dict(shrink_factor=1, psa_softmax=True, align_corners=True)
+    for size, mask, more in ((16, (8, 12), {}), (27, (14, 18), {}), (16, (16, 24), unshrunk)):
+        options = dict(small.options, psa_type=psa_type, compact=compact, mask_size=mask, **more)
         stock = small.stock(**options).eval()
         ours = MODELS.build(dict(options, type='FusionPSAHead', upsample_cfg='bilinear')).eval()
         ours.load_state_dict(stock.state_dict())

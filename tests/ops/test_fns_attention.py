@@ -148,6 +148,12 @@ def grid(attn, value, i, j):
     return torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1).expand(len(value), -1, -1, -1)
 
 
+@pytest.mark.parametrize('impl', ['matmul', 'shifted'])
+def test_the_wider_dtype_of_both_maps_holds(impl, assert_same):
+    attn, value = torch.randn(1, 9, 6, 8), torch.randn(1, 2, 3, 4, dtype=torch.float64)
+    assert_same(fns_attention(attn, value, 3, impl=impl), fns_attention(attn.double(), value, 3, impl='reference'))
+
+
 def test_layouts_and_unused_gradients(assert_same):
     attn, value = inputs((4, 6), (8, 15))
     expected = fns_attention(attn, value, 3)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from freqfusion_mm.ops import box_mean, hamming_window
+from freqfusion_mm.ops.box_mean import _tap_sum
 from freqfusion_mm.ops.kernels import normalize_kernels
 from freqfusion_mm.ops.similarity import neighbour_similarity
 
@@ -104,6 +105,7 @@ def test_box_mean_counts_only_what_is_there(radius, assert_same):
     assert_same(box_mean(x, radius), total / count)
     assert_same(*(torch.autograd.grad(out, x, grad)[0] for out in (box_mean(x, radius), total / count)))
     assert_same(box_mean(torch.ones_like(x), radius), torch.ones_like(x))
+    assert_same(_tap_sum(x, radius), total)  # what a GPU does where torch must be deterministic
 
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from small_upsamplers import CFGS
 
+from freqfusion_mm import ops
 from freqfusion_mm.layers import build_fusion
 from freqfusion_mm.ops import hamming_window
 from freqfusion_mm.ops.library import CAN_REGISTER
@@ -123,6 +124,22 @@ def test_operators_of_one_map(channels_last, assert_same):
             assert_same(actual, expected)
     torch.library.opcheck(operators.normalize_kernels, (logits.requires_grad_(), 3, window, 'auto'))
     torch.library.opcheck(operators.neighbour_similarity, (features.requires_grad_(), 2, 'auto'))
+
+
+@pytest.mark.parametrize('name', ['carafe', 'fns_attention', 'window_similarity', 'box_mean', 'neighbour_similarity'])
+def test_many_gradients_at_once(name, assert_same):
+    draw = torch.Generator().manual_seed(0)
+    shapes = {'carafe': [(1, 2, 2, 3), (1, 9, 4, 6)], 'fns_attention': [(1, 9, 4, 6), (1, 2, 2, 3)]}
+    shapes['window_similarity'] = [(1, 2, 4, 6), (1, 2, 2, 3)]
+    given = [torch.randn(size, generator=draw, dtype=torch.float64) for size in shapes.get(name, [(1, 2, 4, 5)])]
+    options = {'box_mean': (1,), 'neighbour_similarity': ()}.get(name, (3,))
+
+    def call(*maps):
+        return getattr(ops, name)(*maps, *options)
+
+    jacobian = torch.autograd.functional.jacobian
+    for pair in zip(*(jacobian(call, tuple(given), vectorize=way) for way in (True, False))):
+        assert_same(*pair)
 
 
 def test_second_derivatives_of_operators_of_one_map():

@@ -20,8 +20,10 @@ class ExactResume(Hook):
         its old seed, also within an epoch (`CheckpointHook(by_epoch=False)`); nothing is loaded for skipped batches.
         A resume that looks for the newest checkpoint itself takes the newest one that is whole.
 
-    It cannot restore what is in no checkpoint: operations that are not deterministic on the device (see mmengine's
-    `randomness=dict(deterministic=True)`), gradients gathered by `accumulative_counts` between two checkpoints (save
+    It cannot restore what is in no checkpoint: operations that are not deterministic on the device (mmengine's
+    `randomness=dict(deterministic=True)` refuses them; on CUDA, by torch's documentation, the backward passes of
+    bilinear interpolation and of grid sampling are among them: ReSFU, DySample, SAPA-D, FreqFusion with offsets),
+    gradients gathered by `accumulative_counts` between two checkpoints (save
     at multiples of it), transforms that keep images or generators of their own (mosaic caches, albumentations 2),
     and what learns from a validation right after the checkpoint (`EarlyStoppingHook`, `ReduceOnPlateau*`).
 

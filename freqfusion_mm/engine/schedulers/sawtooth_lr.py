@@ -30,7 +30,7 @@ class SawtoothLR(_ParamScheduler):
         verbose: log every change.
 
     Raises:
-        ValueError: a cycle below 2, or `linear_from` outside of the epochs from `begin` to `end`.
+        ValueError: a cycle below 2, or `linear_from` without `end` or outside of the epochs from `begin` to it.
 
     Example:
         >>> import torch
@@ -53,13 +53,16 @@ class SawtoothLR(_ParamScheduler):
         gamma: float = 0.5,
         linear_from: int | None = None,
         begin: int = 0,
-        end: int = 1000000,
+        end: int | None = None,
         last_step: int = -1,
         by_epoch: bool = True,
         verbose: bool = False,
     ) -> None:
         if cycle < 2:
             raise ValueError(f'cycle must be 2 or more, got {cycle}')
+        if linear_from is not None and end is None:
+            raise ValueError(f'the line from {linear_from} on wants an end, the epoch at which it reaches zero')
+        end = 1000000 if end is None else end  # mmengine's word for never
         if linear_from is not None and not 0 <= linear_from < end - begin:
             raise ValueError(
                 f'linear_from, counted from begin={begin}, must lie before end={end}: from 0 to {end - begin - 1}, got '

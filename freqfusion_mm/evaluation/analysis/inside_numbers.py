@@ -93,9 +93,10 @@ def troubles(values: Mapping[str, float]) -> dict[str, str]:
     if math.isnan(values.get('kernel_entropy', 1.0)):
         found['collapse'] = 'the kernels are no numbers (NaN): the training has diverged'
     elif values.get('kernel_entropy', 1.0) < COLLAPSED:
+        logits = f', their logits have an rms of {values["logit_rms"]:.1f}' if 'logit_rms' in values else ''
         found['collapse'] = (
             f'the kernels have collapsed to single taps: their entropy is {values["kernel_entropy"]:.2f} of its most '
-            f'(below {COLLAPSED}), their logits have an rms of {values["logit_rms"]:.1f}'
+            f'(below {COLLAPSED}){logits}'
         )
     if values.get('outside', 0.0) > LEFT:
         found['offsets'] = (

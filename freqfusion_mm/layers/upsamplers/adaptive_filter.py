@@ -3,6 +3,7 @@
 Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ... import ops
@@ -27,6 +28,13 @@ class AdaptiveFilter(nn.Module):
         self.groups = groups
         self.padding = padding
         self.register_buffer('window', ops.hamming_window(kernel_size) if hamming_window else None, persistent=False)
+
+    def _apply(self, *args, **kwargs) -> 'AdaptiveFilter':
+        super()._apply(*args, **kwargs)
+        if self.window is not None:  # half precision would round it for good, and no checkpoint holds it
+            dtype = torch.promote_types(self.window.dtype, torch.float32)
+            self.window = ops.hamming_window(self.kernel_size).to(self.window.device, dtype)
+        return self
 
     def reset_parameters(self) -> None:
         """Makes the window anew, as after `to_empty`."""

@@ -94,7 +94,12 @@ class OffsetGenerator(ReferenceNames):
 
 
 def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Two convolutions of one map as one: few output channels leave most of a vector unit idle."""
+    """Two convolutions of one map as one: few output channels leave most of a vector unit idle.
+
+    Each by itself where somebody has put hooks on them (pruning, feature extraction) or other modules in their place.
+    """
+    if any(type(conv) is not nn.Conv2d or conv._forward_hooks or conv._forward_pre_hooks for conv in (first, second)):
+        return first(features), second(features)
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
     both = F.conv2d(features, weight, bias, padding=first.padding)
     return both.split((first.out_channels, second.out_channels), dim=1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ...layers import build_fusion
-from ..fusions import KeptInit, arguments, takes_fusion
+from ..fusions import KeptInit, arguments, refuse_mode, takes_fusion
 
 
 @takes_fusion
@@ -61,9 +61,13 @@ class FusionSTDCContextPathNet(KeptInit, STDCContextPathNet):
     Args:
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         args, kwargs: those of mmsegmentation's `STDCContextPathNet`.
+
+    Raises:
+        ValueError: `upsample_mode`, which `upsample_cfg` replaces.
     """
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
+        refuse_mode('FusionSTDCContextPathNet', 'upsample_mode', kwargs, stock='nearest')
         super().__init__(*args, **kwargs)
         channels = self.conv_avg.out_channels
         guides = self.backbone.channels[-2 : -2 - len(self.arms) : -1]

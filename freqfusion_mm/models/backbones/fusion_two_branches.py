@@ -5,7 +5,7 @@ Paper: BiSeNetV2 (IJCV 2021, arXiv 2004.02147); DDRNet (arXiv 2101.06085); PIDNe
 Source: mmsegmentation's backbones, subclassed; the fusions take the place of their interpolation, which is bilinear.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmseg.models.backbones import BiSeNetV2, DDRNet, FastSCNN, PIDNet
@@ -25,13 +25,21 @@ class _TwoBranches(KeptInit):
     Args:
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         args, kwargs: those of the stock backbone.
+
+    Attributes:
+        unaligned: places of the fusions whose stock interpolation has `align_corners=False` whatever the backbone's is.
     """
+
+    unaligned: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         super().__init__(*args, **kwargs)
         given = arguments(super().__init__, *args, **kwargs)
-        offered = {name: given.get(name) for name in ('align_corners', 'norm_cfg')}
-        self.fusions = nn.ModuleList(build_fusion(upsample_cfg, lr, hr, **offered) for lr, hr in self._pairs())
+        aligned, norm_cfg = given.get('align_corners'), given.get('norm_cfg')
+        self.fusions = nn.ModuleList(
+            build_fusion(upsample_cfg, lr, hr, align_corners=aligned and place not in self.unaligned, norm_cfg=norm_cfg)
+            for place, (lr, hr) in enumerate(self._pairs())
+        )
 
     def _pairs(self) -> list[tuple[int, int]]:
         """Channels of the coarse and the fine map of each fusion."""
@@ -104,6 +112,8 @@ class FusionDDRNet(_TwoBranches, DDRNet):
 @takes_fusion
 class FusionPIDNet(_TwoBranches, PIDNet):
     """PIDNet whose integral branch joins the other two by fusions, in its pixel attention too; see `_TwoBranches`."""
+
+    unaligned = (0, 1, 3, 4)  # of the two pixel attentions
 
     def _pairs(self) -> list[tuple[int, int]]:
         pairs = []

@@ -74,7 +74,7 @@ class ESPNetHead(ReferenceNames, BaseDecodeHead):
     """ESPNet's light-weight decoder: class maps are refined and doubled three times, with two skips.
 
     Convention:
-        From the map at stride 8 to logits of the image's size, rounded up to even: cut to it where they are resized.
+        From the map at stride 8 to logits of the image's size, rounded up to even; mmseg resizes those to the image.
         BatchNorm has eps 1e-3, as in the encoder.
 
     Args:
@@ -107,6 +107,11 @@ class ESPNetHead(ReferenceNames, BaseDecodeHead):
             raise ValueError(f'in_channels must be three numbers, for strides 2, 4 and 8, got {in_channels!r}')
         options = {'dropout_ratio': 0, **released_parts(kwargs, 'dropout_ratio')}
         super().__init__(in_channels=in_channels, input_transform='multiple_select', **options)
+        if self.num_classes < 5:
+            raise ValueError(
+                f'num_classes must be 5 or more, as many as the ESP block of this decoder has branches, got '
+                f'{self.num_classes}; ESPNetCHead takes fewer'
+            )
         del self.conv_seg
         fine, middle, coarse = in_channels
         classes = self.num_classes

@@ -23,9 +23,9 @@ class FusionPSAHead(KeptInit, PSAHead):
 
     Convention:
         The fusion's two outputs are concatenated. An interpolation has `align_corners` as the stock head has it: True
-        where neither side is a multiple of `shrink_factor`. The head's convolution pads the attended map by a pixel, so
-        that the input must have four pixels a side. With `dict(type='bilinear')` it is `PSAHead`, same keys and
-        numbers. `fusions` holds the one fusion, of an interpolation both forms.
+        where neither side is a multiple of `shrink_factor`, and the head's own where that is 1. The head's convolution
+        pads the attended map by a pixel, so that the input must have four pixels a side. With `dict(type='bilinear')`
+        it is `PSAHead`, same keys and numbers. `fusions` holds the one fusion, of an interpolation both forms.
 
     Args:
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
@@ -52,6 +52,8 @@ class FusionPSAHead(KeptInit, PSAHead):
         else:
             transposed = self.psa_type == 'collect'
             attended = self._attend(self.reduce(x), aligned, self.attention, self.psamask, transposed)
+        if self.shrink_factor == 1:
+            aligned = self.align_corners
         fusion = self.fusions[aligned if len(self.fusions) > 1 else 0]
         lr_up, x = fusion(self.proj(attended), x)
         return self.cls_seg(self.bottleneck(torch.cat([x, lr_up], dim=1)))

@@ -15,7 +15,7 @@ from mmseg.models.decode_heads import SegformerHead
 from torch import Tensor
 
 from ..concat_fusions import build_concat_fusions, concat_fuse
-from ..fusions import KeptInit, takes_fusion
+from ..fusions import KeptInit, refuse_mode, takes_fusion
 from ..levels import CheckedLevels
 
 
@@ -51,11 +51,7 @@ class FusionSegformerHead(KeptInit, CheckedLevels, SegformerHead):
     def __init__(
         self, *, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', stagewise: bool = False, **kwargs
     ) -> None:
-        if 'interpolate_mode' in kwargs:
-            raise ValueError(
-                'FusionSegformerHead: interpolate_mode is chosen by upsample_cfg; write '
-                f'upsample_cfg=dict(type={kwargs["interpolate_mode"]!r}) instead'
-            )
+        refuse_mode('FusionSegformerHead', 'interpolate_mode', kwargs)
         super().__init__(**kwargs)
         self.stagewise = stagewise
         self.fusions = build_concat_fusions(

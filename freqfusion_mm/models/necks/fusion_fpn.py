@@ -13,6 +13,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ...layers import FreqFusion, build_fusion
@@ -49,8 +50,9 @@ class FusionFPN(KeptInit, DeepToShallow, BaseModule):
         end_level: last input that is used; -1 is the last one there is. No extra level is made
             where inputs are left out at the end.
         add_extra_convs: where the levels beyond the inputs come from. False: max-pooling of the
-            last output. `'on_input'` (or True), `'on_lateral'`, `'on_output'`: stride-2 3x3
-            convs, in place of output convs, on the last input, lateral or output. `'fused'`: the
+            last output. `'on_input'`, `'on_lateral'`, `'on_output'`: stride-2 3x3 convs, in place
+            of output convs, on the last input, lateral or output. True is the first of them in
+            mmdet, and the last in mmseg (in a config of its scope). `'fused'`: the
             released FreqFusion and CARAFE form: stride-2 3x3 *lateral* convs on the last input,
             which take part in the top-down path and have an output conv each.
         relu_before_extra_convs: ReLU before each `'on_*'` conv after the first.
@@ -112,7 +114,10 @@ class FusionFPN(KeptInit, DeepToShallow, BaseModule):
         self.num_outs = num_outs
         self.start_level = start_level
         self.end_level = _last_level(len(in_channels), start_level, end_level, num_outs)
-        self.add_extra_convs = 'on_input' if add_extra_convs is True else add_extra_convs
+        if add_extra_convs is True:
+            scope = DefaultScope.get_current_instance()
+            add_extra_convs = 'on_output' if scope and scope.scope_name == 'mmseg' else 'on_input'
+        self.add_extra_convs = add_extra_convs
         self.relu_before_extra_convs = relu_before_extra_convs
 
         num_used = self.end_level - start_level + 1
@@ -254,12 +259,13 @@ def _last_level(num_ins: int, start_level: int, end_level: int, num_outs: int) -
     if not 0 <= start_level <= last < num_ins:
         raise ValueError(
             f'start_level and end_level must name inputs, 0 <= start <= end < {num_ins} (end may '
-            f'be -1: the last); got start_level={start_level}, end_level={end_level}'
+            f'be -1: the last; it is included, as in mmdet); got start_level={start_level}, end_level={end_level}'
         )
     used = last - start_level + 1
     if num_outs < used or (last < num_ins - 1 and num_outs != used):
         more = ' or more' if last == num_ins - 1 else ''
         raise ValueError(
-            f'num_outs must be {used}{more}, for inputs {start_level} to {last} of {num_ins}; got {num_outs}'
+            f'num_outs must be {used}{more}, for inputs {start_level} to {last} of {num_ins} (end_level is included, '
+            f'as in mmdet; in mmseg it is not); got {num_outs}'
         )
     return last

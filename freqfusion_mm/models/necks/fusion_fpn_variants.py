@@ -121,8 +121,8 @@ class FusionCLRFPN(FusionFPN):
         **kwargs,
     ) -> None:
         end_level = end_level if end_level == -1 else end_level - 1
-        if add_extra_convs is True and not extra_convs_on_inputs:
-            add_extra_convs = 'on_output'
+        if add_extra_convs is True:
+            add_extra_convs = 'on_input' if extra_convs_on_inputs else 'on_output'
         levels = start_level, end_level, add_extra_convs
         super().__init__(in_channels, out_channels, num_outs, *levels, *args, init_cfg=init_cfg, **kwargs)
 

@@ -32,7 +32,7 @@ def carafe(
         is whole). Neighbours outside the map count as zero (`padding='zeros'`, mmcv's CUDA kernel) or are mirrored
         without repeating the edge (`padding='reflect'`, FreqFusion's own fallback), over and over where the map is
         smaller than the window, or repeat the edge (`padding='replicate'`). The masks are used as they are: normalise
-        them before.
+        them before. A feature that is not finite may spoil its neighbours' windows, too.
 
     Args:
         features: [N, C, h, w], any float dtype.

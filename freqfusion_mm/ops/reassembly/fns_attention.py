@@ -34,7 +34,8 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int, *, impl: str = 
         Cheap, because the samples of one output pixel share their phase: the k x k bilinear samples are one weighted
         sum of the (k+1) x (k+1) coarse pixels around, whose weights are `attn`, smeared by the phase along each axis.
         That is a local reassembly with the border repeated: (k+1)^2 multiply-adds an output value instead of 4 k^2, no
-        sample is ever stored, and only the two inputs are kept for the backward pass.
+        sample is ever stored, and only the two inputs are kept for the backward pass. A value that is not finite may
+        spoil its neighbours' windows, too.
 
     Args:
         attn: [N, k*k, H, W], any float dtype; a wider one than that of `value` costs no precision.
@@ -88,26 +89,28 @@ class Smeared:
         return self.way.why_not(value, attn, kernel_size + 1, 1, 'replicate')
 
     def forward(self, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
-        masks = _smear(attn, value.shape[-2:], kernel_size)  # [N, (k+1)^2, H, W]
+        masks = _smear(attn, value, kernel_size)  # [N, (k+1)^2, H, W]
         return self.way.forward(value, masks, kernel_size + 1, 1, 'replicate')
 
     def backward(
         self, grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int, *, needs: Sequence[bool]
     ) -> tuple[Tensor | None, Tensor | None]:
-        masks = _smear(attn, value.shape[-2:], kernel_size)
+        masks = _smear(attn, value, kernel_size)
         grad_value, grad_masks = self.way.backward(
             grad, value, masks, kernel_size + 1, 1, 'replicate', needs=needs[::-1]
         )
         return _smear_adjoint(grad_masks, value.shape[-2:], kernel_size) if needs[0] else None, grad_value
 
 
-def _smear(attn: Tensor, size: torch.Size, kernel_size: int) -> Tensor:
-    """Weights of samples to weights of pixels, at least float32: each sample's weight is split between the two pixels
-    around it.
+def _smear(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
+    """Weights of samples to weights of pixels: each sample's weight is split between the two pixels around it.
+
+    As precise as both maps, and at least float32.
     """
-    masks = attn.to(torch.promote_types(attn.dtype, torch.float32)).unflatten(1, (kernel_size, kernel_size))
+    dtype = torch.promote_types(torch.promote_types(attn.dtype, value.dtype), torch.float32)
+    masks = attn.to(dtype).unflatten(1, (kernel_size, kernel_size))
     for dim, pad in ((-2, (0, 0, 0, 0, 0, 0)), (-1, (0, 0, 0, 0))):  # pad: the axes behind the window's own
-        phase = reference.axis_phase(size[dim], masks.shape[dim], dim, masks)
+        phase = reference.axis_phase(value.shape[dim], masks.shape[dim], dim, masks)
         masks = F.pad(masks * (1 - phase), (*pad, 0, 1)) + F.pad(masks * phase, (*pad, 1, 0))
     return masks.flatten(1, 2)
 

@@ -24,7 +24,7 @@ def window_similarity(
 
     Convention:
         Windows as in `carafe`: fine pixel Y reads the k x k pixels around coarse pixel `floor(Y*h/H)`, row by row; with
-        `padding='zeros'` a pixel outside the map gives 0.
+        `padding='zeros'` a pixel outside the map gives 0. What is not finite may spoil its neighbours' windows.
 
     Args:
         query: [N, C, H, W], the fine map.

@@ -92,4 +92,5 @@ def test_troubles():
         dict(kernel_entropy=0.03, logit_rms=40.0, outside=0.4, offset_mean=7.25, offset_max=75.0, offset_share=0.5)
     )
     assert 'entropy is 0.03' in found['collapse'] and 'rms of 40.0' in found['collapse']
+    assert 'logits' not in troubles(dict(kernel_entropy=0.03))['collapse']  # kernels that are made of no logits
     assert '40 % of the samples' in found['offsets'] and 'average 7.2 pixels' in found['offsets']

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import prune
 
 from freqfusion_mm.layers import FreqFusion, OffsetGenerator, build_upsampler
 
@@ -284,3 +285,27 @@ def test_fixed_windows_are_there_behind_a_device_without_memory(name):
     late.load_state_dict(ready.state_dict())
     buffers = list(zip(late.buffers(), ready.buffers()))
     assert buffers and all(torch.equal(*pair) for pair in buffers)
+
+
+def test_hooks_on_every_convolution_are_called():
+    """Pruning recomputes a weight in one; extractors of features read the others."""
+    module = FreqFusion(8, 8)
+    called = []
+    for name, layer in module.named_modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda *_, name=name: called.append(name))
+    maps = torch.randn(1, 8, 3, 4), torch.randn(1, 8, 6, 8)
+    hooked = module(*maps)
+    assert set(called) == {name for name, layer in module.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    prune.l1_unstructured(module.offset_generator.lr_offset, 'weight', 0.0)
+    for _ in range(2):
+        sum(out.sum() for out in module(*maps)).backward()
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(hooked, module(*maps)))
+
+
+def test_half_precision_on_the_way_leaves_the_window_exact():
+    module = FreqFusion(8, 8)
+    windows = [layer.window.clone() for layer in module.modules() if getattr(layer, 'window', None) is not None]
+    module.bfloat16().half()
+    now = [layer.window for layer in module.modules() if getattr(layer, 'window', None) is not None]
+    assert windows and all(torch.equal(*pair) for pair in zip(windows, now, strict=True))

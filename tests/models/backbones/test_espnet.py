@@ -144,6 +144,10 @@ def test_norm_eval_keeps_the_statistics():
         (lambda: ESPNetV2(out_indices=(5,)), 'out_indices'),
         (lambda: ESPNetV2(out_indices=(3,), final_convs=True), 'final_convs'),
         (lambda: ESPNetHead(in_channels=[16, 131], in_index=[0, 1], channels=1, num_classes=2), 'three numbers'),
+        (
+            lambda: ESPNetHead(in_channels=[16, 131, 256], in_index=[0, 1, 2], channels=4, num_classes=4),
+            'num_classes must be 5 or more',
+        ),
         (lambda: ESPNetV2Head(in_channels=[16, 131], in_index=[0, 1], channels=1, num_classes=2), 'four numbers'),
         (
             lambda: EESPNetSegHead(in_channels=[1, 2, 3, 4], in_index=[0, 1, 2, 3], channels=1, num_classes=2),

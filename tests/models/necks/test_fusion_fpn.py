@@ -9,6 +9,7 @@ pytest.importorskip('mmseg')
 
 from mmdet.models.necks import FPN, FPN_CARAFE
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.models.necks import FPN as SegFPN
 
@@ -52,6 +53,13 @@ def test_equals_stock_fpn(stock, kwargs, mode):
     kwargs = dict(kwargs, in_channels=CHANNELS, out_channels=16)
     ours = FusionFPN(**kwargs, upsample_cfg=dict(type=mode))
     assert_equal(ours, stock(**kwargs, upsample_cfg=dict(mode=mode)), pyramid())
+
+
+def test_true_is_on_output_in_mmseg():
+    kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=6, add_extra_convs=True)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        ours = FusionFPN(**kwargs, upsample_cfg='nearest')
+    assert_equal(ours, SegFPN(**kwargs), pyramid())
 
 
 def test_true_is_on_input_and_end_level_is_inclusive_as_in_mmdet():
@@ -230,7 +238,7 @@ def test_autocast():
         (dict(add_extra_convs='on_top'), ValueError, 'add_extra_convs must be one of'),
         (dict(order=('norm', 'conv', 'act')), ValueError, 'order must be one of'),
         (dict(num_outs=3), ValueError, 'num_outs must be 4 or more'),
-        (dict(end_level=2), ValueError, 'num_outs must be 3, for inputs 0 to 2 of 4; got 5'),
+        (dict(end_level=2), ValueError, 'num_outs must be 3, for inputs 0 to 2 of 4 .*; got 5'),
         (dict(start_level=4), ValueError, '0 <= start <= end < 4'),
         (dict(upsample_cfg=3), TypeError, 'upsample_cfg must be a dict'),
         (dict(compress_ratio=4), TypeError, r"belongs into upsample_cfg, e.g. .*type='FreqFusion', compress_ratio=4"),

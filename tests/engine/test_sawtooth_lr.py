@@ -1,0 +1,23 @@
+"""The schedule of the ESPNetv2 recipes, and what it refuses; its rates are in its docstring, which is run."""
+
+import pytest
+import torch
+
+pytest.importorskip('mmengine')
+
+from freqfusion_mm.engine.schedulers.sawtooth_lr import SawtoothLR  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    'options, said',
+    [
+        (dict(cycle=1), 'cycle must be 2 or more'),
+        (dict(linear_from=3), 'the line from 3 on wants an end'),
+        (dict(linear_from=9, begin=2, end=10), 'from 0 to 7, got 9'),
+    ],
+)
+def test_what_it_refuses(options, said):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    with pytest.raises(ValueError, match=said):
+        SawtoothLR(optimizer, **options)
+    SawtoothLR(optimizer)  # the teeth alone want no end
