@@ -13,6 +13,7 @@ from torch import nn
 from ..engine.plain_model import unwrapped
 from .config import scope_of
 from .data import dataset_configs, described_dataset, innermost
+from .errors import CheckpointError
 
 
 def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -104,6 +105,29 @@ def outputs_of(model: nn.Module) -> int | None:
     modules = [module for name, module in model.named_modules() if not other & set(name.split('.'))]
     counts = [getattr(module, 'num_classes', None) for module in modules]
     return max((count for count in counts if isinstance(count, int)), default=None)
+
+
+def check_class_order(learned: Sequence[str] | None, classes: Sequence[str] | None, filename: str) -> None:
+    """Refuses a checkpoint that has the data set's classes in another order: its predictions would count as others.
+
+    Args:
+        learned: `classes` of the checkpoint's `dataset_meta`; more than the data set's, as of unlabelled pixels, may
+            follow.
+        classes: of the data set.
+        filename: of the checkpoint, for the message.
+
+    Raises:
+        CheckpointError: it has.
+    """
+    named = list(classes or ())
+    learned = list(learned or ())[: len(named)]
+    if learned != named and sorted(learned) == sorted(named):
+        place = next(number for number, pair in enumerate(zip(learned, named)) if pair[0] != pair[1])
+        raise CheckpointError(
+            f'{filename} was trained with the classes in another order: number {place} is {learned[place]!r} there and '
+            f"{named[place]!r} in the data set; give the data set's metainfo the classes of the checkpoint, "
+            f'{tuple(learned)!r}'
+        )
 
 
 def check_countable(model: nn.Module, dataset: Any, metrics: Sequence[Any]) -> None:

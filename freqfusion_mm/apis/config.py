@@ -114,7 +114,8 @@ def load_config(
     if isinstance(config, Config):
         cfg, name = config, Path(config.filename or 'config').stem
     else:
-        file = str(config) if Path(config).is_file() else config_path(str(config))
+        path = Path(config).expanduser()
+        file = str(path) if path.is_file() else config_path(str(config))
         cfg, name = Config.fromfile(file), Path(file).stem
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
@@ -126,6 +127,17 @@ def load_config(
             loader['persistent_workers'] = False
             loader.pop('prefetch_factor', None)
     return cfg
+
+
+def check_parts(cfg: Config, *keys: str) -> None:
+    """Checks that a config has these parts.
+
+    Raises:
+        ValueError: names those that it lacks.
+    """
+    missing = [key for key in keys if cfg.get(key) is None]
+    if missing:
+        raise ValueError(f'the config {cfg.filename or ""} has no {", no ".join(missing)}, which this command wants')
 
 
 @contextmanager

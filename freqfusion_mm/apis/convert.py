@@ -38,6 +38,7 @@ def convert_checkpoint(
         FileExistsError: `out` is the author's file.
         ValueError: its keys are of no known format.
     """
+    file = Path(file).expanduser()
     out = check_out(out, file)
     checkpoint = read_checkpoint(str(file))
     state_dict = checkpoint.get('state_dict', checkpoint)
@@ -48,8 +49,8 @@ def convert_checkpoint(
         dataset_meta=getattr(model, 'dataset_meta', {}),
         config=Path(config).name.removesuffix('.py'),
         format=kind,
-        source=source or Path(file).name,
-        sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+        source=source or file.name,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
     )
     with rewritten(out) as draft:
         torch.save(dict(meta=meta, state_dict=model.state_dict()), draft)

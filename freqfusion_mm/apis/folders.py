@@ -69,13 +69,14 @@ class FolderPredictor:
             raise ValueError(f'pictures are written for {", ".join(WRITTEN)}, and this model does {self.task}')
         self.model = model
         self.meta = getattr(model, 'dataset_meta', None) or complete_meta({})
+        self.pipeline = image_pipeline(model)
         if self.task == 'segmentation' and not self.meta['classes']:
             raise ValueError(
-                'neither the checkpoint nor the data set of the config names classes: set metainfo.classes'
+                'neither the checkpoint nor the data set of the config names classes: set '
+                'test_dataloader.dataset.metainfo.classes'
             )
         self.opacity = opacity
         self.score_thr = score_thr
-        self.pipeline = image_pipeline(model)
         self._writer = MapWriter(outputs_of(model), self.meta['reduce_zero_label'], depth_unit(pipeline_steps(model)))
         if self.task == 'detection':
             with scope_of(model.cfg):

@@ -1,8 +1,10 @@
-"""Where results are written: a name for each image, label maps in files, and nothing of the user's overwritten."""
+"""Where results are written: a name for each image, label maps in files, and no picture of the user's overwritten."""
 
+import codecs
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from PIL import Image, PngImagePlugin
 
-from ..visualization.figure import MARK
+from ..visualization.figure import EXIF_SOFTWARE, MARK, exif_mark
+from .pixels import of_any_size
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 #: What both Pillow and matplotlib write.
@@ -18,7 +21,7 @@ PICTURES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.webp', '.pdf')
 
 
 def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] = ()) -> list[Path]:
-    """The files that the arguments name, folders with all below them; pictures that we wrote are left out.
+    """The files that the arguments name, folders with all below them, behind links too; pictures of ours are left out.
 
     Args:
         arguments: files and folders; a file that is the only argument is taken whoever wrote it.
@@ -28,11 +31,11 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
         FileNotFoundError: there is no such file, or no image in a folder.
     """
     files: list[Path] = []
-    for argument in map(Path, arguments):
+    for argument in (Path(argument).expanduser() for argument in arguments):
         if argument.is_dir():
             endings = tuple(dict.fromkeys((*IMAGES, *(suffix.lower() for suffix in suffixes))))
-            names = (file for file in argument.rglob('*') if file.name.lower().endswith(endings))
-            found = sorted(file for file in names if not file.is_dir() and not is_ours(file))  # a broken link, too
+            names = (file for file in _files_below(argument) if file.name.lower().endswith(endings))
+            found = sorted(file for file in names if not is_ours(file))  # a broken link, too
             if not found:
                 raise FileNotFoundError(f'the folder {argument} holds no images ({", ".join(endings)})')
             files += found
@@ -48,14 +51,31 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
     return list(once.values())
 
 
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder; one that a link leads back to is not entered again."""
+    entered = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(root))
+        folders[:] = [each for each in folders if os.path.realpath(os.path.join(root, each)) not in entered]
+        yield from (Path(root, file) for file in files)
+
+
 def image_name(sample: Any) -> str:
     """The path of a sample's image; its number where the data set keeps the pixels itself, as mmpretrain's CIFAR does.
 
     Args:
         sample: a data sample, or what a data set's `get_data_info` gives.
+
+    Raises:
+        ValueError: it has neither.
     """
-    path = sample.get('img_path')
-    return f'{sample.get("sample_idx"):06d}' if path is None else str(path)
+    path, number = sample.get('img_path'), sample.get('sample_idx')
+    if path is None and number is None:
+        raise ValueError(
+            "a sample says neither its img_path nor its sample_idx: name one of them in the meta_keys of the config's "
+            'last step'
+        )
+    return f'{number:06d}' if path is None else str(path)
 
 
 def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
@@ -86,17 +106,22 @@ def output_names(files: Iterable[str | os.PathLike]) -> dict[str, Path]:
 
 def is_ours(file: Path) -> bool:
     """Whether a tool of ours wrote this picture."""
-    if file.suffix.lower() != '.png':
+    kind = file.suffix.lower()
+    if kind not in PICTURES:
         return False
     try:
-        with Image.open(file) as image:
-            return image.info.get(MARK[0]) == MARK[1]
+        if kind == '.pdf':
+            name = MARK[1].encode(), codecs.BOM_UTF16_BE + MARK[1].encode('utf-16-be')  # as matplotlib and Pillow write
+            content = file.read_bytes()
+            return any(b'/Creator (%b)' % each in content for each in name)
+        with of_any_size(), Image.open(file) as image:
+            return MARK[1] == (image.info.get(MARK[0]) if kind == '.png' else image.getexif().get(EXIF_SOFTWARE))
     except (OSError, SyntaxError, ValueError):
         return False
 
 
 def refuse_to_overwrite(files: Iterable[Path]) -> None:
-    """Raises FileExistsError where one of these files is there and is not ours."""
+    """Raises FileExistsError where one of these pictures is there and is not ours."""
     foreign = [str(file) for file in files if file.exists() and not is_ours(file)]
     if foreign:
         raise FileExistsError(
@@ -109,17 +134,19 @@ def check_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path
     """Where one file is to be written: its folder is made, what the command reads stays, and a picture of the user's.
 
     Raises:
-        FileExistsError: it is one of the inputs, or a PNG that is not ours.
+        FileExistsError: it is one of the inputs, or a picture that is not ours.
         IsADirectoryError: it is a folder.
+        PermissionError: its folder cannot be written to.
     """
-    path = Path(out)
+    path = Path(out).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f'{out} is a folder, and a file is to be written: give its name')
     path.parent.mkdir(parents=True, exist_ok=True)
+    _check_writable(path.parent)
     for each in inputs:
         if each is not None and path.exists() and os.path.exists(each) and path.samefile(each):
             raise FileExistsError(f'{out} is what the command reads, and would be overwritten: give another file')
-    if path.suffix.lower() == '.png':
+    if path.suffix.lower() in PICTURES:
         refuse_to_overwrite([path])
     return path
 
@@ -135,14 +162,22 @@ def check_out_folder(out: str | os.PathLike, files: Iterable[str | os.PathLike] 
         FileExistsError: it, or what it would lie in, is a file; a picture in it is not ours.
         PermissionError: it cannot be written to.
     """
-    folder = Path(out)
+    folder = Path(out).expanduser()
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
         raise FileExistsError(f'{there} is a file, and a folder is to be written: give another name')
-    if not os.access(there, os.W_OK):
-        raise PermissionError(f'the folder {there} cannot be written to: give another one')
+    _check_writable(there)
     refuse_to_overwrite(folder / file for file in files)
     return folder
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise PermissionError(
+            f'the folder {folder} cannot be written to ({error.strerror}): give another one'
+        ) from None
 
 
 def check_picture_out(out: str | os.PathLike, *inputs: str | os.PathLike | None) -> Path:
@@ -158,11 +193,16 @@ def check_picture_out(out: str | os.PathLike, *inputs: str | os.PathLike | None)
 
 
 def save_picture(picture: np.ndarray, file: Path) -> None:
-    """Writes bytes [H, W] or [H, W, 3] or 16-bit numbers [H, W] by the suffix of the file; a PNG is marked as ours."""
+    """Writes bytes [H, W] or [H, W, 3] or 16-bit numbers [H, W] by the suffix of the file, marked as ours."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    header = PngImagePlugin.PngInfo()
-    header.add_text(*MARK)
-    Image.fromarray(picture).save(file, **(dict(pnginfo=header) if file.suffix.lower() == '.png' else {}))
+    kind = file.suffix.lower()
+    if kind == '.png':
+        header = PngImagePlugin.PngInfo()
+        header.add_text(*MARK)
+        marked = dict(pnginfo=header)
+    else:
+        marked = dict(producer=MARK[1], creator=MARK[1]) if kind == '.pdf' else dict(exif=exif_mark())
+    Image.fromarray(picture).save(file, **marked)
 
 
 class MapWriter:

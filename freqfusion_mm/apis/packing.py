@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 from mmengine.config import Config
 from packaging.requirements import Requirement
@@ -69,8 +69,18 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
             f'{cfg.get("default_scope")!r}'
         )
     out = check_out(out)
+    if out.exists() and not _is_ours(out):
+        raise FileExistsError(f'{out} would be overwritten and was not packed by this tool: give another name')
     with rewritten(out) as draft, ZipFile(draft, 'w', ZIP_DEFLATED, strict_timestamps=False) as archive:
         return _fill(archive, cfg, mib * 2**20)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with ZipFile(path) as archive:
+            return b'freqfusion_mm' in archive.read('__main__.py')
+    except (BadZipFile, KeyError):
+        return False
 
 
 def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:

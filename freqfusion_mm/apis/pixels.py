@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from .errors import UnreadableImage
 
@@ -18,7 +19,16 @@ FILES = ('img_path', 'img_path2', 'seg_map_path', 'depth_map_path')
 CHECKED_FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'GIF', 'MPO')  # Pillow decodes them as every other reader does
 CHECKED_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif')
 #: What a broken file may raise inside a step that reads it, beside cv2.error.
-READING_ERRORS = (OSError, AssertionError, ValueError, SyntaxError, AttributeError, TypeError, EOFError)
+READING_ERRORS = (
+    OSError,
+    AssertionError,
+    ValueError,
+    SyntaxError,
+    AttributeError,
+    TypeError,
+    EOFError,
+    Image.DecompressionBombError,
+)
 
 
 class ImagePipeline:
@@ -170,8 +180,6 @@ def check_image(path: str) -> None:
     Raises:
         UnreadableImage: it is missing, empty or truncated, or no image although its name says so.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if '://' in path:
         return
     try:
@@ -181,7 +189,7 @@ def check_image(path: str) -> None:
             tail = file.read().rstrip(b'\0\r\n')
         if tail.endswith(b'\xff\xd9') or b'IEND' in tail[-16:]:
             return
-        with Image.open(path) as image:
+        with of_any_size(), Image.open(path) as image:
             if image.format in CHECKED_FORMATS:
                 image.load()
             if image.format == 'JPEG' and not tail:  # nothing but zeros at the end: its place was taken, not filled
@@ -191,6 +199,16 @@ def check_image(path: str) -> None:
             raise UnreadableImage(f'{path} cannot be read: it is no image') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
+
+
+@contextmanager
+def of_any_size() -> Iterator[None]:
+    """Inside it, Pillow opens images of any size: tiles from the air have more pixels than it takes by itself."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def check_jpeg_end(path: str) -> None:
@@ -207,7 +225,8 @@ def displayed(image: np.ndarray) -> np.ndarray:
     Convention:
         Three channels are BGR, as mmcv reads them, and four are BGR and alpha, which is left out; of one or two
         channels the first is shown as grey, of five or more the first three. Bytes, and floats that are whole bytes,
-        stay; 16-bit numbers are divided by 257; other numbers are stretched from their least to their greatest.
+        stay; 16-bit numbers are divided by 257; false is black, true white; other numbers are stretched from their
+        least, or 0, to their greatest, or 1.
 
     Example:
         >>> displayed(np.array([[[1, 2, 3]]], np.uint8)).tolist(), displayed(np.array([[0, 65535]], np.uint16)).tolist()
@@ -216,7 +235,9 @@ def displayed(image: np.ndarray) -> np.ndarray:
     image = image[..., None] if image.ndim == 2 else image
     channels = image.shape[2]
     image = image[..., [0, 0, 0] if channels < 3 else [2, 1, 0] if channels < 5 else [0, 1, 2]]
-    if image.dtype == np.uint16:
+    if image.dtype == bool:
+        image = image * np.uint8(255)
+    elif image.dtype == np.uint16:
         image = image / 257
     elif image.dtype != np.uint8:
         image = image.astype(np.float64)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..evaluation.analysis.image_changes import Corruption, Shift
+from ..evaluation.analysis.image_changes import SMALLEST, Corruption, Shift
 from ..evaluation.analysis.robustness_report import Results
 from .errors import UnreadableImage
 from .model import task_of
+from .outputs import image_name
 from .pixels import displayed
 from .trained import Trained
+from .unreadable import summary
 
 #: Name of a metric -> its key in what a framework's evaluator returns, maybe behind a prefix; both are percentages.
 METRICS = {'mIoU': 'mIoU', 'top-1': 'accuracy/top1'}
@@ -77,15 +79,28 @@ class Candidate:
                 found[distance].append(100 * shift.agreement(still[number], moved))
         return {distance: mean(values) for distance, values in found.items()}
 
-    def check_shifts(self, distances: Sequence[int]) -> None:
-        """Moves the first image that can be read by each distance, before the work.
+    def leave_out_small(self, smallest: int) -> None:
+        """Leaves out, by name, the images with a side of fewer pixels, and those that cannot be read.
 
         Raises:
-            ValueError: a distance is not smaller than it.
+            ValueError: there is no other image.
         """
-        image = self._first() if distances else None
-        for distance in distances:
-            Shift(distance, distance)({'img': image})
+        kept = []
+        for number in self.numbers:
+            try:
+                height, width = self.trained.pixels(number).shape[:2]
+                if min(height, width) < smallest:
+                    name = image_name(self.trained.dataset.get_data_info(number))
+                    raise UnreadableImage(
+                        f'{name} cannot be used: it has {height}x{width} pixels, these corruptions and shifts want '
+                        f'at least {smallest}x{smallest}'
+                    )
+                kept.append(number)
+            except UnreadableImage as error:
+                self.trained.failures.append(str(error))
+        if not kept:
+            raise ValueError(f'{self.title}: no image can be used; {summary(self.trained.failures)}')
+        self.numbers = kept
 
     def examples(self, names: Sequence[str], severity: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """An image as the pipeline reads it, and its corruptions by name; RGB bytes."""
@@ -145,10 +160,11 @@ def measure(
             interrupted.
 
     Raises:
-        ValueError: the models have different metrics; a shift that is not smaller than the first image.
+        ValueError: the models have different metrics; no image is large enough for the corruptions and shifts.
     """
+    smallest = max([SMALLEST if names else 1, *(distance + 1 for distance in distances)])
     for model in models:
-        model.check_shifts(distances)
+        model.leave_out_small(smallest)
     clean = {model.title: model.score() for model in models}
     metrics = {metric for metric, _ in clean.values()}
     if len(metrics) > 1:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from difflib import get_close_matches
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -10,6 +11,7 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from .checkpoint import load_strictly
+from .classes import check_class_order
 from .data import dataset_configs
 
 
@@ -56,19 +58,23 @@ class BareStateDict(Hook):
 
 
 class StrictLoading(Hook):
-    """Refuses a checkpoint that does not fit the model; mmengine itself only logs it.
+    """Refuses a checkpoint that does not fit the model or the data set; mmengine itself only logs it.
 
     Args:
         filename: the checkpoint, for the error message.
+        dataset: built, whose classes must be those of the checkpoint in its order.
     """
 
     priority = 'LOWEST'  # after the hooks that exchange the weights, such as the averaged ones
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, dataset: Any) -> None:
         self.filename = filename
+        self.dataset = dataset
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         load_strictly(runner.model, checkpoint, self.filename)
+        learned = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        check_class_order(learned, (getattr(self.dataset, 'metainfo', None) or {}).get('classes'), self.filename)
 
 
 def use_amp(cfg: Config) -> None:

@@ -28,6 +28,7 @@ def locked(folder: Path, wait: bool = True) -> Iterator[int]:
 @contextmanager
 def rewritten(path: Path) -> Iterator[Path]:
     """A draft that takes the place of the file at the end; where that is an error, the file stays as it was."""
+    path = path.resolve()  # a link stays one
     draft = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         yield draft

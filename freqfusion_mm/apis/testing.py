@@ -13,14 +13,14 @@ from mmengine.runner import Runner
 from ..engine.plain_model import plain_model
 from .channels import channels_taken, swaps_channels
 from .classes import check_countable, dataset_meta, ignore_label, outputs_of
-from .config import load_config
+from .config import check_parts, load_config
 from .data import check_data, innermost
 from .model import task_of
 from .outputs import KeepMaps, MapWriter, check_out, check_out_folder, output_names
 from .pictures import DataSetReader, SavePictures
 from .pixels import steps_of
 from .runner import StrictLoading, build_runner, use_tta
-from .unreadable import ReadableLoader, summary
+from .unreadable import ReadableLoader, steps_together, summary
 
 
 @dataclass
@@ -65,7 +65,8 @@ def build_test(
 
     Raises:
         ValueError: `out` is a folder and the model predicts no maps, or it is that of `show_dir`; there is no
-            `tta_model`; no scope that draws; a detector with more outputs than COCO's metric can count.
+            `tta_model`; no scope that draws; a detector with more outputs than COCO's metric can count; a part of the
+            config that a test wants is missing.
         FileNotFoundError: the data is not there.
     """
     if out and show_dir and Path(out).resolve() == Path(show_dir).resolve():
@@ -74,11 +75,12 @@ def build_test(
     cfg.load_from, cfg.resume = str(checkpoint), False
     if tta:
         use_tta(cfg)
+    check_parts(cfg, 'test_dataloader', 'test_cfg', 'test_evaluator')
     check_data(cfg, 'test_dataloader')
     runner = build_runner(cfg)
-    runner.register_hook(StrictLoading(str(checkpoint)))
     loop = runner.test_loop
     dataset, metrics = loop.dataloader.dataset, loop.evaluator.metrics
+    runner.register_hook(StrictLoading(str(checkpoint), dataset))
     model = plain_model(runner)
     if any(hasattr(metric, 'ignore_index') for metric in metrics):
         ignore_label(metrics, dataset, model)
@@ -92,7 +94,7 @@ def build_test(
         metrics.append(DumpResults(out_file_path=str(check_out(out, checkpoint))))
     elif out:
         metrics.append(keep_maps(out, dataset, model))
-    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model))
+    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model), steps_together(runner.model))
     return Evaluation(runner, pictures)
 
 
@@ -112,8 +114,8 @@ def keep_maps(folder: str, dataset: Any, model: Any) -> KeepMaps:
     if guess_type(folder)[0]:  # a name such as results.json
         raise ValueError(f'--out wants a .pkl file or a folder for maps, got {folder}, which is the name of a file')
     names = output_names(DataSetReader(dataset).paths)
-    check_out_folder(folder, (f'{name}.png' for name in names.values()))
-    return KeepMaps(folder, names, map_writer(model, dataset))
+    checked = check_out_folder(folder, (f'{name}.png' for name in names.values()))
+    return KeepMaps(str(checked), names, map_writer(model, dataset))
 
 
 def map_writer(model: Any, dataset: Any) -> MapWriter:

@@ -14,7 +14,7 @@ from mmengine.evaluator import Evaluator
 
 from .channels import channels_taken, swaps_channels
 from .checked_pipeline import check_reading
-from .classes import ignore_label
+from .classes import check_class_order, ignore_label
 from .config import load_config, scope_of
 from .data import build_dataset, check_data, innermost, spread
 from .errors import UnreadableImage
@@ -72,6 +72,11 @@ class Trained:
 
     Attributes:
         failures: what could not be read, a line each.
+
+    Raises:
+        CheckpointError: the checkpoint is of another model, or has the data set's classes in another order.
+        FileNotFoundError: the data is not there.
+        ValueError: the config has no such data set.
     """
 
     def __init__(
@@ -87,6 +92,8 @@ class Trained:
         self.split = split
         self.model = init_model(self.cfg, checkpoint, device)
         self.dataset = build_dataset(self.cfg, f'{split}_dataloader')
+        learned = getattr(self.model, 'dataset_meta', {}).get('classes')
+        check_class_order(learned, self.dataset.metainfo.get('classes'), str(checkpoint))
         check_reading(self.dataset, channels_taken(self.model))
         self.batch_size = self.cfg[f'{split}_dataloader'].get('batch_size', 1)
         self.failures: list[str] = []

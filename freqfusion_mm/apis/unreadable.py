@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -16,6 +17,17 @@ from .classes import check_countable, learned_labels
 from .errors import UnreadableImage
 
 FILE = 'unreadable_images.txt'
+#: Of a loader's options, those that the loader in its place takes over as they are.
+_KEPT = (
+    'num_workers',
+    'pin_memory',
+    'pin_memory_device',
+    'timeout',
+    'worker_init_fn',
+    'multiprocessing_context',
+    'generator',
+    'persistent_workers',
+)
 
 
 class ReadableLoader:
@@ -24,16 +36,19 @@ class ReadableLoader:
     Args:
         loader: the loader whose place it takes; its data set is checked from now on.
         channels: of `channels_taken`.
+        together: of `steps_together`. Where not, a distributed test repeats no image so that all processes have equally
+            many: mmengine takes the repeated ones for the last results, which they are not where others were left out.
     """
 
-    def __init__(self, loader: DataLoader, channels: Collection[int] | None = None) -> None:
+    def __init__(self, loader: DataLoader, channels: Collection[int] | None = None, together: bool = False) -> None:
         check_reading(loader.dataset, channels)
-        options = {
-            name: getattr(loader, name)
-            for name in ('num_workers', 'pin_memory', 'timeout', 'worker_init_fn', 'persistent_workers')
-        }
+        options = {name: getattr(loader, name) for name in _KEPT}
         if loader.num_workers:
             options['prefetch_factor'] = loader.prefetch_factor
+        sampler = loader.sampler
+        if isinstance(sampler, DefaultSampler) and sampler.round_up and not together:
+            sampler.round_up, sampler.total_size = False, len(loader.dataset)
+            sampler.num_samples = len(range(sampler.rank, sampler.total_size, sampler.world_size))
         self.dataset = loader.dataset
         self.batch_sampler = loader.batch_sampler
         self.sampler = loader.sampler
@@ -69,6 +84,11 @@ class ReadableLoader:
             raise UnreadableImage(f'no image of the data set could be read; {summary(self.failures)}')
 
 
+def steps_together(model: Any) -> bool:
+    """Whether all processes must run a model equally often: each holds a part of its weights (FSDP)."""
+    return any('FullyShardedDataParallel' in kind.__name__ for kind in type(model).__mro__)
+
+
 def skip_unreadable_in_training(runner: Runner) -> Path:
     """Lets a training take another sample for one that cannot be read, and a validation leave it out.
 
@@ -87,7 +107,7 @@ def skip_unreadable_in_training(runner: Runner) -> Path:
     if runner.val_loop is not None:
         loop = runner.val_loop
         check_countable(runner.model, loop.dataloader.dataset, getattr(getattr(loop, 'evaluator', None), 'metrics', ()))
-        loop.dataloader = ReadableLoader(loop.dataloader, channels)
+        loop.dataloader = ReadableLoader(loop.dataloader, channels, steps_together(runner.model))
     return report
 
 

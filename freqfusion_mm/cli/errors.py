@@ -40,7 +40,7 @@ def building(*kinds: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def one_line(show_traceback: bool = False) -> Iterator[None]:
-    """Ends the program with one line on a user's mistake.
+    """Ends the program with one line on a user's mistake, and when the user interrupts it.
 
     Args:
         show_traceback: let every error through as it is.
@@ -53,6 +53,11 @@ def one_line(show_traceback: bool = False) -> Iterator[None]:
         if show_traceback:
             raise
         raise SystemExit(f'error: {" ".join(str(error).split())}') from None
+    except KeyboardInterrupt:
+        if show_traceback:
+            raise
+        print('interrupted', file=sys.stderr)
+        raise SystemExit(130) from None  # as shells say it
 
 
 def say_what_failed(failures: list[str]) -> int:

@@ -42,16 +42,15 @@ def run(args: Namespace) -> None:
     """Explains."""
     from ..apis.explanation import explain
     from ..apis.outputs import check_out, check_out_folder, refuse_to_overwrite
-    from ..visualization.explain.figures import draw_features, draw_figures, figure_files, save_figures
+    from ..visualization.explain.figures import FORMATS, draw_features, draw_figures, figure_files, save_figures
     from ..visualization.explain.page import write_page
     from .arguments import names_of
 
     warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     models = [(args.config, args.checkpoint), *args.against]
     with building():
-        check_out(args.out, args.image, args.labels, *(path for model in models for path in model))
-        if args.figures:
-            check_out_folder(args.figures)
+        out = check_out(args.out, args.image, args.labels, *(path for model in models for path in model))
+        folder = check_out_folder(args.figures) if args.figures else None
         views = [
             explain(
                 *model,
@@ -65,13 +64,14 @@ def run(args: Namespace) -> None:
             for model, title in zip(models, names_of([config for config, _ in models], args.title))
         ]
     figures = draw_figures(views)
-    if args.figures:
+    if folder:
         separate = figures | draw_features(views)
         with building(FileExistsError):
-            refuse_to_overwrite(figure_files(separate, args.figures, 'png').values())
+            for ending in FORMATS:
+                refuse_to_overwrite(figure_files(separate, folder, ending).values())
     with building(ValueError):
-        size = write_page(views, figures, args.out, Path(args.image).name)
+        size = write_page(views, figures, out, Path(args.image).name)
     print(f'{args.out}: {len(views)} models, {len(figures)} figures, {size / 2**20:.1f} MiB')
-    if args.figures:
-        save_figures(separate, args.figures)
+    if folder:
+        save_figures(separate, folder)
         print(f'{args.figures}: the figures, as PNG and PDF')

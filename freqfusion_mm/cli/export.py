@@ -8,7 +8,6 @@ projects/deployment/README.md.
 
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .arguments import add_common, add_config
 from .errors import building
@@ -40,7 +39,7 @@ def run(args: Namespace) -> None:
     with building():
         model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
         channels = input_channels(model.model)
-        check_out(args.out, args.weights)
+        out = check_out(args.out, args.weights)
         example = torch.randn(1, channels, *args.size, device=next(model.parameters()).device)
         try:
             with torch.no_grad():
@@ -50,8 +49,8 @@ def run(args: Namespace) -> None:
                 f'the network does not take an image of --size {args.size[0]} {args.size[1]}: {error}'
             ) from error
     with building(ValueError, ModuleNotFoundError, torch.onnx.errors.OnnxExporterError):
-        export(model, (example,), args.out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)
-    print(f'{args.out}: opset {opset}, {channels} channels, {Path(args.out).stat().st_size / 2**20:.1f} MiB')
+        export(model, (example,), out, opset, not args.fixed, ['image'], model.output_names, args.dynamo)
+    print(f'{args.out}: opset {opset}, {channels} channels, {out.stat().st_size / 2**20:.1f} MiB')
     if slides(model.model):
         print(
             'note: a test of this config slides a window over the image; the exported network takes one window, so '

@@ -33,9 +33,10 @@ def run(args: Namespace) -> None:
     with building():
         if (args.model is None) != (args.weights is None):
             raise ValueError('--model and --weights go together')
-        check_picture_out(args.out, args.weights)
-        if args.values:
-            check_out(args.values, args.weights)
+        out = check_picture_out(args.out, args.weights)
+        values = check_out(args.values, args.weights) if args.values else None
+        if values and values.resolve() == out.resolve():
+            raise ValueError(f'--out and --values are both {out}, where a picture and a table are to be written')
         if args.model:
             from ..apis.model import init_model
 
@@ -43,9 +44,9 @@ def run(args: Namespace) -> None:
         else:
             groups = random_blocks(args.channels, args.seeds)
     results = measure_with_and_without(groups)
-    draw_receptive_fields(results, args.out)
-    if args.values:
-        write_csv(results, args.values)
+    draw_receptive_fields(results, out)
+    if values:
+        write_csv(results, values)
     for label, rows in results.items():
         dilated = [number for dilation, _, number in rows if dilation > 1]
         print(

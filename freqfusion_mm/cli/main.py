@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: on a user's mistake, with one line, and for --help.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):  # the name of a file may hold what the terminal's encoding has not
+            stream.reconfigure(errors='backslashreplace')
     if not argv or argv[0] not in COMMANDS:
         overview = ArgumentParser(
             prog='freqfusion-mm',

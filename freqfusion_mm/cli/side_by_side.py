@@ -29,7 +29,7 @@ def run(args: Namespace) -> int:
     from ..visualization.side_by_side import save_columns
 
     with building():
-        check_picture_out(args.out)
+        out = check_picture_out(args.out)
         names = titles(args)
         models = [Trained(*pair, device=args.device, cfg_options=args.cfg_options) for pair in args.model]
         check_same_images(names, models)
@@ -48,6 +48,6 @@ def run(args: Namespace) -> int:
         given = () if args.predictions_only else ('input', 'ground truth')
         columns = [(title, [drawn[0][number][i] for number in numbers]) for i, title in enumerate(given)]
         columns += [(title, [rows[number][2] for number in numbers]) for title, rows in zip(names, drawn)]
-        save_columns(columns, args.out)
+        save_columns(columns, out)
         print(f'{args.out}: {len(numbers)} rows of {len(columns)} pictures')
     return say_what_failed(failures)

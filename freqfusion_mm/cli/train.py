@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Trains; the exit status is 1 where images had to be left out."""
-    from ..apis.config import load_config
+    from ..apis.config import check_parts, load_config
     from ..apis.data import check_data
     from ..apis.runner import StrictLoading, build_optimizer, build_runner, use_amp
     from ..apis.unreadable import left_out_of_training, skip_unreadable_in_training
@@ -40,11 +40,12 @@ def run(args: Namespace) -> int:
                 cfg.load_from = checkpoint
             else:  # the first time: begins as it would without --resume
                 print(f'no checkpoint in {cfg.work_dir} yet: training begins from {cfg.get("load_from") or "scratch"}')
+        check_parts(cfg, 'train_dataloader', 'train_cfg', 'optim_wrapper')
         check_data(cfg, 'train_dataloader', 'val_dataloader')
         runner = build_runner(cfg)
-        if cfg.get('resume') and cfg.get('load_from') and not cfg.get('strategy'):  # a shard has no keys to compare
-            runner.register_hook(StrictLoading(cfg.load_from))
         unreadable = skip_unreadable_in_training(runner)  # builds the data sets, where an error is the user's
+        if cfg.get('resume') and cfg.get('load_from') and not cfg.get('strategy'):  # a shard has no keys to compare
+            runner.register_hook(StrictLoading(cfg.load_from, runner.train_dataloader.dataset))
         build_optimizer(runner)
     runner.train()
     return say_what_failed(left_out_of_training(runner, unreadable))

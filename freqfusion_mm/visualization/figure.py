@@ -4,8 +4,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: What a PNG of ours has in its header, so that tools know it again and never take it for an image.
+#: What a picture of ours says in its header, so that tools know it again and never take it for an image: a PNG in a
+#: text of this name, a PDF as its creator, any other kind in this tag of its Exif data.
 MARK = ('Software', 'freqfusion-mm')
+EXIF_SOFTWARE = 0x0131
 
 
 def pyplot() -> ModuleType:
@@ -19,7 +21,22 @@ def pyplot() -> ModuleType:
 
 
 def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
-    """Writes a figure in the format of the file's name, marked as ours where that is PNG; its folder is made."""
+    """Writes a figure in the format of the file's name, marked as ours; its folder is made."""
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    marked = dict(metadata=dict([MARK])) if Path(out).suffix.lower() == '.png' else {}
+    kind = Path(out).suffix.lower()
+    if kind == '.png':
+        marked = dict(metadata=dict([MARK]))
+    elif kind == '.pdf':
+        marked = dict(metadata=dict(Creator=MARK[1]))
+    else:
+        marked = dict(pil_kwargs=dict(exif=exif_mark()))
     figure.savefig(out, dpi=dpi, **marked)
+
+
+def exif_mark() -> bytes:
+    """The mark of a JPEG, TIFF or WebP, as Pillow's `save` takes it."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[EXIF_SOFTWARE] = MARK[1]
+    return exif.tobytes()

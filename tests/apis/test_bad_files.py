@@ -13,6 +13,8 @@ from PIL import Image
 
 pytest.importorskip('mmseg')
 
+from mmengine.dataset import DefaultSampler  # noqa: E402
+
 from freqfusion_mm.apis import load_config  # noqa: E402
 from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
 from freqfusion_mm.apis.checked_pipeline import check_reading  # noqa: E402
@@ -22,7 +24,7 @@ from freqfusion_mm.apis.errors import UnreadableImage, WrongLabels  # noqa: E402
 from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
 from freqfusion_mm.apis.pixels import check_image  # noqa: E402
-from freqfusion_mm.apis.unreadable import ReadableLoader  # noqa: E402
+from freqfusion_mm.apis.unreadable import ReadableLoader, steps_together  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,6 +186,49 @@ def test_each_of_two_processes_knows_what_the_other_could_not_read(world, bad, s
     ]
     lines = [child.communicate(timeout=300)[0].splitlines()[-1] for child in children]
     assert all(line.startswith(wanted) for line, wanted in zip(lines, said)), lines
+
+
+class Numbers:
+    """A data set of its places, of which one cannot be read."""
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise UnreadableImage('number 2')
+        return index
+
+
+@pytest.mark.parametrize('together, seen', [(False, 8), (True, 9)])
+def test_no_image_counts_twice_in_two_processes(together, seen):
+    """mmengine repeats one of nine for two processes, and cuts the repetition off the end: here another one is missing.
+
+    Where the processes must run the model equally often (FSDP), it stays.
+    """
+    found, lengths = [], []
+    for rank in range(2):
+        sampler = DefaultSampler(Numbers(), shuffle=False)
+        sampler.rank, sampler.world_size, sampler.num_samples, sampler.total_size = rank, 2, 5, 10
+        loader = torch.utils.data.DataLoader(Numbers(), sampler=sampler, collate_fn=list)
+        loader = ReadableLoader(loader, together=together)
+        lengths.append(len(loader))
+        found += [number for batch in loader for number in batch]
+    assert lengths == [5, 5 if together else 4] and len(found) == seen
+    assert set(found) == set(range(9)) - {2}
+
+
+def test_whose_processes_run_a_model_equally_often():
+    whole = torch.nn.Linear(1, 1)
+    sharded = type('MMFullyShardedDataParallel', (torch.nn.Linear,), {})(1, 1)
+    assert steps_together(sharded) and not steps_together(whole)
+
+
+def test_a_loader_keeps_its_way_of_starting_workers():
+    options = dict(num_workers=1, multiprocessing_context='spawn', generator=torch.Generator(), collate_fn=list)
+    loader = torch.utils.data.DataLoader(Numbers(), **options)
+    kept = ReadableLoader(loader)._loader
+    assert kept.multiprocessing_context is loader.multiprocessing_context and kept.generator is options['generator']
 
 
 def test_a_bug_in_a_step_is_none_of_a_file(world):

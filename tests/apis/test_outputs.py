@@ -1,5 +1,7 @@
 """Names and numbers of what tools write, and what they never overwrite."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,16 +10,20 @@ from PIL import Image
 pytest.importorskip('mmengine')
 
 from freqfusion_mm.apis.outputs import (  # noqa: E402
+    IMAGES,
+    PICTURES,
     MapWriter,
     check_out,
     check_out_folder,
     check_picture_out,
     find_images,
+    image_name,
     is_ours,
     output_names,
     refuse_to_overwrite,
     save_picture,
 )
+from freqfusion_mm.apis.shared_files import rewritten  # noqa: E402
 
 
 def touch(*files):
@@ -62,9 +68,64 @@ def test_figures_are_known_again(tmp_path):
 
     from freqfusion_mm.visualization.figure import save_figure
 
-    for name in ('deep/a.png', 'a.pdf', 'a.jpg'):
-        save_figure(Figure(), tmp_path / name, dpi=20)
-    assert is_ours(tmp_path / 'deep/a.png') and (tmp_path / 'a.pdf').is_file()
+    for suffix in PICTURES:
+        save_figure(Figure(), tmp_path / 'deep' / f'a{suffix}', dpi=20)
+        assert is_ours(tmp_path / 'deep' / f'a{suffix}')
+
+
+@pytest.mark.parametrize('suffix', PICTURES)
+def test_a_picture_of_the_user_stays_whatever_its_format(suffix, tmp_path):
+    pixels = np.zeros((3, 4, 3), np.uint8)
+    save_picture(pixels, tmp_path / f'ours{suffix}')
+    Image.fromarray(pixels).save(tmp_path / f'mine{suffix}')
+    assert check_picture_out(tmp_path / f'ours{suffix}') == tmp_path / f'ours{suffix}'
+    with pytest.raises(FileExistsError, match='was not written by this tool'):
+        check_picture_out(tmp_path / f'mine{suffix}')
+    if suffix in IMAGES:
+        assert find_images([tmp_path]) == [tmp_path / f'mine{suffix}']
+
+
+def test_a_tile_of_more_pixels_than_pillow_takes_by_itself(tmp_path, monkeypatch):
+    (mine,) = touch(tmp_path / 'tile.png')
+    save_picture(np.zeros((30, 40), np.uint8), tmp_path / 'ours.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)
+    assert find_images([tmp_path]) == [mine] and Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_folders_behind_links(tmp_path):
+    touch(tmp_path / 'elsewhere/deep/a.png')
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos/linked').symlink_to('../elsewhere')
+    (tmp_path / 'elsewhere/back').symlink_to('../photos')  # a circle
+    assert find_images([tmp_path / 'photos']) == [tmp_path / 'photos/linked/deep/a.png']
+
+
+def test_a_link_to_a_file_stays_one(tmp_path):
+    (tmp_path / 'real').mkdir()
+    link = tmp_path / 'link.csv'
+    link.symlink_to('real/values.csv')
+    with rewritten(link) as draft:
+        draft.write_text('new')
+    assert link.is_symlink() and (tmp_path / 'real/values.csv').read_text() == 'new'
+
+
+def test_a_home_folder_is_written_as_in_a_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    touch(tmp_path / 'photos/a.png')
+    assert check_out('~/a.csv') == tmp_path / 'a.csv' and check_out_folder('~/out') == tmp_path / 'out'
+    assert find_images(['~/photos']) == [tmp_path / 'photos/a.png']
+
+
+@pytest.mark.skipif(not Path('/proc/version').exists(), reason='a folder where nothing can be written, for root too')
+def test_a_file_where_nothing_can_be_written():
+    for check in (check_out, check_out_folder):
+        with pytest.raises(PermissionError, match=r'/proc cannot be written to \(.+\): give another one'):
+            check('/proc/values.csv')
+
+
+def test_a_sample_without_a_name():
+    with pytest.raises(ValueError, match='meta_keys'):
+        image_name({'ori_shape': (3, 4)})
 
 
 def test_photographs_of_one_name(shared, tmp_path):

@@ -122,6 +122,10 @@ def test_many_channels_and_any_numbers():
     assert displayed(np.full((1, 1), np.nan, np.float32)).tolist() == [[[0] * 3]]
 
 
+def test_a_mask_is_black_and_white():
+    assert displayed(np.array([[True, False]])).tolist() == [[[255] * 3, [0] * 3]]
+
+
 def test_steps_for_labels_are_left_out_and_the_rest_runs(tmp_path):
     pytest.importorskip('mmseg')
     from mmengine.registry import DefaultScope

@@ -40,6 +40,15 @@ def test_while_running_only_checkpoints_and_images_are_the_users() -> None:
                 raise mistake
 
 
+def test_an_interruption_is_one_word(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        with one_line():
+            raise KeyboardInterrupt
+    assert stop.value.code == 130 and capsys.readouterr().err == 'interrupted\n'
+    with pytest.raises(KeyboardInterrupt), one_line(show_traceback=True):
+        raise KeyboardInterrupt
+
+
 def test_what_our_code_refuses_while_measuring_is_the_users() -> None:
     with pytest.raises(SystemExit, match='^error: no such layer'):
         with one_line(), building(ValueError):

@@ -164,6 +164,10 @@ def test_mistakes_are_one_line(work):
     numbers = work / 'numbers.png'
     cv2.imwrite(str(numbers), np.full((96, 128), 77, np.uint8))
     assert 'numbers from 77 to 77' in said([config, checkpoint, work / 'image.png', '--labels', numbers])
+    (work / 'mine').mkdir()
+    (work / 'mine/prediction.pdf').write_bytes(b'%PDF-1.4, of the user')
+    wanted = [config, checkpoint, work / 'image.png', '--out', work / 'p.html', '--figures', work / 'mine']
+    assert 'prediction.pdf would be overwritten' in said(wanted)
     twice = [config, checkpoint, work / 'image.png', '--against', config, checkpoint]
     assert 'each model needs a name of its own' in said(twice)
 

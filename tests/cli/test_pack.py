@@ -210,6 +210,10 @@ def test_mistakes(street, tmp_path):
     (tmp_path / 'folder.zip').mkdir()
     with pytest.raises(SystemExit, match='folder.zip is a folder'):
         main(['pack', str(CONFIG), '--out', str(tmp_path / 'folder.zip'), *street])
+    with ZipFile(tmp_path / 'mine.zip', 'w') as archive:
+        archive.writestr('photo.txt', 'mine')
+    with pytest.raises(SystemExit, match='mine.zip would be overwritten and was not packed by this tool'):
+        main(['pack', str(CONFIG), '--out', str(tmp_path / 'mine.zip'), *street])
     detector = ROOT / 'configs/_base_/default_runtime_det.py'
     with pytest.raises(SystemExit, match="default_scope='mmseg' is packed, this one has 'mmdet'"):
         main(['pack', str(detector), '--out', str(tmp_path / 'a.zip')])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 OTHER = "dataset.update(data_prefix=dict(img_path='other/img', seg_map_path='other/sem'))\n"
 #: It reduces keys and values by a convolution of 8x8: a map must have that many pixels.
@@ -54,6 +55,7 @@ def test_a_place_that_cannot_be_written_to(two, command):
     (world.folder / 'folder').mkdir()
     (world.folder / 'file').touch()
     image, given = world.folder / 'data/img/a.png', ('--model', config, weights)
+    Image.open(image).save('photo.jpg')
     for arguments, said in (
         (('explain', config, weights, image, '--out', 'folder'), 'folder is a folder'),
         (('explain', config, weights, image, '--figures', 'file'), 'file is a file'),
@@ -69,6 +71,8 @@ def test_a_place_that_cannot_be_written_to(two, command):
         (('test', config, weights, '--out', 'both', '--show-dir', './both'), '--out and --show-dir are both both'),
         (('test', config, weights, '--out', 'maps.json'), 'got maps.json, which is the name of a file'),
         (('zoo-check', '--out', 'file'), 'file is a file'),
+        (('gridding', '--out', 'grid.png', '--values', './grid.png'), '--out and --values are both grid.png'),
+        (('side-by-side', *given, '--images', 0, '--out', 'photo.jpg'), 'was not written by this tool'),
     ):
         done = command(*arguments)
         assert done.status == 1 and said in done.err, (arguments, done.err)
@@ -127,3 +131,58 @@ def test_a_tensor_that_is_none(world, command):
     ):
         done = command('compare', photo, '--out', 'sheet.png', *arguments)
         assert done.status == 1 and said in done.err
+
+
+def test_classes_in_another_order_than_the_checkpoint_has(two, command):
+    """Every label would count as another one; by the checkpoint's own names, `infer` is right."""
+    world, config, weights = two
+    saved = torch.load(weights)
+    torch.save(saved | dict(meta=dict(dataset_meta=dict(classes=('b', 'a')))), 'other.pth')
+    said = "other.pth was trained with the classes in another order: number 0 is 'b' there and 'a' in the data set"
+    for arguments in (
+        ('test', config, 'other.pth'),
+        ('boundaries', '--model', config, 'other.pth', '--out', 'borders'),
+        ('train', config, '--resume', 'other.pth'),
+    ):
+        done = command(*arguments)
+        assert done.status == 1 and said in done.err, done.err
+    turned = world.config("dataset['metainfo'] = dict(classes=('b', 'a'))\n", 'turned.py')
+    assert command('test', turned, 'other.pth').status == 0  # the remedy
+    assert command('infer', 'data/img', '--model', config, '--weights', 'other.pth', '--out', 'out').status == 0
+
+
+def test_parts_that_a_config_lacks(two, command):
+    world, config, weights = two
+    for changes, arguments, said in (
+        ('test_evaluator = None', ('test', 'less.py', weights), 'less.py has no test_evaluator, which this command'),
+        ('train_cfg = optim_wrapper = None', ('train', 'less.py'), 'less.py has no train_cfg, no optim_wrapper, which'),
+        (
+            'test_dataloader = test_cfg = test_evaluator = None',
+            ('infer', 'data/img', '--model', 'less.py', '--weights', weights, '--out', 'out'),
+            'the config has no test_dataloader with a data set and its pipeline',
+        ),
+        (
+            'dataset.update(pipeline=[pipeline[0], pipeline[2]])',
+            ('boundaries', '--model', 'less.py', weights, '--out', 'borders'),
+            'the test pipeline must read it (LoadAnnotations)',
+        ),
+    ):
+        world.config(f'{changes}\n', 'less.py')
+        done = command(*arguments)
+        assert done.status == 1 and said in done.err, done.err
+
+
+def test_a_small_image_is_left_out_of_every_shift_by_name(two, command):
+    world, config, weights = two
+    world.image('d_small.png', size=(48, 30))
+    done = command('robustness', '--model', config, weights, '--corruptions', '--shifts', 1, 40, '--out', 'robust')
+    assert done.status == 1 and Path('robust/robustness.csv').exists()
+    assert '1 image left out: ' in done.err
+    assert 'd_small.png cannot be used: it has 48x30 pixels, ' in done.err and 'at least 41x41' in done.err
+
+
+def test_a_name_that_the_terminal_cannot_print(two, command):
+    world, config, weights = two
+    Path('data/img/a.png').rename(b'data/img/caf\xe9.png'.decode(errors='surrogateescape'))
+    done = command('infer', 'data/img', '--model', config, '--weights', weights, '--out', 'out')
+    assert done.status == 0 and '\ncaf\\udce9: ' in done.out and '3 images in out' in done.out

@@ -186,7 +186,7 @@ def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):
     content = yaml.safe_load(study.read_text())
     del content['baseline'], content['flops_shape']
     study.write_text(yaml.safe_dump({**content, 'baseline': 'once'}))
-    assert 'No row has two seeds that its baseline has, too, none of them diverged: no' in pages.study_tables(
+    assert 'No row has two seeds that its baseline has, too, none of them diverged, whose' in pages.study_tables(
         study, ROOT
     )
     study.write_text(yaml.safe_dump(content))
@@ -195,6 +195,48 @@ def test_a_study_without_a_run_and_one_without_a_baseline(study, monkeypatch):
     assert 'better than' not in text and 'told from' not in text
     study.with_name('results.csv').unlink()
     assert pages.study_tables(study, ROOT).count('| base | not run |  | not run |') == 1
+
+
+def test_equal_differences_are_not_said_to_be_missing(study):
+    study.with_name('results.csv').unlink()
+    for name, values in (('base', (50.0, 51.0)), ('never', (51.0, 52.0))):
+        for seed, value in enumerate(values):
+            RawValues(study.with_name('results.csv')).add(
+                {'name': name, 'config_hash': 'h', 'seed': seed, 'test/mIoU': value}
+            )
+    lines = pages.study_tables(study, ROOT).splitlines()
+    assert next(line for line in lines if line.startswith('No row has two seeds')).endswith(
+        'none of them diverged, whose differences vary: no difference in mIoU can be told from chance.'
+    )
+
+
+def test_runs_that_left_images_out_are_named_below_the_tables(study):
+    before = pages.study_tables(study, ROOT)
+    RawValues(study.with_name('results.csv')).add(
+        {'name': 'never', 'config_hash': 'h', 'seed': 0, 'test/mIoU': 1.0, 'unreadable': 7}
+    )
+    said = 'Images that could not be read were left out of these runs: never, seed 0: 7.'
+    assert said not in before and pages.study_tables(study, ROOT).splitlines()[-1] == said
+
+
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (lambda text: text.replace(',', ';'), 'has no column name, config_hash, seed'),
+        (lambda text: text + '<<<<<<< HEAD\n', 'line 3, is no line of a run'),
+        (lambda text: text[:20] + text[20:].replace('h,1', 'h,'), 'line 2, is no line of a run'),
+        (lambda text: text + 'a,,h,1,,,,,,,,,5,6,7\n', 'line 3, is no line of a run'),
+    ],
+)
+def test_a_file_that_something_else_wrote_is_named(change, said, tmp_path):
+    table = RawValues(tmp_path / 'results.csv')
+    table.add({'name': 'a', 'config_hash': 'h', 'seed': 1, 'mIoU': 5.0})
+    text = table.path.read_text()
+    table.path.write_text(text, encoding='utf-8-sig', newline='\r\n')  # as a spreadsheet writes it
+    assert [line['mIoU'] for line in table.read()] == ['5']
+    table.path.write_text(change(text))
+    with pytest.raises(ValueError, match=f'results.csv.*{said}'):
+        table.read()
 
 
 def test_a_metric_that_the_baseline_does_not_have_is_not_compared(study, monkeypatch):

@@ -211,7 +211,7 @@ def test_maps_that_do_not_fit(metric):
         evaluate(metric, [(good, 11 * good)])
     with pytest.raises(ValueError, match=r'one label map .* got \[1, 2, 2, 4\]'):
         evaluate(metric, [(np.stack([good, good]), good)])
-    with pytest.raises(KeyError, match="lacks 'gt_sem_seg'"):
+    with pytest.raises(ValueError, match="lacks 'gt_sem_seg'.*LoadAnnotations"):
         metric.process({}, [dict(pred_sem_seg=dict(data=torch.zeros(1, 2, 2)))])
     metric.dataset_meta = {}
     with pytest.raises(KeyError, match="wants 'classes'"):

@@ -68,6 +68,14 @@ def study_tables(file: Path, folder: Path, against: str | None = None) -> str:
     for metric in others:
         measured = [row for row in study.rows if values_by_seed(lines.get(row.name, {}), metric.key)]
         tables += [_table(study, metric, lines, measured)] if measured else []
+    left_out = [
+        f'{row.name}, seed {seed}: {line["unreadable"]}'
+        for row in study.rows
+        for seed, line in lines.get(row.name, {}).items()
+        if line.get('unreadable')
+    ]
+    if left_out:
+        tables.append(f'Images that could not be read were left out of these runs: {"; ".join(left_out)}.\n')
     return '\n'.join(tables)
 
 
@@ -179,8 +187,8 @@ def _resolved(metric: Metric, differences: dict[str, Sample], whole: bool) -> st
     """What the seeds could tell from zero, row by row: they differ in their spread and may differ in number."""
     if not differences:
         return (
-            f'No row has two seeds that its baseline has, too, none of them diverged: no difference in {metric.label} '
-            'can be told from chance.'
+            'No row has two seeds that its baseline has, too, none of them diverged, whose differences vary: no '
+            f'difference in {metric.label} can be told from chance.'
         )
     ordered = sorted(differences, key=lambda name: differences[name].half_width)
     ends = [f'{differences[name].half_width:.{metric.digits}f} ({name})' for name in ordered]

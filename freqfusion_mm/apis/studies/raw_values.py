@@ -45,11 +45,26 @@ class RawValues:
         self.key = tuple(key)
 
     def read(self) -> list[dict[str, str]]:
-        """All lines, oldest first; none where there is no file."""
+        """All lines, oldest first; none where there is no file.
+
+        Raises:
+            ValueError: names the file, and the line that is none.
+        """
         if not self.path.exists():
             return []
-        with open(self.path, newline='') as file:
-            return list(csv.DictReader(file, restval=''))
+        with open(self.path, newline='', encoding='utf-8-sig') as file:  # a spreadsheet puts a mark before the text
+            reader = csv.DictReader(file, restval='')
+            missing = [column for column in self.key if column not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(
+                    f'{self.path} has no column {", ".join(missing)}: it must be values with commas between'
+                )
+            lines = []
+            for line in reader:
+                if None in line or not all(line[column] for column in self.key) or not line['seed'].isdecimal():
+                    raise ValueError(f'{self.path}, line {reader.line_num}, is no line of a run; correct or delete it')
+                lines.append(line)
+            return lines
 
     def keys(self) -> set[tuple[str, ...]]:
         """The runs that have lines."""

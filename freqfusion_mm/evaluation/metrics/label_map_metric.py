@@ -87,7 +87,11 @@ class LabelMapMetric(BaseMetric):
     @staticmethod
     def _label_map(sample: dict, key: str) -> np.ndarray:
         if key not in sample:
-            raise KeyError(f"a data sample lacks '{key}', it has {sorted(sample)}; predict with a segmentor of mmseg")
+            remedy = {
+                'gt_sem_seg': 'the test pipeline must read it (LoadAnnotations)',
+                'pred_sem_seg': 'predict with a segmentor of mmseg',
+            }[key]
+            raise ValueError(f"a data sample lacks '{key}', it has {sorted(sample)}; {remedy}")
         data: Tensor = sample[key]['data']
         if data.ndim < 2 or data.numel() != data.shape[-2:].numel():
             raise ValueError(f"'{key}' must be one label map [1, H, W] or [H, W], got {list(data.shape)}")

@@ -14,6 +14,7 @@ from ..gridding import receptive_fields_figure
 from ..trimap_curve import trimap_figure
 from .maps import TITLES, fusion_names, show_maps
 
+FORMATS = ('png', 'pdf')
 INCHES = 2.5  # of a picture's width
 #: Arrows along the longer side of the map.
 ARROWS = 24
@@ -51,7 +52,7 @@ def figure_files(names: Iterable[str], folder: str | Path, ending: str) -> dict[
 
 def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> None:
     """Each as PNG (150 dots an inch) and PDF; the folder is made."""
-    for ending in ('png', 'pdf'):
+    for ending in FORMATS:
         for name, file in figure_files(figures, folder, ending).items():
             save_figure(figures[name], file, dpi=150)
 
