@@ -19,12 +19,18 @@ class FineAxes:
     def __init__(self, coarse: tuple[int, int], fine: tuple[int, int], corners: bool, device: torch.device) -> None:
         self.fine = tuple(fine)
         self.whole = tuple((small + corners) * -(-large // small) for small, large in zip(coarse, fine))
-        self.sliced, self.indexed = [], []
+        self.sliced, self.indexed = [], []  # neighbours, which a view reaches without a copy; others
         for dim, small, large in zip((-2, -1), coarse, fine):
-            if large % small:
-                self.indexed.append((dim, _places(small, large, corners, device)))
-            else:  # neighbours, which a view reaches without a copy; half a window's pixels lie before the first corner
+            if large % small == 0:  # half a window's pixels lie before the first corner
                 self.sliced.append((dim, (large // small + 1) // 2 if corners else 0))
+                continue
+            places = _places(small, large, corners, device)
+            # Those of an odd size are neighbours, too; to ask a GPU costs more than the copy.
+            first = int(places[0]) if device.type == 'cpu' else 0
+            if device.type == 'cpu' and int(places[-1]) - first == large - 1:
+                self.sliced.append((dim, first))
+            else:
+                self.indexed.append((dim, places))
 
     def gather(self, whole: Tensor) -> Tensor:
         """The fine map [..., H, W] out of one of the longer axes, or of still longer ones; a view where it can be."""

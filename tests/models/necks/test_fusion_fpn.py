@@ -65,7 +65,9 @@ def test_true_is_on_output_in_mmseg():
 def test_true_is_on_input_and_end_level_is_inclusive_as_in_mmdet():
     nearest = dict(upsample_cfg='nearest')
     kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=6, add_extra_convs=True)
-    assert_equal(FusionFPN(**kwargs, **nearest), FPN(**kwargs), pyramid())
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        ours = FusionFPN(**kwargs, **nearest)
+    assert_equal(ours, FPN(**kwargs), pyramid())
     kwargs = dict(in_channels=CHANNELS, out_channels=16, num_outs=2, start_level=1, end_level=2)
     assert_equal(FusionFPN(**kwargs, **nearest), FPN(**kwargs), pyramid())
 
