@@ -9,7 +9,7 @@ late there (mmengine reads the bases before it obeys `custom_imports`): `freqfus
 | `config_prefix` | `_base_ = ['freqfusion_mm::...']` |
 | `mmseg_prefix` | `_base_ = ['mmseg::...']` on the onedl stack |
 | `flop_table` | FLOPs of our operators in `get_model_complexity_info` |
-| `carafe_on_cpu` | mmcv's CARAFE without a GPU |
+| `carafe_on_cpu`, with its class in `carafe_on_any_device` | mmcv's CARAFE without a GPU |
 | `maskformer_memory` | subclasses of `PixelDecoder` in MaskFormer's head |
 | `stock_fpn_hint` | `upsample_cfg=dict(type=...)` in a stock FPN, refused in words |
 | `dropped_paths` | `type='FusionFPN'` in the place of a PAFPN, refused with the twin's name |

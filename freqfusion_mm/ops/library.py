@@ -14,6 +14,8 @@ NAMESPACE = 'freqfusion_mm'
 CAN_REGISTER = hasattr(torch.library, 'custom_op')
 #: Whether a compiler or an exporter reads the code just now; torch has the question from 2.3 on.
 compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
+#: Whether a gradient stands for many: `is_grads_batched` of `torch.autograd.grad`, vectorised Jacobians.
+_stands_for_many = getattr(torch._C._functorch, 'is_legacy_batchedtensor', lambda grad: False)
 
 
 def register(
@@ -52,7 +54,7 @@ def register(
     def differentiate(ctx, grad):
         needs, saved = list(ctx.needs_input_grad[:maps]), ctx.saved_tensors  # once: a checkpoint makes them once
         higher = torch.is_grad_enabled()  # a higher derivative is wanted
-        if higher or torch._C._functorch.is_legacy_batchedtensor(grad):  # or many gradients at once (is_grads_batched)
+        if higher or (not compiling() and _stands_for_many(grad)):
             # of each map alone: kernels that were made of the features depend on them, but not on their alias
             with torch.enable_grad():
                 apart = [each.view_as(each) if higher else each.detach().requires_grad_() for each in saved]

@@ -95,11 +95,9 @@ def test_with_its_interpolation_it_is_the_stock_module(name):
         assert all(torch.equal(theirs, mine) for theirs, mine in zip(*outs))
 
 
-#: Which the stock module hands to its interpolation; the other twins' is nearest, or fixed.
+#: The other twins' interpolation is nearest, or has no such option.
 WITH_ALIGN_CORNERS = [
-    name
-    for name, twin in TWINS.items()
-    if takes(name, 'align_corners') and twin.interpolation == 'bilinear' and name not in ('FusionDPTHead',)
+    name for name, twin in TWINS.items() if takes(name, 'align_corners') and twin.interpolation == 'bilinear'
 ]
 
 
@@ -111,8 +109,8 @@ def test_it_follows_align_corners_at_odd_sizes(name, align_corners):
     stock = twin.stock(**copy.deepcopy(options)).eval()
     ours = MODELS.build(dict(options, type=name, upsample_cfg='bilinear')).eval()
     ours.load_state_dict(stock.state_dict())
-    # the stock DDRNet and PIDNet take whole multiples alone
-    inputs = twin.inputs(twin.even if name in ('FusionDDRNet', 'FusionPIDNet') else twin.odd)
+    # these stock modules take whole multiples alone, or double what they are given
+    inputs = twin.inputs(twin.even if name in ('FusionDDRNet', 'FusionPIDNet', 'FusionDPTHead') else twin.odd)
     assert all(torch.equal(*pair) for pair in zip(call(stock, inputs), call(ours, inputs)))
 
 

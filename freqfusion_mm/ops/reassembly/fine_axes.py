@@ -21,16 +21,14 @@ class FineAxes:
         self.whole = tuple((small + corners) * -(-large // small) for small, large in zip(coarse, fine))
         self.sliced, self.indexed = [], []  # neighbours, which a view reaches without a copy; others
         for dim, small, large in zip((-2, -1), coarse, fine):
-            if large % small == 0:  # half a window's pixels lie before the first corner
-                self.sliced.append((dim, (large // small + 1) // 2 if corners else 0))
-                continue
-            places = _places(small, large, corners, device)
-            # Those of an odd size are neighbours, too; to ask a GPU costs more than the copy.
-            first = int(places[0]) if device.type == 'cpu' else 0
-            if device.type == 'cpu' and int(places[-1]) - first == large - 1:
-                self.sliced.append((dim, first))
-            else:
+            first = (large // small + 1) // 2 if corners else 0  # half a window's pixels lie before the first corner
+            if large % small:
+                places = _places(small, large, corners, device)
+                first = _start(places)
+            if first is None:
                 self.indexed.append((dim, places))
+            else:
+                self.sliced.append((dim, first))
 
     def gather(self, whole: Tensor) -> Tensor:
         """The fine map [..., H, W] out of one of the longer axes, or of still longer ones; a view where it can be."""
@@ -53,6 +51,17 @@ class FineAxes:
                 index[dim] = places[:, None] if len(self.indexed) == 2 and dim == -2 else places
             target[(..., *index)] = fine.to(whole.dtype)
         return whole
+
+
+def _start(places: Tensor) -> int | None:
+    """The first of places that are neighbours, as those of odd sizes are; None where not.
+
+    To ask a GPU costs more than the copy.
+    """
+    if places.device.type != 'cpu':
+        return None
+    first, last = int(places[0]), int(places[-1])
+    return first if last - first == len(places) - 1 else None
 
 
 def _places(coarse: int, fine: int, corners: bool, device: torch.device) -> Tensor:
