@@ -107,19 +107,24 @@ def outputs_of(model: nn.Module) -> int | None:
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 
-def check_class_order(learned: Sequence[str] | None, classes: Sequence[str] | None, filename: str) -> None:
+def check_class_order(learned: Sequence[str] | None, dataset: Any, filename: str) -> None:
     """Refuses a checkpoint that has the data set's classes in another order: its predictions would count as others.
+
+    Convention:
+        mmdet numbers COCO's labels by the JSON, and its own checkpoints name them by the config: those pass.
 
     Args:
         learned: `classes` of the checkpoint's `dataset_meta`; more than the data set's, as of unlabelled pixels, may
             follow.
-        classes: of the data set.
+        dataset: built.
         filename: of the checkpoint, for the message.
 
     Raises:
         CheckpointError: it has.
     """
-    named = list(classes or ())
+    if any(hasattr(leaf, 'COCOAPI') for leaf in innermost(dataset)):
+        return
+    named = list((getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
     learned = list(learned or ())[: len(named)]
     if learned != named and sorted(learned) == sorted(named):
         place = next(number for number, pair in enumerate(zip(learned, named)) if pair[0] != pair[1])

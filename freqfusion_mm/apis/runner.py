@@ -74,7 +74,7 @@ class StrictLoading(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         load_strictly(runner.model, checkpoint, self.filename)
         learned = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-        check_class_order(learned, (getattr(self.dataset, 'metainfo', None) or {}).get('classes'), self.filename)
+        check_class_order(learned, self.dataset, self.filename)
 
 
 def use_amp(cfg: Config) -> None:

@@ -92,8 +92,7 @@ class Trained:
         self.split = split
         self.model = init_model(self.cfg, checkpoint, device)
         self.dataset = build_dataset(self.cfg, f'{split}_dataloader')
-        learned = getattr(self.model, 'dataset_meta', {}).get('classes')
-        check_class_order(learned, self.dataset.metainfo.get('classes'), str(checkpoint))
+        check_class_order(getattr(self.model, 'dataset_meta', {}).get('classes'), self.dataset, str(checkpoint))
         check_reading(self.dataset, channels_taken(self.model))
         self.batch_size = self.cfg[f'{split}_dataloader'].get('batch_size', 1)
         self.failures: list[str] = []

@@ -1,5 +1,6 @@
 """Classes, colours and the ignored label, asked of the built objects."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from mmengine.registry import METRICS  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
 from freqfusion_mm.apis.classes import (
+    check_class_order,
     check_countable,
     class_meta,
     complete_meta,
@@ -19,6 +21,7 @@ from freqfusion_mm.apis.classes import (
     learned_labels,
     outputs_of,
 )  # noqa: E402
+from freqfusion_mm.apis.errors import CheckpointError  # noqa: E402
 
 OFFICIAL = dict(classes=('sky', 'road', 'car'), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3]])
 
@@ -192,3 +195,26 @@ def test_a_subset_of_real_annotations(shared, tmp_path):
         labels = np.asarray(Image.open(tmp_path / 'ann' / sample.img_path.rpartition('/')[2]))
         wanted = np.where(labels == 4, 0, np.where(labels == 3, 1, 255))  # the files count water as 4, road as 3
         np.testing.assert_array_equal(sample.gt_sem_seg.data[0].numpy(), wanted)
+
+
+def test_the_order_of_a_checkpoint_s_classes():
+    dataset = SimpleNamespace(metainfo=dict(classes=('sky', 'road')))
+    for learned in (None, (), ('sky', 'road'), ['sky', 'road', 'unlabelled'], ('sky', 'street')):  # renamed is no order
+        check_class_order(learned, dataset, 'a.pth')
+    with pytest.raises(CheckpointError, match="a.pth .*number 0 is 'road' there and 'sky' in the data set"):
+        check_class_order(('road', 'sky', 'unlabelled'), dataset, 'a.pth')
+    wrapper = SimpleNamespace(metainfo=dataset.metainfo, datasets=[dataset, dataset])
+    with pytest.raises(CheckpointError, match='another order'):
+        check_class_order(('road', 'sky'), wrapper, 'a.pth')
+
+
+def test_stock_mmdet_names_coco_s_labels_by_the_config(shared):
+    """And numbers them by the JSON: a checkpoint of its own trainer is right, whatever order it names."""
+    mmdet_datasets = pytest.importorskip('mmdet.datasets')
+    folder = shared('data/coco_subset')
+    annotations = next(folder.rglob('instances*.json'))
+    names = [each['name'] for each in json.loads(annotations.read_text())['categories']][:3]
+    meta = dict(classes=tuple(names[::-1]))
+    dataset = mmdet_datasets.CocoDataset(ann_file=str(annotations), data_prefix=dict(img=''), metainfo=meta)
+    assert list(dataset.metainfo['classes']) == names
+    check_class_order(names[::-1], dataset, 'a.pth')
