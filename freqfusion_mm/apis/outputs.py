@@ -52,11 +52,14 @@ def find_images(arguments: Sequence[str | os.PathLike], suffixes: Sequence[str] 
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder; one that a link leads back to is not entered again."""
+    """All files below a folder; each folder once, however many links lead to it."""
     entered = set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        entered.add(os.path.realpath(root))
-        folders[:] = [each for each in folders if os.path.realpath(os.path.join(root, each)) not in entered]
+        real = os.path.realpath(root)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
         yield from (Path(root, file) for file in files)
 
 

@@ -179,11 +179,11 @@ def build_fusion(
         True
     """
     kind, options = read_upsample_cfg(cfg)
+    if offered.get('norm_cfg'):  # which freezes what is pretrained, as a fusion is not
+        offered['norm_cfg'] = {key: value for key, value in offered['norm_cfg'].items() if key != 'requires_grad'}
     for name in getattr(kind, 'follows', ()):
         if offered.get(name) is not None:
             options.setdefault(name, offered[name])
-    if offered.get('norm_cfg') and options.get('norm_cfg') is offered['norm_cfg']:  # frozen are pretrained norms alone
-        options['norm_cfg'] = {key: value for key, value in offered['norm_cfg'].items() if key != 'requires_grad'}
     if not keep_hr and 'keep_hr' in inspect.signature(kind).parameters:
         options['keep_hr'] = False
     layer = kind(lr_channels, hr_channels, **options)

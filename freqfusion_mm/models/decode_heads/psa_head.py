@@ -44,7 +44,8 @@ class FusionPSAHead(KeptInit, PSAHead):
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Maps of the backbone to logits [B, num_classes, H, W] of the size of the one that is read."""
         x = self._transform_inputs(inputs)
-        aligned = self.shrink_factor != 1 and all(side % self.shrink_factor for side in x.shape[2:])
+        shrinks = self.shrink_factor != 1
+        aligned = all(side % self.shrink_factor for side in x.shape[2:]) if shrinks else self.align_corners
         if self.psa_type == 'bi-direction':
             collected = self._attend(self.reduce(x), aligned, self.attention, self.psamask_collect, False)
             spread = self._attend(self.reduce_p(x), aligned, self.attention_p, self.psamask_distribute, True)
@@ -52,8 +53,6 @@ class FusionPSAHead(KeptInit, PSAHead):
         else:
             transposed = self.psa_type == 'collect'
             attended = self._attend(self.reduce(x), aligned, self.attention, self.psamask, transposed)
-        if self.shrink_factor == 1:
-            aligned = self.align_corners
         fusion = self.fusions[aligned if len(self.fusions) > 1 else 0]
         lr_up, x = fusion(self.proj(attended), x)
         return self.cls_seg(self.bottleneck(torch.cat([x, lr_up], dim=1)))

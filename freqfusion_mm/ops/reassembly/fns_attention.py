@@ -107,8 +107,7 @@ def _smear(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
 
     As precise as both maps, and at least float32.
     """
-    dtype = torch.promote_types(torch.promote_types(attn.dtype, value.dtype), torch.float32)
-    masks = attn.to(dtype).unflatten(1, (kernel_size, kernel_size))
+    masks = attn.to(reference.wider_dtype(attn, value)).unflatten(1, (kernel_size, kernel_size))
     for dim, pad in ((-2, (0, 0, 0, 0, 0, 0)), (-1, (0, 0, 0, 0))):  # pad: the axes behind the window's own
         phase = reference.axis_phase(value.shape[dim], masks.shape[dim], dim, masks)
         masks = F.pad(masks * (1 - phase), (*pad, 0, 1)) + F.pad(masks * phase, (*pad, 1, 0))

@@ -46,9 +46,14 @@ def fns_attention(attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     return out.to(value.dtype)
 
 
+def wider_dtype(first: Tensor, second: Tensor) -> torch.dtype:
+    """Of both, and float32 at least: what sums of their products are in."""
+    return torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
+
+
 def at_least_float32(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the wider of their dtypes, and in float32 at least."""
-    dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
+    """Both in their `wider_dtype`."""
+    dtype = wider_dtype(first, second)
     return first.to(dtype), second.to(dtype)
 
 

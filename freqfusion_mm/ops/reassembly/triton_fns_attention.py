@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..triton.launch import sum_dtype, tuned
 from . import triton_reassembly as reassembly
+from .reference import wider_dtype
 from .triton_windows import phase
 
 
@@ -47,7 +48,7 @@ def backward(
 
 def _grad_attn(grad: Tensor, attn: Tensor, value: Tensor, kernel_size: int) -> Tensor:
     (n, _, height, width), (h, w) = attn.shape, value.shape[-2:]
-    dtype = torch.promote_types(torch.promote_types(attn.dtype, value.dtype), torch.float32)
+    dtype = wider_dtype(attn, value)
     weights = torch.empty(n, (kernel_size + 1) ** 2, height, width, dtype=dtype, device=attn.device)
     reassembly.correlate(grad, value, weights, kernel_size, 1, 'replicate', smear=True)
     result = torch.empty_like(attn)
