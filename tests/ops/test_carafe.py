@@ -61,6 +61,8 @@ def inputs(size, fine, c=4, groups=2, k=3, n=2, dtype=torch.float64):
         ((1, 1), (3, 2)),
         ((1, 2), (2, 3)),
         ((4, 3), (3, 2)),
+        ((4, 9), (2, 3)),
+        ((6, 2), (2, 4)),
     ],
 )
 def test_equals_the_literal_loop(size, fine, padding, assert_same):
@@ -78,7 +80,7 @@ def test_wide_window_on_a_tiny_map(assert_same):
 
 @pytest.mark.parametrize('impl', IMPLS[:2])
 @pytest.mark.parametrize('padding', ['zeros', 'reflect', 'replicate'])
-@pytest.mark.parametrize('size, fine', [((3, 3), (6, 6)), ((3, 3), (4, 7)), ((2, 1), (3, 3))])
+@pytest.mark.parametrize('size, fine', [((3, 3), (6, 6)), ((3, 3), (4, 7)), ((2, 1), (3, 3)), ((4, 3), (2, 1))])
 def test_first_and_second_derivatives(size, fine, padding, impl, second_derivatives, assert_same):
     args = inputs(size, fine, c=2, n=1)
 

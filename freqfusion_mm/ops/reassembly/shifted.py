@@ -1,6 +1,7 @@
 """Local reassembly by shifted views: k*k fused multiply-adds, no unfolded copy.
 
-The way where no two output pixels share a window (ratio 1): nothing is computed that does not count.
+The way where no two output pixels share a window (equal sizes, or a coarser output): nothing is computed that does not
+count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -82,8 +83,10 @@ class _Plan:
 
     def __init__(self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> None:
         n, c = features.shape[:2]
-        h, w = (window_cells(size, kernel_size) for size in features.shape[-2:])
-        self.axes = FineAxes(features.shape[-2:], masks.shape[-2:], kernel_size % 2 == 0, features.device)
+        self.steps = [_step(*sizes, kernel_size) for sizes in zip(features.shape[-2:], masks.shape[-2:])]
+        coarse = [size // step for size, step in zip(features.shape[-2:], self.steps)]
+        h, w = (window_cells(size, kernel_size) for size in coarse)
+        self.axes = FineAxes(coarse, masks.shape[-2:], kernel_size % 2 == 0, features.device)
         s, t = self.axes.whole[0] // h, self.axes.whole[1] // w
         self.dtype = torch.promote_types(features.dtype, torch.float32)
         self.kernel_size, self.padding = kernel_size, padding
@@ -104,8 +107,11 @@ class _Plan:
 
     def views(self, padded: Tensor) -> list[Tensor]:
         """The k*k shifted views of a padded map, row by row of the window."""
-        h, w = self.shape[-2:]
-        return [padded[..., i : i + h, j : j + w] for i in range(self.kernel_size) for j in range(self.kernel_size)]
+        rows, cols = (
+            [slice(i, i + size * step, step) for i in range(self.kernel_size)]
+            for size, step in zip(self.shape[-2:], self.steps)
+        )
+        return [padded[..., row, col] for row in rows for col in cols]
 
     def unpad(self, grad_padded: Tensor) -> Tensor:
         return pad_border_adjoint(grad_padded, self.features.shape[-2:], self.kernel_size // 2, self.padding)
@@ -128,3 +134,8 @@ class _Plan:
                 block = (slice(b, b + samples), slice(c, c + step))
                 features = self.features[block].to(self.dtype)
                 yield block, pad_border(features, self.kernel_size // 2, self.padding), kernels
+
+
+def _step(features: int, out: int, kernel_size: int) -> int:
+    """From window to window along an axis: several pixels where the output is coarser by a whole ratio."""
+    return features // out if kernel_size % 2 and features % out == 0 else 1
