@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from freqfusion_mm.layers import ESP, ConvNormAct, NormAct, ReferenceNames
 from freqfusion_mm.layers.hierarchical.units import UNITS
 
+from .norm_eval import NormEval
+
 EPS = 1e-3
 
 
-class ESPNet(ReferenceNames, BaseModule):
+class ESPNet(ReferenceNames, NormEval, BaseModule):
     """ESP blocks at strides 4 and 8, each stage concatenated with its own input and with the shrunken image.
 
     Convention:
@@ -132,11 +134,3 @@ class ESPNet(ReferenceNames, BaseModule):
                 feat = block(feat)
             outs.append(self.norm_act3(torch.cat([down, feat], dim=1)))  # [B, 256, H/8, W/8]
         return tuple(outs[i] for i in self.out_indices)
-
-    def train(self, mode: bool = True):
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self

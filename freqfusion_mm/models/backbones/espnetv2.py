@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from freqfusion_mm.layers import EESP, ConvNormAct, EESPDown, ReferenceNames
 
+from .norm_eval import NormEval
+
 #: scale -> channels of the stages 1 to 5, and of the classifier's last convolution.
 WIDTHS = {
     0.5: (16, 32, 64, 128, 256, 1024),
@@ -27,7 +29,7 @@ DOWN_LIMITS = (13, 11, 9, 7)
 BLOCK_LIMITS = (None, 9, 7, 5)
 
 
-class ESPNetV2(ReferenceNames, BaseModule):
+class ESPNetV2(ReferenceNames, NormEval, BaseModule):
     """A convolution and four stages of EESP blocks, at strides 2, 4, 8, 16 and 32.
 
     Convention:
@@ -135,14 +137,6 @@ class ESPNetV2(ReferenceNames, BaseModule):
         if self.final is not None:
             outs[-1] = self.final(feat)
         return tuple(outs[i] for i in self.out_indices)
-
-    def train(self, mode: bool = True):
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
 
 
 class ESPNetV2WithImage(ESPNetV2):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from freqfusion_mm.layers import build_pool, split
 
 from ..fusions import KeptInit
+from .norm_eval import NormEval
 
 Norm = Callable[[int], nn.Module]
 
@@ -91,7 +92,7 @@ DEPTHS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (B
 PLACES = ('stem', 'max_pool', 'layer2', 'layer3', 'layer4')
 
 
-class PooledResNet(KeptInit, BaseModule):
+class PooledResNet(KeptInit, NormEval, BaseModule):
     """ResNet-18, 34 or 50 with the pooling `pool_cfg` where the stock network halves its maps.
 
     It stands in the place of mmdetection's and mmpretrain's `ResNet`: those of their keywords that stand below, and
@@ -252,10 +253,6 @@ class PooledResNet(KeptInit, BaseModule):
         super().train(mode)
         if mode:
             self._freeze()
-            if self.norm_eval:
-                for module in self.modules():
-                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                        module.eval()
         return self
 
     def _freeze(self) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from freqfusion_mm.layers import build_pool, split
 
 from ..fusions import KeptInit
+from .norm_eval import NormEval
 
 #: depth -> 3x3 convolutions in each of the five stages.
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -21,7 +22,7 @@ DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2,
 WIDTHS = (1, 2, 4, 8, 8)
 
 
-class PooledVGG(KeptInit, BaseModule):
+class PooledVGG(KeptInit, NormEval, BaseModule):
     """The convolutions of VGG-11, 13, 16 or 19 with BatchNorm, and the pooling `pool_cfg` after each of five stages.
 
     Convention:
@@ -113,14 +114,6 @@ class PooledVGG(KeptInit, BaseModule):
         maps, memory = self.encode(image, self.return_memory)
         outs = tuple(maps[i] for i in self.out_indices)
         return (*outs, tuple(memory)) if self.return_memory else outs
-
-    def train(self, mode: bool = True) -> 'PooledVGG':
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
 
 
 def conv_norm_relu(in_channels: int, out_channels: int) -> list[nn.Module]:
