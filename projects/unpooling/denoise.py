@@ -1,7 +1,6 @@
 """Denoise Shapes, and compare ways to pool and to unpool: python projects/unpooling/denoise.py."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from statistics import mean
@@ -15,7 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
+from freqfusion_mm.apis.studies.raw_values import RawValues
 from freqfusion_mm.datasets.manifest import DatasetError, check_dataset
+from freqfusion_mm.evaluation.analysis.seed_statistics import Sample
+from freqfusion_mm.evaluation.analysis.seed_statistics import compare as compare_seeds
 from freqfusion_mm.layers import build_pool, build_unpool, split
 
 matplotlib.use('Agg')
@@ -29,6 +31,7 @@ ROWS = {
     'LiftDown, LiftUp': (dict(type='lift'), dict(type='lift')),
     'LiftDown, LiftUp tied': (dict(type='lift'), dict(type='lift', tied=True)),
 }
+BASELINE = 'max, bilinear'
 CROP, BATCH = 48, 8
 
 
@@ -111,17 +114,28 @@ def score(outputs: Tensor, images: Tensor) -> dict[str, float]:
     return dict(psnr=float(psnr), ssim=float(structural_similarity_index_measure(outputs, images, data_range=1.0)))
 
 
-def table(runs: dict[str, list[dict]]) -> str:
-    """Mean over the seeds, and half their range."""
-    lines = ['| pooling, unpooling | parameters | PSNR (dB) | SSIM | seconds a run |', '|' + ' --- |' * 5]
-    for row, values in runs.items():
-        cells = [f'{values[0]["parameters"]}']
-        for key, digits in (('psnr', 2), ('ssim', 3)):
-            found = [value[key] for value in values]
-            spread = f' ± {(max(found) - min(found)) / 2:.{digits}f}' if len(found) > 1 else ''
-            cells.append(f'{mean(found):.{digits}f}{spread}')
-        lines.append(f'| {row} | ' + ' | '.join(cells) + f' | {mean(v["seconds"] for v in values):.0f} |')
-    return '\n'.join(lines)
+def table(noisy: dict[str, float], runs: dict[str, dict[int, dict]]) -> str:
+    """Row -> seed -> its values: means with their 95 % t intervals, and the PSNR against the baseline, seed by seed."""
+    head = ['pooling, unpooling', 'parameters', 'PSNR (dB)', f'better than {BASELINE} by', 'seeds better', 'SSIM']
+    lines = [[*head, 'seconds a run'], ['---'] * 7]
+    lines.append(['(the noisy image)', '', f'{noisy["psnr"]:.2f}', '', '', f'{noisy["ssim"]:.3f}', ''])
+    psnr = {row: {seed: run['psnr'] for seed, run in found.items()} for row, found in runs.items()}
+    for row, found in runs.items():
+        against = compare_seeds(psnr[row], psnr[BASELINE], higher_is_better=True)
+        low, high = against.difference.interval or (None, None)
+        told = low is not None and row != BASELINE
+        lines.append(
+            [
+                row,
+                str(next(iter(found.values()))['parameters']),
+                Sample(tuple(psnr[row].values())).text(2),
+                f'{against.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]' if told else '',
+                f'{against.wins} of {len(found)}' if told else '',
+                Sample(tuple(run['ssim'] for run in found.values())).text(3),
+                f'{mean(run["seconds"] for run in found.values()):.0f}',
+            ]
+        )
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
 
 
 def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) -> None:
@@ -140,12 +154,16 @@ def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) 
     pyplot.close(figure)
 
 
-def compare(args: argparse.Namespace) -> dict[str, list[dict]]:
-    """Train and score every row with every seed, and write the picture and the numbers."""
+def compare(args: argparse.Namespace) -> str:
+    """Train and score every row with every seed; writes the picture and the values, and returns the table."""
     images, held_out = load(args.data, 'train'), load(args.data, 'val')
     noisy = add_noise(held_out, args.sigma, torch.Generator().manual_seed(0))
-    runs = {'(the noisy image)': [dict(score(noisy, held_out), parameters=0, seconds=0)]}
-    pictures = {'clean': held_out[:3], 'noisy': noisy[:3]}
+    runs, pictures = {row: {} for row in ROWS}, {'clean': held_out[:3], 'noisy': noisy[:3]}
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    values = RawValues(
+        out / 'results.csv', ('name', 'sigma', 'iterations', 'seed'), ('name', 'sigma', 'iterations', 'seed')
+    )
     for seed in args.seeds:
         for row, cfgs in ROWS.items():
             torch.manual_seed(seed)
@@ -156,21 +174,18 @@ def compare(args: argparse.Namespace) -> dict[str, list[dict]]:
             model.eval()
             with torch.no_grad():
                 outputs = torch.cat([model(part) for part in noisy.split(25)])
-            result = dict(
-                score(outputs, held_out),
-                seed=seed,
-                seconds=round(seconds, 1),
+            run = dict(
                 parameters=sum(weight.numel() for weight in model.parameters()),
+                seconds=round(seconds, 1),
+                **score(outputs, held_out),
             )
-            print(f'seed {seed}, {row}: {result["psnr"]:.2f} dB, SSIM {result["ssim"]:.3f}, {seconds:.0f} s')
-            runs.setdefault(row, []).append(result)
+            print(f'seed {seed}, {row}: {run["psnr"]:.2f} dB, SSIM {run["ssim"]:.3f}, {seconds:.0f} s', flush=True)
+            values.add(dict(run, name=row, sigma=args.sigma, iterations=args.iterations, seed=seed))
+            runs[row][seed] = run
             if seed == args.seeds[0]:
                 pictures[row] = outputs[:3]
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'runs.json').write_text(json.dumps(runs, indent=1) + '\n')
     draw(pictures, out / 'denoised.png')
-    return runs
+    return table(score(noisy, held_out), runs)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -180,13 +195,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--data', default='data/shapes', help='a folder that make_shapes.py wrote')
     parser.add_argument('--sigma', type=float, default=0.2, help='of the Gaussian noise; images are 0..1')
     parser.add_argument('--iterations', type=int, default=300)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1])
-    parser.add_argument('--out', default='work_dirs/unpooling', help='folder for denoised.png and runs.json')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
+    parser.add_argument('--out', default='work_dirs/unpooling', help='folder for denoised.png and results.csv')
     args = parser.parse_args(argv)
     if args.sigma < 0 or args.iterations < 1:
         parser.error(f'--sigma must not be negative and --iterations positive, got {args.sigma} and {args.iterations}')
     try:
-        print(table(compare(args)))
+        print(compare(args))
     except (DatasetError, OSError) as error:
         print(f'denoise: {error}', file=sys.stderr)
         return 1
