@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,14 +18,14 @@ from mmengine.dataset import DefaultSampler  # noqa: E402
 
 from freqfusion_mm.apis import load_config  # noqa: E402
 from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
-from freqfusion_mm.apis.checked_pipeline import check_reading  # noqa: E402
-from freqfusion_mm.apis.classes import learned_labels  # noqa: E402
+from freqfusion_mm.apis.checked_pipeline import CheckedPipeline, check_reading  # noqa: E402
+from freqfusion_mm.apis.classes import LearnedLabels, learned_labels  # noqa: E402
 from freqfusion_mm.apis.data import build_dataset, check_data  # noqa: E402
 from freqfusion_mm.apis.errors import UnreadableImage, WrongLabels  # noqa: E402
 from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
 from freqfusion_mm.apis.pixels import check_image  # noqa: E402
-from freqfusion_mm.apis.unreadable import ReadableLoader, steps_together  # noqa: E402
+from freqfusion_mm.apis.unreadable import ReadableLoader, steps_together, summary  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -229,6 +230,40 @@ def test_a_loader_keeps_its_way_of_starting_workers():
     loader = torch.utils.data.DataLoader(Numbers(), **options)
     kept = ReadableLoader(loader)._loader
     assert kept.multiprocessing_context is loader.multiprocessing_context and kept.generator is options['generator']
+
+
+def test_a_number_that_others_ignore_is_one_that_the_model_cannot_learn():
+    numbers = torch.tensor([0, 1, 255])
+    objects, pixels = SimpleNamespace(labels=numbers), SimpleNamespace(data=numbers)
+    for labels, sample in (
+        (LearnedLabels(2, None), SimpleNamespace(gt_instances=objects)),
+        (LearnedLabels(2, 0), SimpleNamespace(gt_sem_seg=pixels)),
+    ):
+        pipeline = CheckedPipeline([lambda data: data], None, None, labels)
+        with pytest.raises(WrongLabels, match='a.jpg has the label 255 after its pipeline; the model learns 0 to 1'):
+            pipeline(dict(img=None, img_path='a.jpg', data_samples=sample))
+    kept = CheckedPipeline([lambda data: data], None, None, LearnedLabels(2, 255))
+    kept(dict(img=None, img_path='a.jpg', data_samples=SimpleNamespace(gt_sem_seg=pixels)))
+
+
+def test_a_map_is_of_the_image_as_it_was_or_as_it_is():
+    """A data set may keep its labels at the size that images are brought to."""
+
+    class ReadsAnnotations:
+        def __call__(self, data):
+            return {**data, 'gt_seg_map': np.zeros(data['size'], np.uint8)}
+
+    pipeline = CheckedPipeline([ReadsAnnotations()], None, None)
+    read = dict(img_path='a.jpg', seg_map_path='a.png', img=None, img_shape=(4, 6), ori_shape=(8, 12))
+    for size in ((4, 6), (8, 12)):
+        assert pipeline({**read, 'size': size})['gt_seg_map'].shape == size
+    with pytest.raises(UnreadableImage, match='a.png cannot be used: the map has 4x12 pixels, its image 8x12'):
+        pipeline({**read, 'size': (4, 12)})
+
+
+def test_a_file_that_is_read_twice_is_said_once():
+    assert summary(['a.jpg is empty', 'b.jpg', 'a.jpg is empty']) == '2 images left out: a.jpg is empty; b.jpg'
+    assert summary(['a.jpg'] * 3) == '1 image left out: a.jpg'
 
 
 def test_a_bug_in_a_step_is_none_of_a_file(world):

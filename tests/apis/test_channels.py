@@ -47,8 +47,9 @@ def model_of(backbone, preprocessor='DetDataPreprocessor', **options):
         (DARKNET, {3}),  # YOLOX: twelve channels in front of the first convolution
         (Squares(1), {1}),
         (Squares(5), {5}),
+        (nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, 8, 3)), {1}),
     ],
-    ids=['ResNet', 'grey', 'twelve', 'YOLOX', 'squares of one', 'squares of five'],
+    ids=['ResNet', 'grey', 'twelve', 'YOLOX', 'squares of one', 'squares of five', 'grey squares'],
 )
 def test_what_a_backbone_takes(backbone, taken):
     model = model_of(backbone)

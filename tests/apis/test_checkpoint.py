@@ -128,6 +128,7 @@ def test_fitting_weights_are_loaded() -> None:
             lambda weights: weights.update({'conv.weight': torch.zeros(4, 2, 1, 1)}),
             r'1 tensors of another shape .*conv',
         ),
+        (lambda weights: weights.pop('norm.running_var'), r'1 keys missing in it \(norm.running_var\)'),
     ],
 )
 def test_another_models_weights_are_refused(change, said: str) -> None:
@@ -157,7 +158,8 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
         # On a second machine the folder is another one: what the first process has downloaded is not there.
         monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'other hub'))
         monkeypatch.setattr('mmengine.dist.is_main_process', lambda: False)
-        address = f'http://127.0.0.1:{server.server_port}/good.pth'
+        address = f'http://127.0.0.1:{server.server_port}/good.pth?download=true'
         assert torch.equal(mmengines.CheckpointLoader.load_checkpoint(address)['weight'], torch.ones(2))
+        assert (tmp_path / 'other hub/checkpoints/good.pth').is_file()  # what follows the name is none of it
         server.shutdown()
     assert not (tmp_path / 'it_ran').exists()

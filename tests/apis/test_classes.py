@@ -109,6 +109,7 @@ def test_the_metrics_label_is_left_out_and_others_are_named(monkeypatch):
     concatenated = SimpleNamespace(datasets=[dataset, SimpleNamespace(ignore_index=0)])
     assert ignore_label([SimpleNamespace(), metric], concatenated, model) == 254
     assert len(said) == 1 and 'ignores 0' in said[0] and '254 is left out' in said[0]
+    assert ignore_label([SimpleNamespace(ignore_index=0)], SimpleNamespace(ignore_index=255)) == 0  # not the greatest
     assert ignore_label([], dataset) == 254 and ignore_label([]) == 255
     inside = METRICS.build(
         dict(type='SubsetMetric', metric=dict(type='BoundaryIoU', ignore_index=11), subsets=dict(a='a*'))

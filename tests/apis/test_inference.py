@@ -68,8 +68,10 @@ def test_detection_is_drawn(world):
 
 
 def test_workers_that_persist_need_workers(world):
-    cfg = load_config(world.config(), {'val_dataloader.num_workers': 2})
+    ahead = {f'{split}_dataloader.prefetch_factor': 3 for split in ('train', 'val')}
+    cfg = load_config(world.config(), {'val_dataloader.num_workers': 2, **ahead})
     assert cfg.train_dataloader.persistent_workers is False and cfg.val_dataloader.persistent_workers is True
+    assert 'prefetch_factor' not in cfg.train_dataloader and cfg.val_dataloader.prefetch_factor == 3
 
 
 @pytest.mark.parametrize('wrapped', [False, True])

@@ -1,6 +1,7 @@
 """Names and numbers of what tools write, and what they never overwrite."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -217,3 +218,11 @@ def test_sigmoid_labels_and_depths():
     assert MapWriter(None, depth_unit=1e-3).depths(torch.tensor([[[1.2346, 99.0]]])).tolist() == [[1235, 65535]]
     with pytest.raises(ValueError, match='65536 classes'):
         MapWriter(70000)
+
+
+def test_a_depth_is_written_as_the_label_files_are_read():
+    """In millimetres, where no step reads any."""
+    from freqfusion_mm.apis.testing import depth_unit
+
+    assert depth_unit([SimpleNamespace(), SimpleNamespace(depth_rescale_factor=0.5)]) == 0.5
+    assert depth_unit([SimpleNamespace()]) == 1e-3

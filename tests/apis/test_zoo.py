@@ -220,6 +220,22 @@ def test_one_line_reaches_a_neck_that_is_a_list():
     assert [tuple(out.shape[2:]) for out in outs] == [(13, 11), (7, 6), (4, 3)]
 
 
+def test_what_is_built_has_its_layers_own_start_and_no_checkpoint():
+    start = [dict(type='Xavier', layer='Conv2d'), dict(type='Normal', std=0.01)]
+    pretrained = dict(type='Pretrained', checkpoint='torchvision://resnet50')
+    cfg = dict(
+        type='A',
+        pretrained='torchvision://resnet50',
+        backbone=dict(type='B', init_cfg=pretrained, norm_cfg=dict(type='SyncBN'), dcn=dict(type='DCNv2')),
+        heads=(dict(type='C', init_cfg=start[0]), dict(type='D', init_cfg=start)),
+    )
+    assert buildable(cfg) == dict(
+        type='A',
+        backbone=dict(type='B', norm_cfg=dict(type='BN'), dcn=None),
+        heads=(dict(type='C', init_cfg=start[0]), dict(type='D', init_cfg=start)),
+    )
+
+
 @pytest.mark.slow
 def test_one_line_reaches_point_rend():
     from mmengine.structures import PixelData

@@ -65,6 +65,16 @@ def test_it_measures_what_the_models_predict(models, command):
     assert cv2.imread('borders/trimap.png').shape[0] > 300
 
 
+def test_every_metric_leaves_out_what_the_test_leaves_out(monkeypatch):
+    from freqfusion_mm.apis import boundaries
+
+    monkeypatch.setattr(boundaries, 'task_of', lambda model: 'segmentation')
+    dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b'), palette=None))
+    trained = SimpleNamespace(model=None, dataset=dataset, ignore_label=lambda: 7)
+    evaluator = boundaries.boundary_evaluator(trained, [1, 2])
+    assert [metric.ignore_index for metric in evaluator.metrics] == [7, 7, 7]
+
+
 def test_some_images_are_spread_over_the_data_set():
     """CIFAR-10's files stand class by class: the first thousand would be airplanes."""
     from freqfusion_mm.apis.trained import Trained

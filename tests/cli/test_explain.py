@@ -79,6 +79,14 @@ def test_an_output_beyond_the_classes_is_judged_as_a_test_does():
     assert view.trimap[1] == 100 and view.trimap[16] == pytest.approx((100 + 200 / 3) / 2)
 
 
+def test_the_part_of_the_input_that_the_image_fills():
+    from freqfusion_mm.apis.explanation import _filled
+
+    assert _filled(dict(ori_shape=(30, 50), scale_factor=(1.5, 2.0)), (100, 100, 3)) == (0.6, 0.75)  # width first
+    assert _filled(dict(ori_shape=(30, 50), scale_factor=3.0), (100, 100, 3)) == (0.9, 1.0)
+    assert _filled(dict(ori_shape=(30, 50)), (100, 100, 3)) == (1.0, 1.0)
+
+
 def test_two_models_with_labels(work):
     pytest.importorskip('mmseg')
     config, other = (f'segformer_r18-slim_{method}_1xb8-1500i_shapes-128x128' for method in ('freqfusion', 'carafe'))

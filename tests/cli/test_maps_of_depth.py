@@ -18,6 +18,22 @@ test_evaluator = val_evaluator = dict(type='DepthMetric', max_depth_eval=10.0)
 """
 
 
+def test_the_opacity_is_that_of_the_colours():
+    from types import SimpleNamespace
+
+    import torch
+
+    from freqfusion_mm.apis.folders import FolderPredictor
+    from freqfusion_mm.apis.outputs import MapWriter
+    from freqfusion_mm.visualization.depth import depth_colours
+
+    depth, pixels = torch.rand(1, 4, 5), np.full((4, 5, 3), 200, np.uint8)
+    result = SimpleNamespace(pred_depth_map=SimpleNamespace(data=depth))
+    for opacity, wanted in ((0.0, pixels), (1.0, depth_colours(depth[0].numpy()))):
+        predictor = SimpleNamespace(task='depth', opacity=opacity, _writer=MapWriter(None))
+        np.testing.assert_array_equal(FolderPredictor._pictures(predictor, result, pixels)[0]['overlay'], wanted)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('unit', [1e-3, 2e-4])
 def test_out_and_infer_agree(unit, world, command, shared):

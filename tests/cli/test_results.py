@@ -130,6 +130,13 @@ def test_a_run_is_recorded_beside_those_of_other_seeds(tmp_path):
     metafiles.record(metafile, {**more, 'seed': '2', 'config_hash': 'other'})
     b = yaml.safe_load(metafile.read_text())['Models'][1]['Results'][0]
     assert b['Metrics'] == {'box AP': 45.0, 'mAP': 50.0} and set(b['Runs']) == {2}
+    metafiles.record(metafile, {**more, 'seed': '3', 'config_hash': 'other', 'test/coco/bbox_mAP': '0.4567'})
+    content = yaml.safe_load(metafile.read_text())
+    assert content['Models'][1]['Results'][0]['Runs'][3]['box AP'] == 45.67
+    content['Models'][0]['Results'][0]['Runs'] = {7: {'box AP': 1.0}}  # of whichever config
+    metafile.write_text(yaml.safe_dump(content))
+    metafiles.record(metafile, {**more, 'name': 'a', 'seed': '0'})
+    assert set(yaml.safe_load(metafile.read_text())['Models'][0]['Results'][0]['Runs']) == {0}
     assert list(tmp_path.iterdir()) == [metafile]  # no draft is left
 
 

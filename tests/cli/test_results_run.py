@@ -181,6 +181,7 @@ def test_a_metafile_is_filled_from_its_runs(toys, monkeypatch):
 def test_a_run_measures_what_its_job_asks_for(toys, monkeypatch):
     monkeypatch.syspath_prepend(toys)
     monkeypatch.setattr(worker, 'robustness', lambda cfg, folder, images: {'corrupted mIoU': images})
+    monkeypatch.setattr(worker, 'LAST_ITERATIONS', 2)
     options = {'train_cfg.max_iters': 3}
     whole = Job(
         'toy', str(toys / 'toy.py'), 'h', 0, options, robustness=True, robustness_images=7, curves=('weight', 'other')
@@ -195,6 +196,8 @@ def test_a_run_measures_what_its_job_asks_for(toys, monkeypatch):
         ('train/loss', 3),
         ('val/weight', 3),
     ]
+    losses = [value for metric, _, value in result['curves'] if metric == 'train/loss']
+    assert losses[0] != losses[1] and result['values']['train/loss'] == pytest.approx((losses[1] + losses[2]) / 2)
     (toys / 'untested.py').write_text('_base_ = "toy.py"\ntest_dataloader = test_cfg = test_evaluator = None')
     untested = Job('toy', str(toys / 'untested.py'), 'h', 0, options)
     with pytest.raises(ValueError, match='untested.py has no test_dataloader, and metrics of the test are wanted'):

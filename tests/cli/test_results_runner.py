@@ -268,6 +268,8 @@ def test_the_time_left_is_the_mean_of_a_row_for_each_of_its_runs():
     assert left.seconds() == (15 + 40 + 27.5) / 2
     left.ended(waiting[2], None)  # failed: it teaches nothing
     assert left.seconds() == (15 + 27.5) / 2
+    left.ended(waiting[1], None)
+    assert left.seconds() == 27.5  # the last one has nobody beside it
     assert TimeLeft(waiting, 2, []).left() == 'time left unknown'
 
 

@@ -172,6 +172,20 @@ def test_the_tables_of_a_study(study, monkeypatch):
     assert '| better | 0.50 ± 0.00 (3) | +0.00 [+0.00, +0.00] | 0 of 3 | 1.000 | 1.000 |' in second
 
 
+def test_a_table_compares_as_its_metric_says_and_corrects_both_tests(study, monkeypatch):
+    """Two rows are compared: two sign tests, but one t test, as the differences of the other row do not vary."""
+    monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
+    table, line = RawValues(study.with_name('results.csv')), {'config_hash': 'h', 'test/mIoU': 0.0}
+    for seed, rmse in enumerate((0.40, 0.39, 0.38)):
+        table.add({**line, 'name': 'better', 'seed': seed, 'test/rmse': rmse})
+        table.add({**line, 'name': 'once', 'seed': seed, 'test/rmse': 0.6})
+    first, second = pages.study_tables(study, ROOT).split('**Study: RMSE** (lower is better)')
+    p = 2 * stats.t.sf(0.11 / (0.01 / math.sqrt(3)), 2)
+    assert f'| better | 0.39 ± 0.02 (3) | +0.11 [+0.09, +0.13] | 3 of 3 | {p:.3f} | 0.500 |' in second
+    assert '| once | 0.60 ± 0.00 (3) | -0.10 | 0 of 3 |  | 0.500 |' in second
+    assert first.count('| 0.0 ± 0.0 (3) | -51.0 [-53.5, -48.5] | 0 of 3 |') == 2  # zero is a value as any other
+
+
 def test_any_row_can_be_compared_with(study, monkeypatch, capsys):
     monkeypatch.setattr(pages, 'link', lambda name, config, folder: name)
     main(['compare', str(study), '--against', 'better'])

@@ -36,7 +36,7 @@ def panoptic(folder, order, categories=CATEGORIES, **changes):
             classes=order,
             thing_classes=('car', 'dog'),
             stuff_classes=('road', 'sky'),
-            palette=[COLOURS[name] for name in order],
+            palette=type(order)(COLOURS[name] for name in order),
         ),
     )
 
@@ -45,7 +45,7 @@ def panoptic(folder, order, categories=CATEGORIES, **changes):
 def test_classes_and_colours_follow_the_labels(tmp_path, order):
     dataset = panoptic(tmp_path, order)
     assert list(dataset.metainfo['classes']) == ['car', 'road', 'dog']
-    assert dataset.metainfo['palette'] == [COLOURS[name] for name in ('car', 'road', 'dog')]
+    assert dataset.metainfo['palette'] == type(order)(COLOURS[name] for name in ('car', 'road', 'dog'))
     labels = {info['id']: info['category'] for info in dataset.get_data_info(0)['segments_info']}
     names = {7: 'car', 3: 'road', 5: 'dog'}
     for i, category in enumerate(CATEGORIES):

@@ -138,9 +138,10 @@ def test_a_neck_that_would_drop_paths_is_refused_with_the_twin(tmp_path, stock, 
 def test_the_extra_levels_of_an_fpn_carafe_are_not_dropped_in_silence():
     compat.apply()
     neck = dict(type='FPN_CARAFE', in_channels=[8, 16], out_channels=8, num_outs=3)
-    config = Config(dict(neck=neck))
-    with pytest.raises(TypeError, match="write add_extra_convs='fused' beside it"):
-        config.merge_from_dict({'neck.type': 'FusionFPN'})
+    for more in (dict(), dict(start_level=1, num_outs=2)):  # one of two inputs left out
+        config = Config(dict(neck={**neck, **more}))
+        with pytest.raises(TypeError, match="write add_extra_convs='fused' beside it"):
+            config.merge_from_dict({'neck.type': 'FusionFPN'})
     for also in ('fused', False):
         config = Config(dict(neck=neck))
         config.merge_from_dict({'neck.type': 'FusionFPN', 'neck.add_extra_convs': also})

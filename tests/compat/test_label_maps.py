@@ -32,6 +32,7 @@ def test_numbers_above_255(tmp_path, backend):
 
 def test_sixteen_bits_with_small_numbers_are_as_eight_bits(tmp_path):
     labels = NUMBERS.integers(0, 256, (9, 7)).astype(np.uint8)
+    labels[0, :4] = 0, 1, 254, 255
     for name, pixels in (('a.png', labels), ('b.png', labels.astype(np.uint16)), ('c.tif', labels.astype(np.float32))):
         Image.fromarray(pixels).save(tmp_path / name)
         for reduced in (False, True):

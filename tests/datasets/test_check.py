@@ -82,6 +82,14 @@ def test_lost_and_foreign_files(folder):
     refuse(folder, "2 files missing, first 'images/1.png'", version='toy-1')
 
 
+def test_hidden_folders_are_nobodys_and_a_manifest_elsewhere_is_a_file(folder):
+    (folder / '.cache' / 'deep').mkdir(parents=True)
+    (folder / '.cache' / 'deep' / 'index').write_text('of some tool')
+    check_dataset(folder, version='toy-1')
+    (folder / 'images' / 'manifest.json').write_text('{}')
+    refuse(folder, "1 file not in the manifest, first 'images/manifest.json'", version='toy-1')
+
+
 @pytest.mark.parametrize(
     'content, match',
     [

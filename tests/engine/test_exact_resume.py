@@ -203,6 +203,14 @@ def test_every_draw_has_its_own_numbers():
         assert len(rows[:, column].unique()) == 12
 
 
+def test_every_pass_of_an_iteration_loop_has_its_own_order():
+    dataset = Noisy(64)
+    loader = DataLoader(dataset, batch_sampler=BatchSampler(DefaultSampler(dataset, seed=0), 64, drop_last=False))
+    load_exactly(loader, seed=0, rank=0, endless=True)
+    first, second = (batch['inputs'][:, 3] for batch in islice(loader, 2))  # the index, as a share
+    assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
+
+
 def test_ranks_draw_different_numbers():
     rows = []
     for rank in (0, 1, 0):
@@ -239,7 +247,8 @@ def test_the_data_set_stays_what_hooks_expect():
     load_exactly(loader, seed=0, rank=0, endless=False)  # a second training in one process
     assert loader.dataset is dataset and len(loader) == 2 and loader.batch_sampler.batch_size == 2
     next(iter(loader))
-    next(iter(DataLoader(dataset, batch_size=4)))  # another loader of the same data set
+    rows = next(iter(DataLoader(dataset, batch_size=4)))['inputs']  # another loader of the same data set
+    assert len(rows[:, 0].unique()) == len(rows[:, 2].unique()) == 4  # whose numbers nobody seeds
     pickle.loads(pickle.dumps(loader.batch_sampler)), copy.deepcopy(dataset)
 
 

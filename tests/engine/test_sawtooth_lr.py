@@ -21,3 +21,10 @@ def test_what_it_refuses(options, said):
     with pytest.raises(ValueError, match=said):
         SawtoothLR(optimizer, **options)
     SawtoothLR(optimizer)  # the teeth alone want no end
+
+
+@pytest.mark.parametrize('begin', [0, 3])
+def test_the_line_reaches_zero_at_the_end_wherever_it_begins(begin):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = SawtoothLR(optimizer, linear_from=2, begin=begin, end=begin + 4)
+    assert [schedule.factor(epoch) for epoch in (2, 3, 4)] == pytest.approx([2 / 3, 1 / 3, 0])

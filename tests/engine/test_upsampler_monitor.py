@@ -150,6 +150,21 @@ def test_a_look_needs_no_batch_and_leaves_no_hook(tmp_path):
         assert not model[0]._forward_hooks
 
 
+def test_of_a_layer_that_runs_twice_the_last_call_is_logged():
+    model = nn.Sequential(build_fusion('DySample', 8, 8))
+    logged = []
+    visualizer = SimpleNamespace(add_scalars=lambda scalars, step: logged.append(scalars))
+    runner, hook = SimpleNamespace(model=model, iter=0, visualizer=visualizer), UpsamplerMonitor(interval=1)
+    hook.before_train_iter(runner, 0)
+    for _ in range(2):
+        pair = torch.rand(1, 8, 3, 4), torch.rand(1, 8, 6, 8)
+        model[0](*pair)
+    hook.after_train_iter(runner, 0)
+    with torch.no_grad():
+        last = numbers(model[0].inside(*pair))
+    assert logged[0]['upsampler/0/offset_mean'] == pytest.approx(last['offset_mean'])
+
+
 def test_a_model_whose_calls_it_does_not_see_is_named_once(tmp_path):
     """As a compiled one, which calls no hooks that are added later."""
 

@@ -1,5 +1,6 @@
 """BoundaryIoU, BoundaryF1 and TrimapIoU against literal loops, on maps with known answers, and through mmengine."""
 
+import itertools
 import math
 import os
 import pickle
@@ -124,8 +125,8 @@ def test_a_shift_costs_the_more_the_farther(cls, keys):
 @pytest.mark.parametrize('distance', [1.5, 7, 8.06])
 def test_a_distance_transform_in_the_place_of_a_large_disk(distance, monkeypatch):
     rng = np.random.default_rng(0)
-    for share in (0, 0.01, 0.3, 1):
-        mask = rng.random((37, 50)) < share
+    for share, size in itertools.product((0, 0.01, 0.3, 1), ((37, 50), (3, 50), (50, 1))):
+        mask = rng.random(size) < share
         disk = boundary_f1.closer_than(mask, distance)
         with monkeypatch.context() as changed:
             changed.setattr(boundary_f1, 'DISK', 0)
@@ -183,6 +184,16 @@ def test_a_contour_beside_void_is_not_held_against_the_prediction():
     assert math.isnan(evaluate(BoundaryF1(0.2), [(off_by_one, true)])['BF'])
     far = grid('0011111111111', '0011111111111')
     assert evaluate(BoundaryF1(0.2), [(far, true)]) == {'BF': 0}
+    # The true contour is too near to void to be counted, and the predicted one, farther off, is matched to it.
+    true, pred = grid('.0011111111', '.0011111111'), grid('00001111111', '00001111111')
+    assert evaluate(BoundaryF1(0.3), [(pred, true)]) == {'BF': 100}
+
+
+def test_wide_void_erodes_nothing():
+    """Beyond the box around a class, too, out of which alone it is computed."""
+    true = np.full((20, 20), VOID)
+    true[8:12, 7:13] = 1
+    assert math.isnan(evaluate(BoundaryIoU(0.1), [(np.ones_like(true), true)])['BoundaryIoU'])  # d = 3
 
 
 @pytest.mark.parametrize('kind', METRICS)

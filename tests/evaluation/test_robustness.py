@@ -78,6 +78,16 @@ def test_the_same_image_is_corrupted_the_same(library, image):
     assert (np.random.get_state()[1] == after).all()
 
 
+def test_every_image_name_and_severity_has_its_own_numbers(library, image, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(Corruption, '_compute', lambda self, pixels, seed: seeds.append(seed) or pixels)
+    blank = np.zeros((40, 60, 3), np.uint8)
+    for name, severity in (('gaussian_noise', 1), ('gaussian_noise', 2), ('shot_noise', 2)):
+        for each in (image, image[::-1], blank, blank.reshape(60, 40, 3)):
+            Corruption(name, severity).corrupt(each)
+    assert len(set(seeds)) == len(seeds) == 12
+
+
 def test_the_corruption_sees_rgb_and_keeps_the_dtype(library, image):
     ours = Corruption('jpeg_compression', 5).corrupt(image.astype(np.float32))
     theirs = library.corrupt(np.ascontiguousarray(image[..., ::-1]), 5, 'jpeg_compression')[..., ::-1]
@@ -241,6 +251,8 @@ def test_a_pixelwise_segmentor_is_shift_consistent_and_a_striped_one_is_not(tool
     summary = json.loads(Path('out/summary.json').read_text())
     assert summary['segmentor'] == {'mIoU': 100, 'shift consistency': 100}
     assert summary['striped']['shift consistency'] == 33.33
+    table = Path('out/robustness.md').read_text()
+    assert '| 1 | 100.00 | 0.00 |\n| 2 | 100.00 | 100.00 |\n| 5 | 100.00 | 0.00 |' in table  # a row for each distance
     assert cv2.imread('out/robustness.png').std() > 0
 
 

@@ -16,6 +16,7 @@ from freqfusion_mm.layers import (
     Nearest,
     PixelShuffle,
     ReSFU,
+    SAPADeform,
     Upsampler,
     build_fusion,
     find_upsampler,
@@ -34,6 +35,13 @@ class Mine(Upsampler):
 
     def forward(self, lr_feat, hr_feat=None):
         return nn.functional.interpolate(lr_feat, hr_feat.shape[-2:])
+
+
+class Aligned(Bilinear):
+    """Another default than torch's."""
+
+    def __init__(self, lr_channels, hr_channels, align_corners=True):
+        super().__init__(lr_channels, hr_channels, align_corners=align_corners)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,9 @@ def test_groups_to_keep(options, groups):
 
 def test_defaults_that_depend_on_the_channels():
     assert FADE(8, 8).gated and not FADE(8, 6).gated and not FADE(8, 8, gated=False).gated
+    assert FADE(8, 8, skip=True).gate is None  # which adds the fine map in place of the gate
     assert (DySample(6).groups, DySample(8).groups, DySample(7).groups) == (2, 4, 1)
+    assert [SAPADeform(channels, 4).groups for channels in (8, 9, 6, 10, 7)] == [4, 3, 3, 2, 1]
     assert (FreqFusion(2, 3).compressed_channels, FreqFusion(64, 64).compressed_channels) == (1, 16)
 
 
@@ -182,8 +192,12 @@ def test_the_models_options_are_offered():
     assert build_fusion('bilinear', 4, 4, align_corners=True).upsampler.align_corners is True
     named = build_fusion(dict(type='bilinear', align_corners=False), 4, 4, align_corners=True)
     assert named.upsampler.align_corners is False
+    assert build_fusion(Aligned, 4, 4).upsampler.align_corners is True
+    assert build_fusion(Aligned, 4, 4, align_corners=False).upsampler.align_corners is False
     norm = build_fusion('IndexNet', 4, 4, norm_cfg=dict(type='GN', num_groups=2)).upsampler.blocks[0][1]
     assert isinstance(norm, nn.GroupNorm) and norm.num_groups == 2
+    norm = build_fusion('IndexNet', 4, 24, norm_cfg=dict(type='GN')).upsampler.blocks[0][1]
+    assert norm.num_groups == 24  # of 48 channels: as many as divide them, up to 32
     assert isinstance(build_fusion('IndexNet', 4, 4, norm_cfg=None).upsampler.blocks[0][1], nn.BatchNorm2d)
     build_fusion('FreqFusion', 4, 4, norm_cfg=dict(type='SyncBN'))  # has no use for it
 

@@ -19,6 +19,7 @@ from twins.inputs import LEVELS, call, pyramid, tokens, with_image  # noqa: E402
 from twins.mmdet_twins import FPG  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.layers import FreqFusion  # noqa: E402
 from freqfusion_mm.models.fusions import KeptInit  # noqa: E402
 from freqfusion_mm.models.levels import check_selection  # noqa: E402
 from freqfusion_mm.models.necks import FusionFPN  # noqa: E402
@@ -146,6 +147,19 @@ def test_odd_sizes_initialisation_and_every_gradient(name, upsample_cfg):
     randomize(module)
     sum(out.square().mean() for out in call(module, TWINS[name].inputs(TWINS[name].odd))).backward()
     assert not [key for key, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
+
+
+@pytest.mark.parametrize('name', TWINS)
+def test_the_second_map_of_a_fusion_is_read_where_it_is_asked_for(name):
+    """What `keep_hr` tells the fusion is what its host does."""
+    module, inputs = build(name, upsample_cfg=SIZED).eval(), TWINS[name].inputs(TWINS[name].odd)
+    randomize(module)
+    plain = call(module, inputs)
+    for fusion in [each for each in module.modules() if isinstance(each, FreqFusion)]:
+        hook = fusion.register_forward_hook(lambda layer, args, pair: (pair[0], pair[1] + torch.randn_like(pair[1])))
+        changed = call(module, inputs)
+        hook.remove()
+        assert all(torch.equal(*pair) for pair in zip(plain, changed)) != fusion.keep_hr
 
 
 def fusions_before_and_after(module):
@@ -298,6 +312,12 @@ def test_every_kind_of_point_wise_attention_is_the_stock_one(psa_type, compact):
         ours.load_state_dict(stock.state_dict())
         inputs = small.inputs(size)
         assert torch.equal(stock(inputs), ours(inputs))
+
+
+def test_the_balanced_pyramid_sharpens_the_finer_levels_alone():
+    """The coarser ones come first in its list, and nobody reads what their guide would become."""
+    neck = MODELS.build(dict(type='FusionBFP', in_channels=8, num_levels=4, refine_level=1, upsample_cfg=SIZED))
+    assert [fusion.keep_hr for fusion in neck.fusions] == [False, False, True]
 
 
 def test_fpg_goes_down_a_pathway_too():

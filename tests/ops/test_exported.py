@@ -14,6 +14,7 @@ SIZES = [
     ((2, 17), (9, 18)),
     ((1, 1), (3, 1)),
     ((6, 8), (3, 5)),
+    ((2, 31), (2, 100)),  # tiles that reach as many coarse pixels as one may
 ]
 
 

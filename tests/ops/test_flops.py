@@ -25,6 +25,12 @@ def test_torch_counts_both_passes():
     with FlopCounterMode(display=False) as counter:
         out.sum().backward()
     assert counter.get_total_flops() == 2 * 2 * (2 * 8 * 10 * 13 * 9)
+    for leaf in (features, masks):  # of one gradient alone half of it
+        given = [each if each is leaf else each.detach() for each in (features, masks)]
+        out = carafe(*given, 3)
+        with FlopCounterMode(display=False) as counter:
+            out.sum().backward()
+        assert counter.get_total_flops() == 2 * 2 * 8 * 10 * 13 * 9
     with FlopCounterMode(display=False) as counter:
         fns_attention(masks, features, 3)
     smear = 2 * 3 * 3 + 2 * 3 * 4

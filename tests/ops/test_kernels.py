@@ -57,6 +57,17 @@ def test_similarity_gradient(impl):
     assert torch.autograd.gradcheck(lambda t: neighbour_similarity(t, impl=impl), features)
 
 
+def test_gradient_of_vectors_below_the_clamp_of_their_norms(assert_same):
+    features = 1e-10 * torch.randn(1, 3, 4, 5, dtype=torch.float64)
+    grads = []
+    for impl in ('gathered', 'reference'):
+        leaf = features.clone().requires_grad_()
+        neighbour_similarity(leaf, impl=impl)[:, ::3].sum().backward()
+        grads.append(leaf.grad)
+    assert grads[1].abs().max() > 1e-3
+    assert_same(*grads)
+
+
 @pytest.mark.parametrize('impl', ['softmax', 'reference'])
 def test_gradient_of_kernels(impl):
     logits, window = torch.randn(1, 18, 2, 3, dtype=torch.float64, requires_grad=True), hamming_window(3).double()

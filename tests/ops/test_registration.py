@@ -89,6 +89,8 @@ def test_results_have_the_layout_of_the_features():
     assert fns_attention(masks, features, 3).is_contiguous(memory_format=torch.channels_last)
     for grad in torch.autograd.grad(out.sum(), (features, masks)):
         assert grad.is_contiguous(memory_format=torch.channels_last)
+    for op in (lambda: carafe(features, masks.contiguous(), 3), lambda: fns_attention(masks.contiguous(), features, 3)):
+        assert op().is_contiguous(memory_format=torch.channels_last)  # whatever the layout of the weights
 
 
 def both_ways(op, definition, tensor):

@@ -1,5 +1,7 @@
 """The page of an explanation, in a real browser."""
 
+import base64
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,15 +12,21 @@ from torch import nn
 pytest.importorskip('jinja2', reason='the page is made by Jinja')
 pytest.importorskip('matplotlib', reason='the figures are drawn by matplotlib')
 
+from matplotlib import colormaps  # noqa: E402
 from webdriver import Browser, why_no_browser  # noqa: E402
 
 from freqfusion_mm.evaluation.analysis.fusion_calls import recorded_bands, recorded_fusions  # noqa: E402
 from freqfusion_mm.evaluation.analysis.fusion_views import ModelView, view_fusion  # noqa: E402
 from freqfusion_mm.evaluation.analysis.gridding import blocks_of, measure_with_and_without  # noqa: E402
 from freqfusion_mm.layers import ESP, LiftDownPool, build_fusion  # noqa: E402
-from freqfusion_mm.visualization.explain.figures import draw_features, draw_figures, save_figures  # noqa: E402
+from freqfusion_mm.visualization.explain.figures import (  # noqa: E402
+    draw_features,
+    draw_figures,
+    offsets_figure,
+    save_figures,
+)
 from freqfusion_mm.visualization.explain.maps import show_maps  # noqa: E402
-from freqfusion_mm.visualization.explain.page import write_page  # noqa: E402
+from freqfusion_mm.visualization.explain.page import _clickable, write_page  # noqa: E402
 
 COARSE, FINE, SIZE = (6, 8), (12, 16), (48, 64)
 #: Shares of the input, height and width, that the photograph fills.
@@ -231,7 +239,36 @@ def test_one_palette_and_one_scale(views):
     assert 'bandwidth' not in shown[-1] and 'bandwidth' in shown[0]
     for key in ('change', 'consistency', 'entropy'):
         assert len({(maps[key].low, maps[key].high) for maps in shown if key in maps}) == 1
-    assert (shown[0]['entropy'].low, shown[0]['entropy'].high) == (0, 1) and shown[0]['change'].low == 0
+    assert (shown[0]['entropy'].low, shown[0]['entropy'].high) == (0, 1)
+    assert shown[0]['change'].low == shown[0]['fine_change'].low == 0
+    share = (views[0].fusions['fusions.1'].margin + 1) / 2  # of a scale from -1 to 1
+    colours = (255 * colormaps['RdBu'](share)[..., :3]).astype(np.uint8)
+    np.testing.assert_array_equal(shown[0]['margin'].picture, colours)
+
+
+def test_a_pixel_that_the_image_fills_in_part_is_no_padding(views):
+    assert views[0].without_padding(np.zeros((2, 5, 7))).shape == (2, 4, 7)  # 3.75 of five rows
+
+
+def test_arrows_have_their_true_length(views):
+    """In a picture of another shape a coarse pixel is not as wide as it is high."""
+    seen = views[2].fusions['fusions.0']
+    arrows = offsets_figure({'DySample': seen}, {'DySample': np.zeros((60, 32, 3), np.uint8)}).axes[0].collections[0]
+    x, y = seen.offsets().mean(axis=2).reshape(-1, 2).T
+    np.testing.assert_allclose(arrows.U, x * 32 / COARSE[1], rtol=1e-5)
+    np.testing.assert_allclose(arrows.V, y * 60 / COARSE[0], rtol=1e-5)
+    np.testing.assert_allclose(arrows.XY[0], (0.5 * 32 / FINE[1], 0.5 * 60 / FINE[0]))
+
+
+def test_a_click_shows_the_middle_of_the_pixels_that_share_an_answer(views):
+    seen = views[2].fusions['fusions.0']
+    found = _clickable(seen, values=-(-seen.offsets().size // 9))
+    packed = found['offsets']
+    numbers = np.frombuffer(zlib.decompress(base64.b64decode(packed['bytes'])), '<i2') * packed['unit']
+    assert found['step'] == 3
+    np.testing.assert_allclose(
+        numbers.reshape(packed['shape']), seen.offsets()[1::3, 1::3], atol=np.abs(numbers).max() / 3e4
+    )
 
 
 @pytest.mark.slow

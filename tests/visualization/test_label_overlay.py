@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from freqfusion_mm.visualization.label_overlay import overlay
+from freqfusion_mm.visualization.label_overlay import overlay, shares
+
+
+def test_shares_are_those_of_all_pixels_largest_first():
+    labels = np.array([[2, 2, 0, 3], [2, 2, 2, 0]])
+    assert shares(labels, dict(classes='abcde')) == [(2, 5 / 8), (0, 2 / 8), (3, 1 / 8)]
 
 
 def test_entries_of_the_legend_keep_apart():

@@ -25,6 +25,16 @@ def visualizer():
         return build_visualizer(cfg, dict(classes=('a', 'b'), palette=[[255, 0, 0], [0, 0, 255]]))
 
 
+@pytest.mark.parametrize('scope, name', [('mmseg', 'SegLocalVisualizer'), ('mmdet', 'DetLocalVisualizer')])
+def test_mmengines_own_visualizer_draws_no_sample(scope, name):
+    """That of the framework takes its place."""
+    pytest.importorskip(scope)
+    for settings in ({}, dict(visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]))):
+        cfg = Config(dict(default_scope=scope, **settings))
+        with scope_of(cfg):
+            assert type(build_visualizer(cfg, {})).__name__ == name
+
+
 def test_every_process_draws_its_own_images(visualizer, monkeypatch):
     """The frameworks' own drawing does nothing in processes but the first."""
     sample = SegDataSample(pred_sem_seg=PixelData(data=torch.ones(1, 8, 9, dtype=torch.long)))

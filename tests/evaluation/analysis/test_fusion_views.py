@@ -116,6 +116,17 @@ def test_joint_pca():
     assert 0.99 < palette.explained <= 1
 
 
+def test_joint_pca_counts_every_map_alike():
+    """Of a map whose rows are repeated every pixel has less weight, within a group and between groups."""
+    first, second = np.random.default_rng(0).normal(size=(2, 4, 6, 7)) * np.array([5.0, 3.0, 2.0, 1.0])[:, None, None]
+    second = second[::-1] + 1
+    tall = second.repeat(3, axis=1)
+    for groups, repeated in (([[first], [second]], [[first], [tall]]), ([[first, second]], [[first, tall]])):
+        expected, found = JointPCA(groups), JointPCA(repeated)
+        for name in ('axes', 'means', 'scales', 'explained'):
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
 def test_joint_pca_of_few_channels():
     picture = JointPCA([[np.random.default_rng(0).normal(size=(2, 4, 4))]])(np.zeros((2, 3, 3)))
     assert picture.shape == (3, 3, 3) and (picture[..., 2] == 128).all()

@@ -126,8 +126,10 @@ def test_shrunken_image_is_repeated_pooling():
 
 def test_down_sampler_without_reinforcement():
     silent = EESPDown(16, 32, reinforce=False)
-    assert not silent.reinforce_conv.conv.weight.requires_grad
-    assert silent(torch.randn(1, 16, 8, 8)).shape == (1, 32, 4, 4)
+    out = silent(torch.randn(1, 16, 8, 8))
+    assert out.shape == (1, 32, 4, 4)
+    out.sum().backward()  # what it keeps without using it is frozen
+    assert all((weight.grad is None) != weight.requires_grad for weight in silent.parameters())
     assert not hasattr(EESPDown(16, 32, image_channels=0), 'reinforce_conv')
 
 

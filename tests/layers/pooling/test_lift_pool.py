@@ -243,6 +243,9 @@ def test_penalties_are_those_of_the_three_lifts():
     update = sum((coarse - odd).square().mean() for coarse, _, odd in lifts) / 3
     predict = sum(detail.square().mean() for _, detail, _ in lifts) / 3
     torch.testing.assert_close(pool.penalties, (update, predict))
+    pool.penalties = None
+    pool.eval()(feat)
+    assert pool.penalties is None  # nobody would take them off again
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,7 @@ def test_penalties_are_those_of_the_three_lifts():
         (lambda: LiftDownPool(4, output='mean'), ValueError, 'output must be one of'),
         (lambda: LiftDownPool(4)(torch.rand(1, 3, 4, 4)), ValueError, r'\[B, 4, H, W\]'),
         (lambda: LiftUpPool(4, tied=LiftDownPool(8)), ValueError, 'must have the 8 channels'),
+        (lambda: LiftUpPool(8, 4, tied=LiftDownPool(8)), ValueError, 'must have the 8 channels'),
         (lambda: LiftUpPool(4)(torch.rand(1, 4, 2, 2), torch.rand(1, 4, 4, 4)), TypeError, 'SubBands'),
         (
             lambda: LiftUpPool(4)(torch.rand(1, 4, 3, 2), SubBands(*[torch.rand(1, 4, 2, 2)] * 4, (4, 4))),

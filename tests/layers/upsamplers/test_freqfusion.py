@@ -115,6 +115,8 @@ def test_without_low_pass_it_interpolates(drawn, assert_same):
     lr_up, hr_out = nothing(lr_feat, hr_feat)
     assert_same(lr_up, bilinear)
     assert torch.equal(hr_out, hr_feat)
+    aligned = FreqFusion(16, 8, highpass=False, align_corners=True, **options)(lr_feat, hr_feat)[0]
+    assert_same(aligned, F.interpolate(lr_feat, (9, 10), mode='bilinear', align_corners=True))
 
 
 def test_the_filters_of_the_two_fusions_are_switched_apart(drawn, assert_same):

@@ -127,6 +127,17 @@ def test_dysample_without_offsets_is_bilinear(options, assert_same):
     assert_same(layer(x, torch.zeros(2, 1, *fine)), F.interpolate(x, fine, mode='bilinear'))
 
 
+def test_the_scope_of_dysample_has_a_bias_where_it_is_asked_for(assert_same):
+    """As in the authors' forks: at the start it changes nothing, and a large one leaves all of the range."""
+    assert DySample(8, dynamic_scope=True).scope.bias is None
+    layer, plain = DySample(8, dynamic_scope=True, scope_bias=True).double(), DySample(8).double()
+    plain.offset.load_state_dict(layer.offset.state_dict())
+    x = torch.randn(1, 8, 5, 7, dtype=torch.float64)
+    assert_same(layer(x), plain(x))
+    torch.nn.init.constant_(layer.scope.bias, 50.0)
+    assert_same(layer.inside(x).offsets, 2 * plain.inside(x).offsets)
+
+
 @pytest.mark.parametrize('gated', [False, True])
 @pytest.mark.parametrize('norm', ['layer', 'group', None])
 @pytest.mark.parametrize('fine', [(6, 8), (7, 9), (5, 4)])

@@ -227,6 +227,18 @@ def test_guided_filter_returns_a_linear_image_of_the_guide(assert_same):
     assert_same(GuidedFilter(2, eps=0, subsample=1)(guide, 3 * guide - 7), 3 * guide - 7)
 
 
+@pytest.mark.parametrize('size, subsample', [((9, 11), 2), ((11, 7), 4)])
+def test_guided_filter_fits_the_first_pixels_of_whole_squares(size, subsample, assert_same):
+    """`H // s` of them, as the original: what is left over at the end of an odd map has no part in the model."""
+    guide, target = torch.randn(2, 1, 2, *size, dtype=torch.float64)
+    read = torch.zeros(size, dtype=torch.bool)
+    read[: size[0] // subsample * subsample : subsample, : size[1] // subsample * subsample : subsample] = True
+    smooth = GuidedFilter(4, eps=0.1, subsample=subsample)
+    others = torch.where(read, target, torch.randn_like(target))
+    assert_same(smooth(guide, others), smooth(guide, target))
+    assert not torch.allclose(smooth(guide, torch.where(read, -target, target)), smooth(guide, target))
+
+
 def test_guided_filter_without_regularisation_of_a_flat_guide():
     """Half of the windows hold one value alone: nothing is a slope there."""
     guide = torch.ones(1, 1, 6, 12, dtype=torch.float64)

@@ -92,6 +92,7 @@ def test_every_step_is_one_that_a_single_pass_can_take():
             sizes = [coarse, *(size[0] for size in step_sizes((coarse, 1), (fine, 1)))]
             assert sizes[-1] == fine
             assert all(a <= b <= 2 * a + 1 for a, b in zip(sizes, sizes[1:]))
+    assert step_sizes((8, 2), (9, 40)) == [(8, 5), (8, 10), (8, 20), (9, 40)]  # an axis that is nearly there waits
 
 
 @pytest.mark.parametrize(

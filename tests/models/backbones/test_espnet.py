@@ -101,8 +101,13 @@ def test_heads_have_the_losses_of_their_recipes():
     size = (64, 64)
     sample = SegDataSample(metainfo=dict(img_shape=size))
     sample.gt_sem_seg = PixelData(data=torch.randint(0, 7, (1, *size)))
-    seg = build(EESPNetSegHead)
-    assert {'loss_ce', 'aux_loss_ce'} <= set(seg[1].loss(seg[0](torch.rand(1, 3, *size)), [sample], None))
+    backbone, head = (module.eval() for module in build(EESPNetSegHead))
+    outs = backbone(torch.rand(1, 3, *size))
+    losses = head.loss(outs, [sample], None)
+    for name, logits in zip(('loss_ce', 'aux_loss_ce'), head._logits(outs)):  # of stride 2, of stride 8
+        logits = torch.nn.functional.interpolate(logits, size, mode='bilinear', align_corners=True)
+        expected = torch.nn.functional.cross_entropy(logits, sample.gt_sem_seg.data)
+        torch.testing.assert_close(losses[name], expected)
     backbone, head = build(ESPNetCHead)
     outs = backbone.eval()(torch.rand(1, 3, *size))
     small = head.loss(outs, [sample], None)['loss_ce']
@@ -125,6 +130,15 @@ def test_decoder_starts_from_the_encoders_classifier():
     _, second = build(ESPNetHead)
     missing, unexpected = second.load_state_dict(first.state_dict(), strict=False)
     assert not unexpected and torch.equal(second.classify.weight, first.classify.weight)
+
+
+def test_the_last_stage_is_reinforced_where_it_is_asked_for():
+    """The released code keeps the weights for it and does not use them."""
+    silent, reinforced = (ESPNetV2(0.5, reinforce_last=last).eval() for last in (False, True))
+    reinforced.load_state_dict(silent.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    same = [torch.equal(*pair) for pair in zip(silent(image), reinforced(image))]
+    assert same == [True, True, True, False]
 
 
 def test_norm_eval_keeps_the_statistics():

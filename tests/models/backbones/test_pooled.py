@@ -140,6 +140,8 @@ def test_blur_takes_the_maximum_in_place_of_the_max_pooling_only():
         'layer3': False,
         'layer4': False,
     }
+    pools = PooledResNet(18, dict(type='blur', maximum=True), base_channels=4).pools
+    assert all(pool.maximum for pool in pools.values())  # as the config says
 
 
 def test_cifar_stem():
@@ -154,6 +156,11 @@ def test_frozen_stages_keep_their_poolings_trainable():
     assert frozen == {'conv1', 'bn1', 'layer1'}
     assert gradients(net, net(torch.rand(2, 3, 64, 64))[-1].square().sum()) == []
     assert not net.layer4[0].bn1.training and net.layer4.training
+    net = PooledResNet(18, LIFT, base_channels=4, frozen_stages=1).train()
+    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    net(torch.rand(2, 3, 64, 64))
+    counted = {name.split('.')[0] for name, buffer in net.named_buffers() if not torch.equal(buffer, before[name])}
+    assert counted == {'layer2', 'layer3', 'layer4'}  # the statistics of what is frozen stay, too
 
 
 @pytest.mark.parametrize(
@@ -357,3 +364,7 @@ def test_a_checkpoint_reaches_what_keeps_its_start(tmp_path):
     loaded.init_weights()
     for name, value in trained.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
+    for weight in loaded.parameters():
+        torch.nn.init.ones_(weight)
+    loaded.init_weights()  # mmengine initialises once, whoever asks again
+    assert all((weight == 1).all() for weight in loaded.parameters())

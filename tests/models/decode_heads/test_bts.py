@@ -95,6 +95,17 @@ def test_depth_has_the_size_of_the_image(size):
     assert depth.shape == (1, *size) and 0 < depth.min() and depth.max() < 10
 
 
+def test_the_largest_depth_is_a_unit_alone():
+    """The planes' depths are handed on as parts of it."""
+    metres, decimetres = (
+        FusionBTSHead(in_channels=[8] * 5, channels=256, upsample_cfg='nearest', max_depth=depth).eval()
+        for depth in (10.0, 100.0)
+    )
+    decimetres.load_state_dict(metres.state_dict())
+    maps = [torch.randn(1, 8, 2 ** (5 - i), 2 ** (4 - i)) for i in range(5)]
+    torch.testing.assert_close(decimetres(maps), 10 * metres(maps))
+
+
 def parameters(name):
     cfg = Config.fromfile(ROWS[name]).model
     with torch.device('meta'):

@@ -52,6 +52,7 @@ def test_with_the_stock_upsampling_it_is_the_stock_head(name, upsample):
     [
         dict(type='FreqFusion', compressed_channels=8),
         dict(type='FreqFusion', scale_factor=2),  # what a config inherits
+        dict(type='FreqFusion', scale_factor=None),  # or leaves to the default
         dict(type='FreqFusion', scale_factor=2, up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1),
         dict(type='SAPA'),
         dict(type='DySample'),

@@ -84,6 +84,18 @@ def test_maskformer_head(tmp_path, scope, decoder):
     assert_trains(head, head.loss(features(), [sample]))
 
 
+@pytest.mark.parametrize('enforced', [False, True])
+def test_a_memory_of_the_right_width_is_projected_where_it_is_asked_for(tmp_path, scope, enforced):
+    register_all_modules(init_default_scope=False)
+    scope('mmdet')
+    decoder = dict(_delete_=True, type='FusionPixelDecoder', upsample_cfg='nearest')
+    model = stock_config(tmp_path, 'maskformer/maskformer_r50_ms-16xb1-75e_coco.py', decoder)
+    options = dict(model.panoptic_head, in_channels=[8, 8, 8, 256], enforce_decoder_input_project=enforced)
+    options.pop('type')
+    head = MaskFormerHead(**options, train_cfg=model.train_cfg, test_cfg=model.test_cfg)
+    assert isinstance(head.decoder_input_proj, torch.nn.Conv2d) is enforced
+
+
 @pytest.mark.parametrize(
     'framework, upsample_cfg',
     [
