@@ -9,25 +9,16 @@ from torch import Tensor, nn
 from ..engine.plain_model import unwrapped
 from ..evaluation.analysis.in_evaluation import in_evaluation
 
+MORE_CHANNELS = 16  # than its first convolution takes, in a backbone of several streams
+
 
 def input_channels(model: nn.Module) -> int:
-    """How many channels the backbone takes, by the convolution that an image meets first.
-
-    What stands before it may make more of them: YOLOX's stem makes twelve channels of the pixels of every 2x2 square.
+    """How many channels the backbone takes: the fewest, where it takes several numbers of them.
 
     Raises:
-        ValueError: the backbone has none.
+        ValueError: it has no convolution.
     """
-    convolutions = (module for module in model.backbone.modules() if isinstance(module, nn.Conv2d))
-    first = next(convolutions, None)
-    if first is None:
-        raise ValueError(
-            f'the backbone {type(model.backbone).__name__} has no convolution that says how many channels it takes'
-        )
-    if first.in_channels < 4:  # too few to be made of squares
-        return first.in_channels
-    counts = (first.in_channels, *range(1, first.in_channels))
-    return next((count for count in counts if _fits(model.backbone, count)), first.in_channels)
+    return min(_counts(model.backbone))
 
 
 def channels_taken(model: nn.Module) -> set[int] | None:
@@ -40,10 +31,10 @@ def channels_taken(model: nn.Module) -> set[int] | None:
     """
     model = unwrapped(model)
     try:
-        wanted = input_channels(model)
+        wanted = _counts(model.backbone)
     except (ValueError, AttributeError):
         return None
-    return {count for count in range(1, max(wanted, 4) + 1) if _made_of(model, count) == wanted} or None
+    return {count for count in range(1, max(*wanted, 4) + 1) if _made_of(model, count) in wanted} or None
 
 
 def swaps_channels(preprocessor: nn.Module) -> bool:
@@ -55,7 +46,25 @@ class _Met(Exception):
     """An image has come to its first convolution."""
 
 
-def _fits(backbone: nn.Module, count: int) -> bool:
+def _counts(backbone: nn.Module) -> list[int]:
+    """The numbers of channels that a backbone takes, by the convolution that an image meets first.
+
+    What stands before it may make more of them (YOLOX's stem makes twelve channels of the pixels of every 2x2 square),
+    or fewer: of two streams each takes its own, and the whole backbone is asked then.
+    """
+    convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        raise ValueError(
+            f'the backbone {type(backbone).__name__} has no convolution that says how many channels it takes'
+        )
+    first = convolutions[0].in_channels
+    counts = [count for count in range(1, first + MORE_CHANNELS + 1) if _fits(backbone, convolutions, count)]
+    if len(counts) > 1:
+        counts = [count for count in counts if _runs(backbone, count)] or counts
+    return counts or [first]
+
+
+def _fits(backbone: nn.Module, convolutions: list[nn.Conv2d], count: int) -> bool:
     """Does the first convolution that an image of so many channels meets take what it gets?"""
     fits = []
 
@@ -63,17 +72,23 @@ def _fits(backbone: nn.Module, count: int) -> bool:
         fits.append(inputs[0].shape[1] == convolution.in_channels)
         raise _Met
 
-    convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     hooks = [convolution.register_forward_pre_hook(meet) for convolution in convolutions]
     try:
-        with in_evaluation(backbone), torch.no_grad():  # what comes before the convolution keeps its statistics
-            backbone(convolutions[0].weight.new_zeros(1, count, 64, 64))
-    except Exception:  # _Met, or whatever else it does not like about the image
-        pass
+        _runs(backbone, count)
     finally:
         for hook in hooks:
             hook.remove()
     return fits == [True]
+
+
+def _runs(backbone: nn.Module, count: int) -> bool:
+    """Does it take an image of so many channels? Its statistics stay."""
+    try:
+        with in_evaluation(backbone), torch.no_grad():
+            backbone(next(backbone.parameters()).new_zeros(1, count, 64, 64))
+    except Exception:  # _Met, or whatever it does not like about the image
+        return False
+    return True
 
 
 def _made_of(model: nn.Module, count: int) -> int | None:

@@ -73,6 +73,8 @@ def complete_meta(
     classes, palette = meta.get('classes') or (), meta.get('palette') or []
     if isinstance(classes, str):
         raise ValueError(f'classes is the string {classes!r}: write a tuple of names, ({classes!r},)')
+    if len(palette) and isinstance(palette[0], int):  # mmdet: one colour for all
+        palette = [palette] * len(classes)
     palette = [] if isinstance(palette, str) else [list(map(int, colour)) for colour in palette]  # mmdet: 'coco', ...
     known = dict(zip((official or {}).get('classes') or (), (official or {}).get('palette') or ()))
     inherited = not palette or palette == [list(map(int, colour)) for colour in known.values()]

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
 from ..datasets.manifest import first_and_last
@@ -16,7 +17,8 @@ from .config import scope_of
 def check_data(cfg: Config, *loaders: str) -> None:
     """Checks that the folders and annotation files of these loaders exist, and that classes are names.
 
-    A data set that downloads what is missing, by its config or by its class's default, need not be there.
+    A data set that downloads what is missing, by its config or by its class's default, need not be there; nor one that
+    a `backend` of its `backend_args` fetches from elsewhere.
 
     Raises:
         FileNotFoundError: names the loader, the setting, the path, and the remedy; a config may say
@@ -31,6 +33,8 @@ def check_data(cfg: Config, *loaders: str) -> None:
                     f'{loader}.dataset.metainfo.classes is the string {classes!r}, and no file of names: write '
                     f'a tuple, ({classes!r},)'
                 )
+            if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
+                continue  # its paths are those of another place
             for setting, path in _paths(dataset):
                 if '://' not in path and not os.path.exists(path) and not _downloads(cfg, dataset):
                     remedy = cfg.get('data_help') or _remedy(cfg, loader, dataset.get('data_root'))
@@ -111,7 +115,12 @@ def dataset_configs(loader: dict) -> Iterator[dict]:
 
 
 def innermost(dataset: Any) -> list:
-    """The data sets inside the wrappers (ConcatDataset, RepeatDataset, ...), or the data set itself."""
+    """The data sets inside the wrappers (ConcatDataset, RepeatDataset, ...), or the data set itself.
+
+    What derives from mmengine's `BaseDataset` is none of them: its attribute `dataset` is its own affair.
+    """
+    if isinstance(dataset, BaseDataset):
+        return [dataset]
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     inner = [each for each in inner if each is not None]
     return [leaf for each in inner for leaf in innermost(each)] if inner else [dataset]

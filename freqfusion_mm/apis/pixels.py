@@ -44,7 +44,7 @@ class ImagePipeline:
     """
 
     def __init__(self, steps: Sequence[Step], channels: Collection[int] | None = None, kept_rgb: bool = False) -> None:
-        self.steps = [step for step in steps if not reads_labels(step)]
+        self.steps = [step for step in steps if not needs_labels(step)]
         self.channels = channels
         self.kept_rgb = kept_rgb
         if not self.steps:
@@ -167,9 +167,14 @@ def steps_of(dataset: Any) -> list[Step]:
     return list(getattr(pipeline, 'transforms', pipeline or []))
 
 
-def reads_labels(step: Step) -> bool:
+def needs_labels(step: Step) -> bool:
     """Whether a step needs what only an annotated data set gives."""
     return 'Annotation' in type(step).__name__ or type(step).__name__ in LABEL_STEPS
+
+
+def reads_labels(step: Step) -> bool:
+    """Whether it makes that of files: mmdet's `FilterAnnotations` gives nothing of a healthy sample."""
+    return needs_labels(step) and not type(step).__name__.startswith('Filter')
 
 
 def check_image(path: str) -> None:
@@ -195,7 +200,7 @@ def check_image(path: str) -> None:
             if image.format == 'JPEG' and not tail:  # nothing but zeros at the end: its place was taken, not filled
                 check_jpeg_end(path)
     except UnidentifiedImageError:
-        if not tail or os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES:
+        if os.path.splitext(path)[1].lower() in CHECKED_SUFFIXES or not (tail or _has_content(path)):
             raise UnreadableImage(f'{path} cannot be read: it is no image') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImage(f'{path} cannot be read: {_flat(error)}') from error
@@ -209,6 +214,12 @@ def of_any_size() -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _has_content(path: str) -> bool:
+    """Is there anything but zeros in it? An array may end with them; a place that was never filled has no more."""
+    with open(path, 'rb') as file:
+        return any(block.strip(b'\0') for block in iter(lambda: file.read(2**20), b''))
 
 
 def check_jpeg_end(path: str) -> None:

@@ -24,7 +24,7 @@ def apply() -> None:
 
 
 def class_numbers(pixels: np.ndarray, path: str) -> np.ndarray:
-    """Decoded pixels of a label map as numbers [H, W]: uint8, or uint16 where they exceed 255.
+    """Decoded pixels of a label map as numbers [H, W]: uint8, or uint16 where they exceed 255; -1 is the largest.
 
     Raises:
         ValueError: several channels, numbers that are not whole or do not fit.
@@ -38,12 +38,13 @@ def class_numbers(pixels: np.ndarray, path: str) -> np.ndarray:
         )
     whole = pixels.dtype.kind != 'f' or bool((np.isfinite(pixels) & (pixels == np.round(pixels))).all())
     low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
-    if not whole or low < 0 or high > 65535:
+    if not whole or low < -1 or high > 65535:
         raise ValueError(
             f'the label map {path} holds numbers from {low} to {high} of type {pixels.dtype}; class numbers are whole, '
-            '0 to 65535'
+            '0 to 65535 (-1: ignored)'
         )
-    return pixels.astype(np.uint8 if high <= 255 else np.uint16)
+    kind = np.uint8 if high <= 255 else np.uint16
+    return np.where(pixels == -1, np.iinfo(kind).max, pixels).astype(kind) if low == -1 else pixels.astype(kind)
 
 
 def _load_seg_map(self, results: dict) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 
-from mmengine.model import PretrainedInit, initialize
+from mmengine.model import BaseModule, PretrainedInit, initialize
 from torch import nn
 
 from ..layers import UNPOOLS, UPSAMPLERS, Deconv, option_names, read_upsample_cfg
@@ -141,7 +141,8 @@ def arguments(init: Callable, *args, **kwargs) -> dict[str, Any]:
 
 
 class KeptInit:
-    """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation.
+    """Mixin, to be named first: `init_cfg` initialises the stock layers; a fusion keeps its own initialisation, or that
+    of an `init_cfg` of its own.
 
     Nor is a fusion frozen with them: what `norm_eval` keeps fixed are statistics of a pretrained network, which a
     fusion has none of, and `frozen_stages` leaves its weights trainable. A module whose fusions sit inside its stock
@@ -165,6 +166,9 @@ class KeptInit:
             return
         first = not getattr(self, 'is_init', False)
         held = set(self.keep_init())
+        if first:
+            for layer in self.keep_init():
+                _follow_own_init(layer)
         places = [
             (parent, name, child)
             for parent in self.modules()
@@ -182,6 +186,15 @@ class KeptInit:
         checkpoints = [cfg for cfg in ([cfgs] if isinstance(cfgs, dict) else cfgs) if _names_checkpoint(cfg)]
         if first and checkpoints and any(True for child in held for _ in child.parameters()):
             initialize(self, checkpoints)  # once more, for what was hidden
+
+
+def _follow_own_init(layer: nn.Module) -> None:
+    """The `init_cfg` of a user's own upsampler is no other module's."""
+    if isinstance(layer, BaseModule) and layer.init_cfg:
+        layer.init_weights()
+    else:
+        for child in layer.children():
+            _follow_own_init(child)
 
 
 def _names_checkpoint(init_cfg: dict) -> bool:

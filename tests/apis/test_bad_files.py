@@ -368,3 +368,26 @@ def test_an_annotation_file_that_is_cut_off_is_named(shared, tmp_path):
     cfg.test_dataloader.dataset.ann_file = str(tmp_path / 'cut.json')
     with pytest.raises(ValueError, match=r'ann_file .*cut\.json, which is no whole JSON'):
         check_data(cfg, 'test_dataloader')
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.tif', '.bin'])
+def test_an_array_may_end_with_zeros(tmp_path, suffix):
+    path = tmp_path / f'a{suffix}'
+    array = np.ones((9, 8, 16), np.float32)
+    array[-2:] = 0
+    with open(path, 'wb') as file:
+        np.save(file, array)
+    check_image(str(path))
+    path.write_bytes(bytes(5000))
+    with pytest.raises(UnreadableImage, match='it is no image'):
+        check_image(str(path))
+
+
+def test_a_step_that_wants_another_sample_leaves_no_image_out(tmp_path):
+    class FilterAnnotations:
+        def __call__(self, data):
+            return None
+
+    report = tmp_path / 'report.txt'
+    assert CheckedPipeline([FilterAnnotations()], None, report)(dict(img_path='a.jpg', img=None)) is None
+    assert not report.exists()

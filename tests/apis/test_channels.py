@@ -86,3 +86,31 @@ def test_a_backbone_that_does_not_say():
     assert channels_taken(model_of(nn.Linear(3, 3))) is None
     with pytest.raises(ValueError, match='the backbone Linear has no convolution'):
         input_channels(model_of(nn.Linear(3, 3)))
+
+
+class Streams(nn.Module):
+    """Two backbones in one, each for some channels of the image, or for what is made of them."""
+
+    def __init__(self, first, second, take):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(first, 4, 3), nn.Conv2d(second, 4, 3)
+        self.take = take
+
+    def forward(self, x):
+        a, b = self.take(x)
+        return self.b(b) + self.a(a) if b.shape[1] < a.shape[1] else self.a(a) + self.b(b)
+
+
+@pytest.mark.parametrize(
+    'backbone, taken',
+    [
+        (Streams(3, 1, lambda x: (x[:, :3], x[:, 3:])), {4}),
+        (Streams(1, 3, lambda x: (x[:, 3:], x[:, :3])), {4}),
+        (Streams(12, 2, lambda x: (x[:, :12], x[:, 12:])), {14}),
+        (Streams(1, 3, lambda x: (x.mean(1, keepdim=True), x)), {3}),
+    ],
+    ids=['colour and heat', 'heat and colour', 'light and radar', 'edges of grey'],
+)
+def test_a_backbone_of_two_streams(backbone, taken):
+    model = model_of(backbone)
+    assert channels_taken(model) == taken and {input_channels(model)} == taken

@@ -46,6 +46,7 @@ def test_a_subset_keeps_its_colours():
             assert complete_meta(dict(classes=classes, palette=palette), OFFICIAL)['palette'] == wanted
     own = dict(classes=('car', 'sky', 'road'), palette=[[7, 7, 7], [8, 8, 8], [9, 9, 9]])
     assert complete_meta(own, OFFICIAL)['palette'] == own['palette']
+    assert complete_meta(dict(classes=('a', 'b'), palette=(9, 8, 7)))['palette'] == [[9, 8, 7], [9, 8, 7]]
 
 
 def test_subsets_of_built_data_sets(tmp_path):

@@ -9,7 +9,7 @@ pytest.importorskip('mmengine', reason='data sets are of mmengine')
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import DATASETS  # noqa: E402
 
-from freqfusion_mm.apis.data import check_data  # noqa: E402
+from freqfusion_mm.apis.data import check_data, innermost  # noqa: E402
 
 
 def config(root: Path, **others: object) -> Config:
@@ -81,3 +81,24 @@ def test_the_remedy_names_all_that_look_there(tmp_path: Path) -> None:
         check_data(cfg, 'train_dataloader')
     cfg.merge_from_dict(dict.fromkeys(keys, 'here'))  # as --cfg-options does
     assert cfg.custom_hooks[1].data_root == cfg.train_dataloader.dataset.dataset.data_root == 'here'
+
+
+def test_data_of_a_backend_are_elsewhere(tmp_path: Path) -> None:
+    mapped = config(tmp_path / 'gone')
+    mapped.train_dataloader.dataset.dataset.backend_args = dict(backend='petrel', path_mapping={'data/': 's3://bucket/'})
+    check_data(mapped, 'train_dataloader')
+    mapped.train_dataloader.dataset.dataset.backend_args = dict(backend='local')
+    with pytest.raises(FileNotFoundError):
+        check_data(mapped, 'train_dataloader')
+
+
+def test_a_data_set_may_keep_another() -> None:
+    from mmengine.dataset import BaseDataset, RepeatDataset
+
+    class Kept(BaseDataset):
+        def load_data_list(self):
+            return [dict(img_path='a.png')]
+
+    leaf = Kept(pipeline=[])
+    leaf.dataset = [1, 2, 3]  # of another library
+    assert innermost(leaf) == [leaf] and innermost(RepeatDataset(leaf, 2)) == [leaf]

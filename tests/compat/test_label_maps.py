@@ -65,7 +65,7 @@ def test_palettes_and_bits(tmp_path):
         (np.zeros((4, 5, 4), np.uint8), 'a.tif holds 4 channels'),
         (np.full((4, 5), 1.5, np.float32), 'a.tif holds numbers from 1.5 to 1.5'),
         (np.full((4, 5), np.nan, np.float32), 'a.tif holds numbers from nan'),
-        (np.full((4, 5), -1, np.int32), 'a.tif holds numbers from -1'),
+        (np.full((4, 5), -2, np.int32), 'a.tif holds numbers from -2'),
     ],
 )
 def test_what_is_no_map_is_refused(tmp_path, pixels, said):
@@ -87,3 +87,19 @@ def test_real_annotations(shared):
         found = read(file, reduce_zero_label=True)
         np.testing.assert_array_equal(found, np.where(labels == 0, 255, labels - 1))
         np.testing.assert_array_equal(read(file), labels)
+
+
+def test_minus_one_is_ignored(tmp_path):
+    """As mmseg's lowest eight bits make of it."""
+    labels = np.array([[-1, 0, 2], [2, -1, 1]])
+    for dtype in (np.int32, np.float32):
+        Image.fromarray(labels.astype(dtype)).save(tmp_path / 'a.tif')
+        np.testing.assert_array_equal(read(tmp_path / 'a.tif'), [[255, 0, 2], [2, 255, 1]])
+        np.testing.assert_array_equal(read(tmp_path / 'a.tif', True), [[255, 255, 1], [1, 255, 0]])
+    labels[0, 1] = 299
+    Image.fromarray(labels.astype(np.int32)).save(tmp_path / 'a.tif')
+    np.testing.assert_array_equal(read(tmp_path / 'a.tif'), [[65535, 299, 2], [2, 65535, 1]])
+    labels[0, 1] = -2
+    Image.fromarray(labels.astype(np.int32)).save(tmp_path / 'a.tif')
+    with pytest.raises(ValueError, match='holds numbers from -2 to 2'):
+        read(tmp_path / 'a.tif')

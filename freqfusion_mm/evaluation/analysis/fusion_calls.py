@@ -71,7 +71,7 @@ def find_pools(model: nn.Module) -> dict[str, LiftDownPool]:
 def _outermost(model: nn.Module, kinds: tuple[type, ...]) -> dict[str, Any]:
     found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
-        if isinstance(module, kinds) and not any(name.startswith(f'{outer}.') for outer in found):
+        if isinstance(module, kinds) and not any(not outer or name.startswith(f'{outer}.') for outer in found):
             found[name] = module
     return found
 

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..borders import repeat_border
+from ..fixed_window import FixedWindow
 
 
-class BlurPool(nn.Module):
+class BlurPool(FixedWindow, nn.Module):
     """Blurs with the binomial filter of `kernel_size` taps and keeps every second pixel, after a dense maximum.
 
     Convention:
@@ -38,16 +39,14 @@ class BlurPool(nn.Module):
             raise ValueError(f'kernel_size must be odd and positive (the filter is centred), got {kernel_size}')
         self.channels = channels
         self.out_channels = channels
+        self.kernel_size = kernel_size
         self.maximum = maximum
-        self.register_buffer('window', torch.empty(1, 1, kernel_size, kernel_size), persistent=False)
-        self.reset_parameters()
+        self.window = self.make_window().float()
 
-    def reset_parameters(self) -> None:
-        """Makes the window anew, as after `to_empty`."""
-        size = self.window.shape[-1]
-        taps = torch.tensor([math.comb(size - 1, i) for i in range(size)], dtype=torch.float64)
+    def make_window(self) -> Tensor:
+        taps = torch.tensor([math.comb(self.kernel_size - 1, i) for i in range(self.kernel_size)], dtype=torch.float64)
         taps = taps / taps.sum()
-        self.window.copy_(torch.outer(taps, taps))
+        return torch.outer(taps, taps)[None, None]
 
     def forward(self, feat: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, ceil(H/2), ceil(W/2)]."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..borders import repeat_border
 from ..protocol import without_autocast
+from ..untouched import untouched
 
 #: variant -> groups of the two convolutions of a filter, as a function of the channels.
 VARIANTS = {
@@ -54,16 +55,19 @@ class LiftFilter(nn.Module):
         groups, pointwise_groups = VARIANTS[variant](channels)
         linear = pointwise_groups is None
         self.border = border
+        self.reach = kernel_size // 2
         self.spatial = nn.Conv2d(channels, channels, (1, kernel_size), groups=groups, bias=not linear)
         self.pointwise = None if linear else nn.Conv2d(channels, channels, 1, groups=pointwise_groups)
 
     def forward(self, feat: Tensor, vertical: bool) -> Tensor:
-        weight = self.spatial.weight.to(feat.dtype)
-        reach = weight.shape[-1] // 2
-        pad = (reach, reach, 0, 0)
-        if vertical:
-            weight, pad = weight.transpose(-1, -2), (0, 0, reach, reach)
+        reach = self.reach
+        pad = (0, 0, reach, reach) if vertical else (reach, reach, 0, 0)
         padded = F.pad(feat, pad) if self.border == 'zeros' else repeat_border(feat, pad)
+        if not untouched(self.spatial, self.pointwise) and self.spatial.weight.dtype == feat.dtype:
+            out = self.spatial(padded.transpose(-1, -2)).transpose(-1, -2) if vertical else self.spatial(padded)
+            return out if self.pointwise is None else self.pointwise(out.relu()).tanh()
+        weight = self.spatial.weight.to(feat.dtype)
+        weight = weight.transpose(-1, -2) if vertical else weight
         out = F.conv2d(padded, weight, _cast(self.spatial.bias, feat), groups=self.spatial.groups)
         if self.pointwise is None:
             return out

@@ -127,6 +127,8 @@ def filter_samples(x: Tensor, first: Tensor, second: Tensor, kernel_size: int) -
 
 def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """In the dtype of `x`, as `_normalize`: a model in half precision has its parameters in it."""
+    if conv.weight.dtype == x.dtype:
+        return conv(x)  # with its hooks, such as those of pruning
     return F.conv2d(x, conv.weight.to(x.dtype), conv.bias.to(x.dtype))
 
 

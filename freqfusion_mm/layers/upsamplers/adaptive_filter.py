@@ -3,16 +3,16 @@
 Paper: Frequency-aware Feature Fusion for Dense Image Prediction, TPAMI 2024, arXiv 2408.12879.
 """
 
-import torch
 from torch import Tensor, nn
 
 from ... import ops
 from ...ops.kernels import normalize_kernels
 from ...ops.reassembly import carafe
+from ..fixed_window import FixedWindow
 from ..inside import by_taps
 
 
-class AdaptiveFilter(nn.Module):
+class AdaptiveFilter(FixedWindow, nn.Module):
     """Makes kernels of logits, and filters maps with them: low-pass, or high-pass as what low-pass leaves over.
 
     Args:
@@ -27,19 +27,10 @@ class AdaptiveFilter(nn.Module):
         self.kernel_size = kernel_size
         self.groups = groups
         self.padding = padding
-        self.register_buffer('window', ops.hamming_window(kernel_size) if hamming_window else None, persistent=False)
+        self.window = self.make_window() if hamming_window else None
 
-    def _apply(self, *args, **kwargs) -> 'AdaptiveFilter':
-        super()._apply(*args, **kwargs)
-        if self.window is not None:  # half precision would round it for good, and no checkpoint holds it
-            dtype = torch.promote_types(self.window.dtype, torch.float32)
-            self.window = ops.hamming_window(self.kernel_size).to(self.window.device, dtype)
-        return self
-
-    def reset_parameters(self) -> None:
-        """Makes the window anew, as after `to_empty`."""
-        if self.window is not None:
-            self.window.copy_(ops.hamming_window(self.kernel_size))
+    def make_window(self) -> Tensor:
+        return ops.hamming_window(self.kernel_size)
 
     def build_encoder(self, channels: int, encoder_kernel: int, encoder_dilation: int) -> nn.Conv2d:
         """The convolution that predicts the logits of the kernels from a map of so many channels."""

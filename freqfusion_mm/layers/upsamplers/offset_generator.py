@@ -13,6 +13,7 @@ from ...ops import resize_nearest
 from ...ops.similarity import neighbour_similarity
 from ..norms import group_norm
 from ..reference import ReferenceNames
+from ..untouched import untouched
 from .point_sampling import sample_with_offsets
 
 
@@ -96,9 +97,9 @@ class OffsetGenerator(ReferenceNames):
 def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
     """Two convolutions of one map as one: few output channels leave most of a vector unit idle.
 
-    Each by itself where somebody has put hooks on them (pruning, feature extraction) or other modules in their place.
+    Each by itself where they are not as they were.
     """
-    if any(type(conv) is not nn.Conv2d or conv._forward_hooks or conv._forward_pre_hooks for conv in (first, second)):
+    if not untouched(first, second):
         return first(features), second(features)
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
     both = F.conv2d(features, weight, bias, padding=first.padding)

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from ...ops.reassembly import fns_attention
 from ..borders import repeat_border
+from ..fixed_window import FixedWindow
 from ..inside import Inside, by_taps
 from ..norms import group_norm
 from ..protocol import GuidedUpsampler
@@ -24,7 +25,7 @@ from .paired_difference import PairedDifferenceSimilarity, normalized_conv
 
 
 @register_upsampler('ReSFU')
-class ReSFU(ReferenceNames, GuidedUpsampler):
+class ReSFU(FixedWindow, ReferenceNames, GuidedUpsampler):
     """Upsamples `lr_feat` by attention over the k x k samples around each fine pixel, one coarse pixel apart.
 
     Convention:
@@ -134,16 +135,21 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
         self.hr_norm = group_norm(hr_channels) if hr_norm else nn.Identity()
         self.lr_compressor = nn.Conv2d(lr_channels, compressed_channels, 1, bias=bias)
         self.hr_compressor = nn.Conv2d(hr_channels, compressed_channels, 1, bias=bias) if compress_hr else nn.Identity()
-        self.register_buffer('blur', _gaussian(), persistent=False)
+        self.window = self.make_window()
         self.guided_filter = GuidedFilter(radius, eps, subsample)
         similarity = dict(kernel_size=kernel_size, mid_channels=mid_channels, groups=groups, norm_groups=norm_groups)
         self.semantic_scores = PairedDifferenceSimilarity(compressed_channels, **similarity)
         self.detail_scores = PairedDifferenceSimilarity(compressed_channels, **similarity)
         self.init_weights()
 
+    def make_window(self) -> Tensor:
+        """3 x 3 Gaussian of sigma 1, in the authors' float32 arithmetic, on which their results in float64 rest too."""
+        place = torch.arange(-1.0, 2.0, dtype=torch.float32)
+        window = torch.exp(-(place[:, None] ** 2 + place**2) / 2)
+        return window / window.sum()
+
     def init_weights(self) -> None:
         """N(0, 0.02) for the 1x1 convolutions; the paired difference convolutions keep their Kaiming initialisation."""
-        self.blur.copy_(_gaussian())  # as after `to_empty`
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.02)
@@ -193,7 +199,7 @@ class ReSFU(ReferenceNames, GuidedUpsampler):
 
     def _blurred(self, query: Tensor) -> Tensor:
         channels = self.lr_compressor.out_channels  # not read off the map: ONNX needs the kernel's shape
-        kernel = self.blur.to(query.dtype).expand(channels, 1, 3, 3)
+        kernel = self.window.to(query.dtype).expand(channels, 1, 3, 3)
         return F.conv2d(repeat_border(query, (1, 1, 1, 1)), kernel, groups=channels)
 
 
@@ -211,13 +217,6 @@ class _ScaleGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         return grad * ctx.factor, None
-
-
-def _gaussian() -> Tensor:
-    """3 x 3 Gaussian of sigma 1, in the authors' float32 arithmetic, on which their results in float64 rest too."""
-    place = torch.arange(-1.0, 2.0, dtype=torch.float32)
-    window = torch.exp(-(place[:, None] ** 2 + place**2) / 2)
-    return window / window.sum()
 
 
 def _inside(height: int, width: int, dilation: tuple[int, int], kernel_size: int, device: torch.device) -> Tensor:

@@ -35,6 +35,7 @@ def test_finds_the_outermost():
     net = nn.ModuleDict(dict(neck=Net('carafe', 'FreqFusion'), fuse=Fuse('SAPA', lr_channels=4, hr_channels=4)))
     assert list(find_fusions(net)) == ['neck.fusions.0', 'neck.fusions.1', 'fuse.fusion']
     assert find_fusions(nn.Conv2d(1, 1, 1)) == {}
+    assert list(find_fusions(build_fusion('carafe', 8, 8))) == ['']
 
 
 def test_records_copies_of_the_first_sample():

@@ -1,11 +1,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import prune
 
 from freqfusion_mm.layers import (
     CARAFE,
     FADE,
     SAPA,
+    UPSAMPLERS,
     Bicubic,
     Bilinear,
     Deconv,
@@ -129,3 +131,20 @@ def test_maps_in_the_wrong_order(name):
     upsampler = build_upsampler(name, 8, 8)
     with pytest.raises(ValueError, match=r'at least as large as lr_feat, got \(8, 9\) and \(16, 18\); the order'):
         upsampler(torch.zeros(1, 8, 16, 18), torch.zeros(1, 8, 8, 9))
+
+
+@pytest.mark.parametrize('name', UPSAMPLERS)
+def test_pruning_every_convolution(name):
+    """It recomputes the weights in hooks: in a convolution that is passed by, the second step fails."""
+    layer = build_upsampler(name, 16, 16)
+    maps = torch.randn(2, 16, 3, 4), torch.randn(2, 16, 6, 8)
+    before = layer(*maps)
+    convolutions = [each for each in layer.modules() if isinstance(each, torch.nn.Conv2d)]
+    for each in convolutions:
+        prune.l1_unstructured(each, 'weight', 0.0)
+    for _ in range(2):
+        out = layer(*maps)
+        out = sum(each.sum() for each in out) if isinstance(out, tuple) else out.sum()
+        if convolutions:
+            out.backward()
+    torch.testing.assert_close(layer(*maps), before)

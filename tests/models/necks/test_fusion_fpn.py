@@ -9,6 +9,7 @@ pytest.importorskip('mmseg')
 
 from mmdet.models.necks import FPN, FPN_CARAFE
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.models.necks import FPN as SegFPN
@@ -205,6 +206,34 @@ def test_initialisation_leaves_the_fusions_their_own():
     neck.init_weights()
     assert neck.fusions[0].lowpass_encoder.weight.std() < 0.002
     assert (neck.lateral_convs[0].conv.weight == 0.25).all()
+
+
+class Learned(BaseModule):
+    """A user's own upsampler."""
+
+    def __init__(self, lr_channels, hr_channels, init_cfg=None):
+        super().__init__(init_cfg)
+        self.conv = nn.Conv2d(lr_channels, lr_channels, 1)
+
+    def forward(self, lr_feat, hr_feat):
+        return nn.functional.interpolate(self.conv(lr_feat), hr_feat.shape[-2:])
+
+
+def test_an_upsamplers_own_init_cfg_is_followed(tmp_path):
+    start = dict(type='Constant', layer='Conv2d', val=0.25)
+    theirs = dict(type='Constant', layer='Conv2d', val=0.5)
+    neck = FusionFPN(CHANNELS, 8, 4, init_cfg=theirs, upsample_cfg=dict(type=Learned, init_cfg=start))
+    neck.init_weights()
+    convolutions = [module.conv for module in neck.fusions.modules() if isinstance(module, Learned)]
+    assert len(convolutions) == 3 and all((conv.weight == 0.25).all() for conv in convolutions)
+    assert (neck.lateral_convs[0].conv.weight == 0.5).all()
+    torch.save({f'conv.{key}': value for key, value in nn.Conv2d(8, 8, 1).state_dict().items()}, tmp_path / 'a.pth')
+    start = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    neck = FusionFPN(CHANNELS, 8, 4, upsample_cfg=dict(type=Learned, init_cfg=start))
+    neck.init_weights()
+    weight = torch.load(tmp_path / 'a.pth')['conv.weight']
+    for module in neck.fusions.modules():
+        assert not isinstance(module, Learned) or torch.equal(module.conv.weight, weight)
 
 
 def test_more_of_anothers_upsamplings_than_there_are_keep_their_names():
