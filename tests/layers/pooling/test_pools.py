@@ -119,12 +119,11 @@ def test_the_window_of_a_blur_is_there_behind_a_device_without_memory():
 def test_hooks_on_every_convolution_are_called(name):
     """Pruning recomputes a weight in one: without its call, the second step fails."""
     pool = build_pool(dict(type=name), 4)
-    feat = torch.randn(2, 4, 6, 7)
+    feat = torch.randn(2, 4, 6, 7, requires_grad=True)
     before = pool(feat)
-    convolutions = [each for each in pool.modules() if isinstance(each, torch.nn.Conv2d)]
-    for layer in convolutions:
+    for layer in [each for each in pool.modules() if isinstance(each, torch.nn.Conv2d)]:
         prune.l1_unstructured(layer, 'weight', 0.0)
-    for _ in range(2 if convolutions else 0):
+    for _ in range(2):
         out = pool(feat)
         sum(each.sum() for each in (out if isinstance(out, tuple) else (out,)) if torch.is_tensor(each)).backward()
     torch.testing.assert_close(pool(feat), before)
