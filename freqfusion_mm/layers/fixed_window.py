@@ -14,12 +14,12 @@ class FixedWindow:
         super().__init__(*args, **kwargs)
         self.register_buffer('window', None, persistent=False)
 
-    def make_window(self) -> Tensor | None:
-        """The window, exact; None where there is none. The constructor sets it when it knows the size."""
+    def make_window(self) -> Tensor:
+        """The window, exact. A constructor that wants one sets it when it knows the size."""
         raise NotImplementedError
 
     def reset_parameters(self) -> None:
-        """Makes the window anew, as after `to_empty`."""
+        """Makes the window anew: FSDP asks it of every module whose buffers it has taken off the meta device."""
         if self.window is not None:
             self.window.copy_(self.make_window())
 

@@ -165,9 +165,10 @@ class KeptInit:
         if not hasattr(super(), 'init_weights'):
             return
         first = not getattr(self, 'is_init', False)
-        held = set(self.keep_init())
+        kept = [*self.keep_init()]
+        held = set(kept)
         if first:
-            for layer in self.keep_init():
+            for layer in kept:
                 _follow_own_init(layer)
         places = [
             (parent, name, child)

@@ -16,8 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 from freqfusion_mm.apis.studies.raw_values import RawValues
 from freqfusion_mm.datasets.manifest import DatasetError, check_dataset
-from freqfusion_mm.evaluation.analysis.seed_statistics import Sample
-from freqfusion_mm.evaluation.analysis.seed_statistics import compare as compare_seeds
+from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare
 from freqfusion_mm.layers import build_pool, build_unpool, split
 
 matplotlib.use('Agg')
@@ -121,7 +120,7 @@ def table(noisy: dict[str, float], runs: dict[str, dict[int, dict]]) -> str:
     lines.append(['(the noisy image)', '', f'{noisy["psnr"]:.2f}', '', '', f'{noisy["ssim"]:.3f}', ''])
     psnr = {row: {seed: run['psnr'] for seed, run in found.items()} for row, found in runs.items()}
     for row, found in runs.items():
-        against = compare_seeds(psnr[row], psnr[BASELINE], higher_is_better=True)
+        against = compare(psnr[row], psnr[BASELINE], higher_is_better=True)
         low, high = against.difference.interval or (None, None)
         told = low is not None and row != BASELINE
         lines.append(
@@ -154,16 +153,15 @@ def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) 
     pyplot.close(figure)
 
 
-def compare(args: argparse.Namespace) -> str:
+def measure(args: argparse.Namespace) -> str:
     """Train and score every row with every seed; writes the picture and the values, and returns the table."""
     images, held_out = load(args.data, 'train'), load(args.data, 'val')
     noisy = add_noise(held_out, args.sigma, torch.Generator().manual_seed(0))
     runs, pictures = {row: {} for row in ROWS}, {'clean': held_out[:3], 'noisy': noisy[:3]}
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    values = RawValues(
-        out / 'results.csv', ('name', 'sigma', 'iterations', 'seed'), ('name', 'sigma', 'iterations', 'seed')
-    )
+    key = ('name', 'sigma', 'iterations', 'seed')
+    values = RawValues(out / 'results.csv', key, key)
     for seed in args.seeds:
         for row, cfgs in ROWS.items():
             torch.manual_seed(seed)
@@ -201,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.sigma < 0 or args.iterations < 1:
         parser.error(f'--sigma must not be negative and --iterations positive, got {args.sigma} and {args.iterations}')
     try:
-        print(compare(args))
+        print(measure(args))
     except (DatasetError, OSError) as error:
         print(f'denoise: {error}', file=sys.stderr)
         return 1

@@ -85,7 +85,9 @@ def test_the_remedy_names_all_that_look_there(tmp_path: Path) -> None:
 
 def test_data_of_a_backend_are_elsewhere(tmp_path: Path) -> None:
     mapped = config(tmp_path / 'gone')
-    mapped.train_dataloader.dataset.dataset.backend_args = dict(backend='petrel', path_mapping={'data/': 's3://bucket/'})
+    mapped.train_dataloader.dataset.dataset.backend_args = dict(
+        backend='petrel', path_mapping={'data/': 's3://bucket/'}
+    )
     check_data(mapped, 'train_dataloader')
     mapped.train_dataloader.dataset.dataset.backend_args = dict(backend='local')
     with pytest.raises(FileNotFoundError):

@@ -227,8 +227,6 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def init_weights(self) -> None:
         """See the argument `init`; mmengine calls it again."""
-        self.lowpass_filter.reset_parameters()
-        self.highpass_filter.reset_parameters()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
