@@ -1,5 +1,6 @@
 # FreqFusion (TPAMI 2024), Table IV, row SegFormer, Cityscapes; its backbone, crop and batch size are not stated in
-# public: those of the paper's SegFormer on ADE20K and of mmsegmentation are taken.
+# public: the backbone and the 16 images are those of the paper's SegFormer on ADE20K, crop and whole images at test are
+# ours (SegFormer's own paper has crops of 1024x1024, tested in windows).
 _base_ = [
     '../_base_/models/segformer_mit-b1.py',
     '../_base_/datasets/cityscapes_512x1024.py',

@@ -1,5 +1,6 @@
 # FreqFusion (TPAMI 2024), Table IV, row UPerNet, Cityscapes. The paper's schedule (AdamW 6e-5, 160k
-# iterations); backbone, crop and batch size are not stated in public: mmsegmentation's are taken.
+# iterations); backbone, crop and batch size are not stated in public: backbone and crop of
+# mmsegmentation's UPerNet are taken, and 16 images.
 _base_ = [
     '../_base_/models/upernet_r50.py',
     '../_base_/datasets/cityscapes_512x1024.py',

@@ -5,3 +5,4 @@ _base_ = [
     '../_base_/schedules/seg_adamw_80k.py',
     '../_base_/default_runtime.py',
 ]
+auto_scale_lr = dict(base_batch_size=4)

@@ -11,3 +11,4 @@ model = dict(
     backbone=dict(init_cfg=None),
     decode_head=dict(channels=64, upsample_cfg=_base_.upsample_cfg),
 )
+auto_scale_lr = dict(base_batch_size=2)

@@ -12,7 +12,7 @@ MODELS = {
     for model in yaml.safe_load(metafile.read_text())['Models']
 }
 SEGFORMER = 'segformer_mit-b1_{}_8xb2-160k_ade20k-512x512'
-UPERNET = 'upernet_r50_{}_4xb4-160k_ade20k-512x512'
+UPERNET = 'upernet_r50_{}_4xb4-80k_ade20k-512x512'
 MASKFORMER = 'maskformer_swin-b-in22k_{}_8xb2-160k_ade20k-640x640'
 MASK2FORMER = 'mask2former_swin-b-in22k_{}_8xb2-160k_ade20k-640x640'
 FASTER_RCNN, PANOPTIC_FPN = 'faster-rcnn_{}_1x_coco', 'panoptic-fpn_{}_1x_coco'

@@ -18,6 +18,8 @@ STOCK = {
     'segnext_mscan-t_bilinear_1xb16-160k_ade20k-512x512': 'segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512',
     'mask2former_r50_bilinear_8xb2-160k_ade20k-512x512': 'mask2former_r50_8xb2-160k_ade20k-512x512',
     'mask2former_r50_bilinear_8xb2-90k_cityscapes-512x1024': 'mask2former_r50_8xb2-90k_cityscapes-512x1024',
+    'upernet_r50_bilinear_4xb4-80k_ade20k-512x512': 'upernet_r50_4xb4-80k_ade20k-512x512',
+    'upernet_r101_bilinear_4xb4-80k_ade20k-512x512': 'upernet_r101_4xb4-80k_ade20k-512x512',
     'upernet_swin-t_bilinear_8xb2-160k_ade20k-512x512': (
         'swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512'
     ),

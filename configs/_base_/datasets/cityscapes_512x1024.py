@@ -1,4 +1,4 @@
-# Cityscapes, 19 classes, crop 512x1024 (eight GPUs with 2 images each, or four for UPerNet).
+# Cityscapes, 19 classes, crop 512x1024 (eight GPUs with 2 images each).
 dataset_type = 'CityscapesDataset'
 data_root = 'data/cityscapes/'
 crop_size = (512, 1024)

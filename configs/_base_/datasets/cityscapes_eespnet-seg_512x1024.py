@@ -1,4 +1,4 @@
-# Cityscapes as the CVPR code of ESPNetv2 reads it: as ESPNet does, flipped horizontally, ten images a GPU.
+# Cityscapes as the CVPR code of ESPNetv2 reads it: as ESPNet does, but for one of the sizes, ten images a GPU.
 _base_ = './cityscapes_espnet_512x1024.py'
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True),
@@ -11,7 +11,7 @@ train_pipeline = [
         resize_type='Resize',
     ),
     dict(type='RandomCrop', crop_size=_base_.crop_size),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomFlip', prob=0.5, direction='vertical'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(batch_size=10, dataset=dict(dataset=dict(pipeline=train_pipeline)))

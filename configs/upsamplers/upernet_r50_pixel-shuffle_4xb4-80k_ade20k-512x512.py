@@ -1,3 +1,3 @@
 # PixelShuffle in UPerNet R50 on ADE20K: published mIoU 41.35 (SAPA extension README).
-_base_ = ['../freqfusion/upernet_r50_bilinear_4xb4-160k_ade20k-512x512.py', '../_base_/upsamplers/pixel-shuffle.py']
+_base_ = ['../freqfusion/upernet_r50_bilinear_4xb4-80k_ade20k-512x512.py', '../_base_/upsamplers/pixel-shuffle.py']
 model = dict(decode_head=dict(upsample_cfg=_base_.upsample_cfg))
