@@ -79,7 +79,7 @@ def write_csv(runs: Runs, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     keys = list(next(iter(runs.values()))[0])
     with open(out, 'w', newline='') as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator='\n')
         table.writerow(['model', *keys])
         for title, found in runs.items():
             table.writerows([title, *(f'{run[key]:.4f}' for key in keys)] for run in found)

@@ -7,12 +7,15 @@ from typing import Any
 import torch
 from mmengine.dataset import Compose
 
+from .. import compat
 from .classes import LearnedLabels
 from .data import innermost
 from .errors import UnreadableImage, WrongLabels
 from .pixels import Step, check_channels, check_files, read_by, reads_labels
 
 MAPS = ('gt_seg_map', 'gt_depth_map')  # what steps that read labels call them
+#: So many bad samples after one another are no accident, and mmengine would try a thousand and then not say why.
+IN_A_ROW = 200
 
 
 class CheckedPipeline(Compose):
@@ -22,10 +25,11 @@ class CheckedPipeline(Compose):
         steps: built transforms, in order.
         channels: of `channels_taken`.
         report: a file that gets a line for each bad sample, of which nothing is given then, so that mmengine takes
-            another one; None: an `UnreadableImage` is raised.
+            another one, up to `IN_A_ROW` times; None: an `UnreadableImage` is raised.
         labels: of `learned_labels`; None: any.
 
     Raises:
+        UnreadableImage: see `report`.
         WrongLabels: a label map or an object, as it is packed, has a number that the model cannot learn.
     """
 
@@ -40,16 +44,28 @@ class CheckedPipeline(Compose):
         self.channels = channels
         self.report = report
         self.labels = labels
+        self.failed = 0  # after one another
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        compat.apply()  # a process that was spawned, not forked, has the frameworks as they are
+        self.__dict__.update(state)
 
     def __call__(self, data: dict) -> dict | None:
         try:
-            return self._run(data)
+            sample = self._run(data)
         except UnreadableImage as error:
             if self.report is None:
                 raise
             with open(self.report, 'a') as file:
                 file.write(f'{error}\n')
+            self.failed += 1
+            if self.failed == IN_A_ROW:
+                raise UnreadableImage(
+                    f'{IN_A_ROW} samples one after another cannot be used; the last: {error}'
+                ) from None
             return None
+        self.failed = 0
+        return sample
 
     def _run(self, data: dict) -> dict | None:
         image = data.get('img_path')

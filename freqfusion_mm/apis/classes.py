@@ -1,6 +1,7 @@
 """Class names and colours: of the built data set, one for each output of the built model."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -17,12 +18,13 @@ from .errors import CheckpointError
 
 
 def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Names the classes of a config without reading its data.
+    """Names the classes of a config, without its samples.
 
     Convention:
-        A subset of a data set's classes keeps the colours that these classes have there. A model with more outputs than
-        the data set has classes (the ESPNet family learns the unlabelled pixels) gets `unlabelled`, black, for each; a
-        detector `class 3`.
+        mmdet numbers COCO's labels by the JSON, and its own checkpoints name them by the config: where the JSON is
+        there, its order counts. A subset of a data set's classes keeps the colours that these classes have there. A
+        model with more outputs than the data set has classes (the ESPNet family learns the unlabelled pixels) gets
+        `unlabelled`, black, for each; a detector `class 3`.
 
     Args:
         cfg: the config.
@@ -38,8 +40,8 @@ def class_meta(cfg: Config, model: nn.Module | None = None, saved: Mapping[str, 
             length.
     """
     described = (cfg.get('test_dataloader') or {}).get('dataset') or not (saved or {}).get('classes')
-    meta, official = _built_meta(cfg) if described else ({}, {})
-    if saved and saved.get('classes'):
+    meta, official, named = _built_meta(cfg) if described else ({}, {}, None)
+    if saved and saved.get('classes') and list(saved['classes']) != named:
         meta = {**meta, 'palette': None, **saved}
     return complete_meta(meta, official, *_outputs_and_name(model))
 
@@ -226,13 +228,20 @@ def _outputs_and_name(model: nn.Module | None) -> tuple[int | None, str]:
     return outputs_of(model), 'unlabelled' if last_head(model) is not None else 'class {}'
 
 
-def _built_meta(cfg: Config) -> tuple[dict, dict]:
-    """`metainfo` of the test data set, and `METAINFO` of its class."""
+def _built_meta(cfg: Config) -> tuple[dict, dict, list[str] | None]:
+    """`metainfo` of the test data set, `METAINFO` of its class, and its classes as the config names them where its file
+    numbers them in another order.
+    """
     leaf = described_dataset(cfg)
     if leaf is not None:
-        return dict(leaf.metainfo), dict(getattr(type(leaf), 'METAINFO', {}))
+        official = dict(getattr(type(leaf), 'METAINFO', {}))
+        named = list(leaf.metainfo.get('classes') or ())
+        if hasattr(leaf, 'COCOAPI') and named != list(official.get('classes') or ()) and os.path.isfile(leaf.ann_file):
+            leaf.load_data_list()  # sorts the classes, see `compat.coco_classes`
+        meta = dict(leaf.metainfo)
+        return meta, official, named if named != list(meta.get('classes') or ()) else None
     leaf = list(dataset_configs(cfg.test_dataloader))[-1]
     with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
         leaf_class = registry.get(leaf['type']) if isinstance(leaf['type'], str) else leaf['type']
     official = dict(getattr(leaf_class, 'METAINFO', {}))
-    return {**official, **(leaf.get('metainfo') or {})}, official
+    return {**official, **(leaf.get('metainfo') or {})}, official, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -120,7 +121,7 @@ def load_config(
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    cfg.work_dir = os.path.expanduser(work_dir or cfg.get('work_dir') or f'work_dirs/{name}')
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(key)
         if loader and not loader.get('num_workers'):

@@ -58,6 +58,7 @@ def pack(config: str | Config, out: str | Path, mib: float = 60.0, cfg_options: 
         ValueError: `out` is no `.zip`; the config is not mmseg's; the package and one sample of each data set are
             larger than `mib`; a data set whose samples do not name their files; a framework whose files no
             distribution lists. What lay at `out` stays then.
+        FileExistsError: what lies at `out` was not packed by this.
     """
     out = Path(out)
     if out.suffix != '.zip':

@@ -114,7 +114,7 @@ def use_tta(cfg: Config) -> None:
 def _with_mirror_image(pipeline: list[dict]) -> list[dict]:
     *steps, pack = pipeline
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction')
-    keys += ('reduce_zero_label',)
+    keys += ('reduce_zero_label', 'seg_map_path', 'sample_idx')
     flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]  # the labels are those of the first view
     packing = dict(pack, meta_keys=tuple(dict.fromkeys((*pack.get('meta_keys', ()), *keys))))
     return [*steps, dict(type='TestTimeAug', transforms=[flips, [packing]])]

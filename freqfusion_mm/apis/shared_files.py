@@ -1,6 +1,5 @@
 """Files that several processes change: one at a time, and a reader sees the old file or the new one, never a part."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ def locked(folder: Path, wait: bool = True) -> Iterator[int]:
     Raises:
         BlockingIOError: another one does, and we do not `wait`.
     """
+    import fcntl  # none on Windows, where files are rewritten all the same
+
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

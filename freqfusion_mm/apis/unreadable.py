@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import DefaultSampler
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -101,14 +101,24 @@ def skip_unreadable_in_training(runner: Runner) -> Path:
         ValueError: of `check_countable`, for the validation.
     """
     report = Path(runner.work_dir).absolute() / FILE
-    report.unlink(missing_ok=True)
+    if is_main_process() and not runner._resume:  # one that is resumed still knows what it left out before
+        report.unlink(missing_ok=True)
     channels = channels_taken(runner.model)
     check_reading(runner.train_dataloader.dataset, channels, report, learned_labels(runner.model))
+    _start_anew(runner)
     if runner.val_loop is not None:
         loop = runner.val_loop
         check_countable(runner.model, loop.dataloader.dataset, getattr(getattr(loop, 'evaluator', None), 'metrics', ()))
         loop.dataloader = ReadableLoader(loop.dataloader, channels, steps_together(runner.model))
     return report
+
+
+def _start_anew(runner: Runner) -> None:
+    """Has a loop by iterations forget the workers that it may have started: mmengine 0.10.7 does with the loop."""
+    loop = runner.train_loop
+    if hasattr(loop, 'dataloader_iterator'):
+        loop.dataloader._iterator = None  # those that persist
+        loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
 
 
 def left_out_of_training(runner: Runner, report: Path) -> list[str]:

@@ -7,7 +7,6 @@ their mean with its 95 % t interval, the picture their mean as a thick line and 
 boundaries.csv (a line for each model) and trimap.png.
 """
 
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from .arguments import add_common, add_models, titles
@@ -41,7 +40,6 @@ def run(args: Namespace) -> int:
     from ..visualization.trimap_curve import draw_trimap_curve
 
     MMLogger.get_current_instance().setLevel('WARNING')  # every metric logs a table of classes
-    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
         if args.images is not None and args.images < 1:
             raise ValueError(f'--images wants a positive number, got {args.images}')

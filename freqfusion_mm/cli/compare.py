@@ -62,7 +62,7 @@ def run(args: Namespace) -> None:
         image = read_image(args.image, args.size)
         if args.features:
             try:
-                fine = torch.load(args.features, weights_only=True)
+                fine = torch.load(args.features, map_location='cpu', weights_only=True)
             except (UnpicklingError, RuntimeError, EOFError):
                 fine = None
             if not isinstance(fine, torch.Tensor):

@@ -7,7 +7,6 @@ consistency and margin of the features, errors, and the mIoU near borders. Model
 the layers have the same name.
 """
 
-import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -46,7 +45,6 @@ def run(args: Namespace) -> None:
     from ..visualization.explain.page import write_page
     from .arguments import names_of
 
-    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     models = [(args.config, args.checkpoint), *args.against]
     with building():
         out = check_out(args.out, args.image, args.labels, *(path for model in models for path in model))

@@ -15,10 +15,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `gridding` takes."""
     parser.add_argument('--out', required=True, help='the picture to write')
     parser.add_argument('--values', type=Path, metavar='FILE', help='write the numbers into this file too, as CSV')
-    parser.add_argument('--channels', type=int, default=80, help='of the random blocks; a multiple of 80')
-    parser.add_argument('--seeds', type=int, default=20, help='random blocks to average')
+    parser.add_argument('--channels', type=int, help='of the random blocks; a multiple of 80 (default: 80)')
+    parser.add_argument('--seeds', type=int, help='random blocks to average (default: 20)')
     parser.add_argument(
-        '--model', metavar='CONFIG', help='with an ESPNet or ESPNetV2 backbone, or the name of one of ours'
+        '--model', metavar='CONFIG', help='a config with an ESPNet or ESPNetV2 backbone, or the name of one of ours'
     )
     parser.add_argument('--weights', help="its checkpoint, or the author's file")
     add_common(parser)
@@ -33,6 +33,8 @@ def run(args: Namespace) -> None:
     with building():
         if (args.model is None) != (args.weights is None):
             raise ValueError('--model and --weights go together')
+        if args.model and (args.channels, args.seeds) != (None, None):
+            raise ValueError('--channels and --seeds are of random blocks: leave them out with --model')
         out = check_picture_out(args.out, args.weights)
         values = check_out(args.values, args.weights) if args.values else None
         if values and values.resolve() == out.resolve():
@@ -42,7 +44,9 @@ def run(args: Namespace) -> None:
 
             groups = blocks_of(init_model(args.model, args.weights, args.device, args.cfg_options))
         else:
-            groups = random_blocks(args.channels, args.seeds)
+            groups = random_blocks(
+                80 if args.channels is None else args.channels, 20 if args.seeds is None else args.seeds
+            )
     results = measure_with_and_without(groups)
     draw_receptive_fields(results, out)
     if values:

@@ -7,7 +7,6 @@ kept, and what this command wrote is never read as an image again. The weights m
 """
 
 import sys
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from .arguments import CONFIG_HELP, add_common
@@ -33,7 +32,6 @@ def run(args: Namespace) -> int:
     from ..apis.model import init_model
     from ..apis.outputs import check_out_folder
 
-    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
         check_out_folder(args.out)
         model = init_model(args.model, args.weights, args.device, args.cfg_options)

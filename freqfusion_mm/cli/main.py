@@ -1,13 +1,16 @@
 """`freqfusion-mm COMMAND ...`, or `python -m freqfusion_mm COMMAND ...`; a command imports what it needs."""
 
+import runpy
 import sys
+import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..apis.config import config_root
 from .errors import one_line
 
-#: command -> what it does; its module is called the same, with underscores.
+#: command -> what it does; its module is called the same, with underscores, but for `PROGRAMS`.
 COMMANDS = {
     'train': 'train a model, of mmseg, mmdet or mmpretrain',
     'test': 'evaluate a checkpoint',
@@ -29,6 +32,9 @@ COMMANDS = {
     'zoo-check': 'check that one line reaches every config that mmdet and mmseg ship',
     'doctor': 'look the installation over',
 }
+
+#: Commands that are programs of their own, which parse what follows themselves.
+PROGRAMS = {'benchmark': 'tools.benchmark', 'gpu-check': 'tools.gpu_check'}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,20 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         overview.add_argument('command', choices=COMMANDS, metavar='COMMAND')
         overview.parse_args(argv[:1])
     name, *rest = argv
+    if name in PROGRAMS:
+        sys.path.insert(0, str(config_root().parent))
+        sys.argv = [f'freqfusion-mm {name}', *rest]
+        with one_line():
+            runpy.run_module(PROGRAMS[name], run_name='__main__')
+        return 0
+    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     module = import_module(f'.{name.replace("-", "_")}', __package__)
-    passes_on = getattr(module, 'PASSES_ON', False)  # a program of its own parses what follows
     parser = ArgumentParser(
-        prog=f'freqfusion-mm {name}',
-        description=module.__doc__,
-        formatter_class=RawDescriptionHelpFormatter,
-        add_help=not passes_on,
+        prog=f'freqfusion-mm {name}', description=module.__doc__, formatter_class=RawDescriptionHelpFormatter
     )
     module.add_arguments(parser)
-    if passes_on:
-        args = parser.parse_args([])
-        args.arguments = rest
-    else:
-        args = parser.parse_args(rest)
+    args = parser.parse_args(rest)
     with one_line(getattr(args, 'traceback', False)):
         return module.run(args) or 0
 

@@ -19,10 +19,11 @@ def run(args: Namespace) -> None:
     """Packs, and says what is in it."""
     from ..apis.packing import pack
 
+    out = args.out.expanduser()
     with building():
-        packed = pack(args.config, args.out, args.mib, args.cfg_options)
+        packed = pack(args.config, out, args.mib, args.cfg_options)
     for loader, samples in packed['samples'].items():
         print(f'{loader}: {samples} samples')
     if packed['left_out']:
         print(f'left behind, being compiled: {", ".join(packed["left_out"])}')
-    print(f'wrote {args.out}, {args.out.stat().st_size / 2**20:.1f} MiB; on the other machine: python {args.out} train')
+    print(f'wrote {out}, {out.stat().st_size / 2**20:.1f} MiB; on the other machine: python {out} train')

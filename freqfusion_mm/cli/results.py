@@ -41,10 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     coverage_parser.add_argument(
         'folder',
         type=Path,
-        nargs='?',
-        default=Path('../shared/published'),
         metavar='FOLDER',
-        help='of YAML files with the tables; default: %(default)s',
+        help='of YAML files with the tables',
     )
 
 

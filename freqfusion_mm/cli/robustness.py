@@ -10,7 +10,6 @@ robustness.png (a plot) and corruptions.png (what an image looks like). Shapes' 
 core a model, of which the corruptions' 20 serve all models together.
 """
 
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from .arguments import add_common, add_models, titles
@@ -56,7 +55,6 @@ def run(args: Namespace) -> int:
     from ..visualization.robustness import draw_corruptions, plot
 
     MMLogger.get_current_instance().setLevel('WARNING')  # mmseg prints a table at every evaluation
-    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
         names = corruption_names(args.corruptions) if args.corruptions else []
         if any(distance < 1 for distance in args.shifts) or args.images is not None and args.images < 1:

@@ -15,7 +15,6 @@ runs of one method: the table that is printed has their mean with its 95 % t int
 the classes too. Shapes' 100 images take some ten seconds of one core for a model at two layers.
 """
 
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from .arguments import add_common, add_models, titles
@@ -67,7 +66,6 @@ def run(args: Namespace) -> int:
     from ..apis.trained import Trained, check_same_images
     from ..evaluation.analysis.similarity_report import markdown, write_csv
 
-    warnings.filterwarnings('ignore', 'When align_corners=True')  # mmseg says so of every network that does
     with building():
         if args.images is not None and args.images < 1 or min(args.size or [1]) < 1:
             raise ValueError(f'--images and --size want positive numbers, got {args.images} and {args.size}')

@@ -8,7 +8,6 @@ is its table. Printed is the table of the configs that were asked for.
 """
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from .errors import building
 
@@ -29,11 +28,10 @@ def run(args: Namespace) -> int:
     from ..apis.zoo.run import asked, check_all, read_rows
     from ..layers.registry import find_upsampler
 
-    file = Path(args.out) / f'zoo_{args.upsampler}.csv'
     scopes = [args.scope] if args.scope else ['mmdet', 'mmseg']
     upsampler = None if args.upsampler == 'none' else args.upsampler
     with building(RuntimeError, ValueError, OSError):
-        check_out_folder(args.out)
+        file = check_out_folder(args.out) / f'zoo_{args.upsampler}.csv'
         if upsampler:
             find_upsampler(upsampler)  # before the work
         check_all(file, scopes, args.only, upsampler, args.jobs)

@@ -1,23 +1,12 @@
-"""matplotlib without a screen."""
+"""Writing the pictures that matplotlib draws, by its `Figure`: pyplot would choose a backend for a whole notebook."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 #: What a picture of ours says in its header, so that tools know it again and never take it for an image: a PNG in a
 #: text of this name, a PDF as its creator, any other kind in this tag of its Exif data.
 MARK = ('Software', 'freqfusion-mm')
 EXIF_SOFTWARE = 0x0131
-
-
-def pyplot() -> ModuleType:
-    """`matplotlib.pyplot`, imported when a figure is drawn, on a backend that writes files."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
-    return pyplot
 
 
 def save_figure(figure: Any, out: str | Path, dpi: int) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from .figure import pyplot, save_figure
+from .figure import save_figure
 
 if TYPE_CHECKING:
     from ..evaluation.analysis.robustness_report import Results
@@ -18,9 +19,8 @@ def plot(results: Results, out: Path) -> None:
     """By corruption, and by distance: a mark or a line a model."""
     kinds = [kind for kind in ('corruption', 'shift') if results.names(kind)]
     ratios = [3 if kind == 'corruption' else 2 for kind in kinds]
-    figure, axes = pyplot().subplots(
-        1, len(kinds), figsize=(3 * sum(ratios), 4.8), squeeze=False, width_ratios=ratios, layout='constrained'
-    )
+    figure = Figure(figsize=(3 * sum(ratios), 4.8), layout='constrained')
+    axes = figure.subplots(1, len(kinds), squeeze=False, width_ratios=ratios)
     for axis, kind in zip(axes[0], kinds):
         names = results.names(kind)
         for number, title in enumerate(results.titles):
@@ -42,7 +42,6 @@ def plot(results: Results, out: Path) -> None:
             axis.set_title('shifted', fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc='outside lower center')
     save_figure(figure, out, dpi=120)
-    pyplot().close(figure)
 
 
 def draw_corruptions(image: np.ndarray, corrupted: Mapping[str, np.ndarray], out: Path) -> None:
@@ -50,13 +49,11 @@ def draw_corruptions(image: np.ndarray, corrupted: Mapping[str, np.ndarray], out
     pictures = {'clean': image, **corrupted}
     columns = min(8, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure, axes = pyplot().subplots(
-        rows, columns, figsize=(1.6 * columns, 1.85 * rows), squeeze=False, layout='constrained'
-    )
+    figure = Figure(figsize=(1.6 * columns, 1.85 * rows), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis('off')
     for axis, (name, picture) in zip(axes.flat, pictures.items()):
         axis.imshow(picture, interpolation='nearest')
         axis.set_title(name.replace('_', ' '), fontsize=8)
     save_figure(figure, out, dpi=120)
-    pyplot().close(figure)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from .figure import pyplot, save_figure
+from .figure import save_figure
 
 INCHES = 2.4  # of a column
 
@@ -24,18 +25,12 @@ def save_columns(columns: Sequence[tuple[str, Sequence[np.ndarray]]], out: str |
         max(INCHES * picture.shape[0] / picture.shape[1] for picture in row)
         for row in zip(*(pictures for _, pictures in columns))
     ]
-    figure, axes = pyplot().subplots(
-        len(heights),
-        len(columns),
-        figsize=(INCHES * len(columns), sum(heights) + 0.1 * len(heights) + 0.25),
-        height_ratios=heights,
-        squeeze=False,
-        layout='constrained',
-    )
+    size = INCHES * len(columns), sum(heights) + 0.1 * len(heights) + 0.25
+    figure = Figure(figsize=size, layout='constrained')
+    axes = figure.subplots(len(heights), len(columns), height_ratios=heights, squeeze=False)
     for axis, (title, pictures) in zip(axes.T, columns):
         axis[0].set_title(title, fontsize=10)
         for cell, picture in zip(axis, pictures):
             cell.imshow(picture, interpolation='nearest')
             cell.axis('off')
     save_figure(figure, out, dpi=120)
-    pyplot().close(figure)

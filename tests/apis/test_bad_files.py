@@ -1,6 +1,7 @@
 """Bad files among good ones: each is named, the rest is read, in every kind of run."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,14 +19,21 @@ from mmengine.dataset import DefaultSampler  # noqa: E402
 
 from freqfusion_mm.apis import load_config  # noqa: E402
 from freqfusion_mm.apis.channels import channels_taken  # noqa: E402
-from freqfusion_mm.apis.checked_pipeline import CheckedPipeline, check_reading  # noqa: E402
+from freqfusion_mm.apis.checked_pipeline import IN_A_ROW, CheckedPipeline, check_reading  # noqa: E402
 from freqfusion_mm.apis.classes import LearnedLabels, learned_labels  # noqa: E402
 from freqfusion_mm.apis.data import build_dataset, check_data  # noqa: E402
 from freqfusion_mm.apis.errors import UnreadableImage, WrongLabels  # noqa: E402
 from freqfusion_mm.apis.folders import FolderPredictor  # noqa: E402
 from freqfusion_mm.apis.model import init_model  # noqa: E402
 from freqfusion_mm.apis.pixels import check_image  # noqa: E402
-from freqfusion_mm.apis.unreadable import ReadableLoader, steps_together, summary  # noqa: E402
+from freqfusion_mm.apis.unreadable import (  # noqa: E402
+    FILE,
+    ReadableLoader,
+    skip_unreadable_in_training,
+    steps_together,
+    summary,
+)
+from freqfusion_mm.compat import label_maps  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -391,3 +399,62 @@ def test_a_step_that_wants_another_sample_leaves_no_image_out(tmp_path):
     report = tmp_path / 'report.txt'
     assert CheckedPipeline([FilterAnnotations()], None, report)(dict(img_path='a.jpg', img=None)) is None
     assert not report.exists()
+
+
+def test_a_training_set_without_a_good_sample_ends_with_the_reason(world):
+    """mmengine would draw a thousand samples and say that it found none."""
+    _, dataset = described(world)
+    for name in ('bad', 'one', 'two'):
+        (world.folder / f'data/sem/{name}.png').unlink()
+    dataset.test_mode = False  # takes others
+    check_reading(dataset, report=world.folder / 'report.txt')
+    wanted = f'^{IN_A_ROW} samples one after another cannot be used; the last: .*sem/.* cannot be read'
+    with pytest.raises(UnreadableImage, match=wanted):
+        dataset[0]
+    check_reading(dataset, report=world.folder / 'report.txt')
+    with pytest.raises(UnreadableImage, match=wanted):  # without the worker's stack
+        list(torch.utils.data.DataLoader(dataset, num_workers=1, collate_fn=list))
+
+    def read(data):
+        with open(data['img_path'], 'rb') as file:
+            return dict(img=file.read())
+
+    pipeline = CheckedPipeline([read], None, world.folder / 'report.txt')
+    for _ in range(2):  # one that can be used is between them
+        assert all(pipeline(dict(img_path='gone.png')) is None for _ in range(IN_A_ROW - 1))
+        assert pipeline(dict(img_path='data/img/one.png'))
+
+
+def test_a_spawned_worker_reads_label_maps_as_the_others(monkeypatch):
+    from mmseg.datasets.transforms import LoadAnnotations
+
+    content = pickle.dumps(CheckedPipeline([], None, None))
+    monkeypatch.setattr(LoadAnnotations, '_load_seg_map', 'as it came')
+    assert pickle.loads(content).transforms == []
+    assert LoadAnnotations._load_seg_map is label_maps._load_seg_map
+
+
+class _Eager:
+    """mmengine 0.10.7's endless iterator, whose workers start with it."""
+
+    def __init__(self, loader):
+        self.read_by = loader.dataset.pipeline
+        self.others = loader._iterator
+
+
+@pytest.mark.parametrize('resumed', [False, True])
+def test_what_a_loop_has_started_already_is_forgotten_and_a_report_is_kept_for_a_resumption(resumed, tmp_path):
+    dataset = SimpleNamespace(pipeline=SimpleNamespace(transforms=[str]))
+    loader = SimpleNamespace(dataset=dataset, _iterator='workers')
+    loop = SimpleNamespace(dataloader=loader, dataloader_iterator=_Eager(loader))
+    runner = SimpleNamespace(
+        work_dir=tmp_path,
+        _resume=resumed,
+        model=torch.nn.Module(),
+        train_dataloader=loader,
+        train_loop=loop,
+        val_loop=None,
+    )
+    (tmp_path / FILE).write_text('one of before')
+    assert skip_unreadable_in_training(runner).exists() == resumed
+    assert isinstance(loop.dataloader_iterator.read_by, CheckedPipeline) and loop.dataloader_iterator.others is None

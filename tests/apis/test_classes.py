@@ -220,3 +220,16 @@ def test_stock_mmdet_names_coco_s_labels_by_the_config(shared):
     dataset = mmdet_datasets.CocoDataset(ann_file=str(annotations), data_prefix=dict(img=''), metainfo=meta)
     assert list(dataset.metainfo['classes']) == names
     check_class_order(names[::-1], dataset, 'a.pth')
+
+
+@pytest.mark.parametrize('saved', [None, ('cell', 'platelet')])
+def test_coco_labels_are_named_in_the_order_of_the_file(saved, tmp_path):
+    """That of the config is what mmdet's own checkpoints say."""
+    pytest.importorskip('mmdet')
+    categories = [dict(id=1, name='platelet'), dict(id=2, name='cell')]
+    (tmp_path / 'a.json').write_text(json.dumps(dict(images=[], annotations=[], categories=categories)))
+    metainfo = dict(classes=('cell', 'platelet'), palette=[(1, 1, 1), (2, 2, 2)])
+    cfg = config('mmdet', type='CocoDataset', ann_file=str(tmp_path / 'a.json'), metainfo=metainfo)
+    found = class_meta(cfg, saved=saved and dict(classes=saved))
+    assert found['classes'] == ['platelet', 'cell'] and found['palette'] == [[2, 2, 2], [1, 1, 1]]
+    assert class_meta(cfg, saved=dict(classes=('a', 'b')))['classes'] == ['a', 'b']

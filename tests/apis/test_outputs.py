@@ -1,5 +1,7 @@
 """Names and numbers of what tools write, and what they never overwrite."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,9 @@ from PIL import Image
 
 pytest.importorskip('mmengine')
 
+from mmengine.config import Config  # noqa: E402
+
+from freqfusion_mm.apis.config import load_config  # noqa: E402
 from freqfusion_mm.apis.outputs import (  # noqa: E402
     IMAGES,
     PICTURES,
@@ -115,6 +120,18 @@ def test_a_home_folder_is_written_as_in_a_shell(tmp_path, monkeypatch):
     touch(tmp_path / 'photos/a.png')
     assert check_out('~/a.csv') == tmp_path / 'a.csv' and check_out_folder('~/out') == tmp_path / 'out'
     assert find_images(['~/photos']) == [tmp_path / 'photos/a.png']
+    assert load_config(Config(dict()), work_dir='~/runs').work_dir == str(tmp_path / 'runs')
+
+
+def test_files_are_rewritten_where_none_can_be_locked(tmp_path):
+    """On Windows there is no fcntl, and export, convert and pack want none."""
+    code = (
+        "import sys; sys.modules['fcntl'] = None\nfrom pathlib import Path\n"
+        'from freqfusion_mm.apis.shared_files import rewritten\n'
+        "with rewritten(Path(sys.argv[1])) as draft:\n    draft.write_text('new')"
+    )
+    subprocess.run([sys.executable, '-c', code, str(tmp_path / 'file')], check=True, cwd=Path(__file__).parents[2])
+    assert (tmp_path / 'file').read_text() == 'new'
 
 
 @pytest.mark.skipif(not Path('/proc/version').exists(), reason='a folder where nothing can be written, for root too')

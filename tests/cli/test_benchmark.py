@@ -205,6 +205,7 @@ def test_the_command_of_a_page_has_all_but_the_note():
         (['--sizes', '128'], '--sizes has no say without --models'),
         (['--quick'], '--quick has no say without --models'),
         (['--rounds', '1'], '--rounds 1: a range needs 2 or more'),
+        (['--out', __file__], '--out: .* is a file'),
         (['--device', 'gpu'], '--device gpu: '),
         pytest.param(
             ['--device', 'cuda'],

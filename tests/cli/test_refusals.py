@@ -72,6 +72,10 @@ def test_a_place_that_cannot_be_written_to(two, command):
         (('test', config, weights, '--out', 'maps.json'), 'got maps.json, which is the name of a file'),
         (('zoo-check', '--out', 'file'), 'file is a file'),
         (('gridding', '--out', 'grid.png', '--values', './grid.png'), '--out and --values are both grid.png'),
+        (
+            ('gridding', '--out', 'grid.png', '--model', config, '--weights', weights, '--seeds', 3),
+            'leave them out with --model',
+        ),
         (('side-by-side', *given, '--images', 0, '--out', 'photo.jpg'), 'was not written by this tool'),
     ):
         done = command(*arguments)

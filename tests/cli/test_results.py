@@ -148,6 +148,35 @@ def test_a_metric_that_the_run_does_not_give_is_named(tmp_path):
         metafiles.record(metafile, {'name': 'a', 'config_hash': 'h', 'seed': '0', 'test/mIoU': '50'})
 
 
+def test_shares_of_a_depth_keep_their_decimals(tmp_path):
+    metafile = tmp_path / 'metafile.yml'
+    metrics = {'d1': None, 'abs_rel': None, 'rmse': None}
+    model = {'Name': 'a', 'Metadata': {}, 'Results': [{'Task': 'T', 'Dataset': 'D', 'Metrics': metrics}]}
+    metafile.write_text(yaml.safe_dump({'Models': [model]}))
+    line = {'name': 'a', 'config_hash': 'h', 'device': 'd', 'commit': 'c', 'torch': '2', 'train_seconds': '1'}
+    for seed, share in (('0', '0.1191'), ('1', '0.1172')):
+        values = {'test/d1': '0.86518', 'test/abs_rel': share, 'test/rmse': '0.4123'}
+        metafiles.record(metafile, {**line, 'seed': seed, **values})
+    found = yaml.safe_load(metafile.read_text())['Models'][0]['Results'][0]['Metrics']
+    assert found == {'d1': 0.8652, 'abs_rel': 0.1182, 'rmse': 0.4123}
+
+
+def test_a_metafile_that_is_changed_while_runs_go_on_costs_its_line_alone(tmp_path):
+    metafile = tmp_path / 'metafile.yml'
+    line = {'name': 'a', 'config_hash': 'h', 'seed': '0', 'test/mIoU': '50'}
+    result = {'Task': 'T', 'Dataset': 'D', 'Metrics': {'new': None}}
+    for content, said in (
+        ('Models: [', 'is no YAML'),
+        ('- 1', 'has no model a any more'),
+        (yaml.safe_dump({'Models': [{'Name': 'renamed'}]}), 'has no model a any more'),
+        (yaml.safe_dump({'Models': [{'Name': 'a', 'Metadata': {}, 'Results': [result]}]}), 'a has the metric new'),
+    ):
+        metafile.write_text(content)
+        with pytest.raises(ValueError, match=said):
+            metafiles.record(metafile, line)
+        assert metafile.read_text() == content
+
+
 def test_unknown_models_and_files_that_are_none_are_refused(tmp_path):
     metafile = tmp_path / 'metafile.yml'
     metafile.write_text('Models: [{Name: a}, {Name: b}]')
@@ -193,4 +222,4 @@ def test_robustness_is_measured_where_a_row_has_it(tmp_path, monkeypatch):
     status = 2
     with pytest.raises(RuntimeError, match='ended with status 2 and without a result'):
         worker.robustness(Config({'x': 1}), tmp_path)
-    assert {f'robustness/{name}' for name in measured} < {key for key, _ in metafiles.METRICS.values()}
+    assert {f'robustness/{name}' for name in measured} < {key for key, *_ in metafiles.METRICS.values()}

@@ -302,3 +302,5 @@ def test_a_commit_with_changes_is_called_dirty(tmp_path, monkeypatch):
     (tmp_path / 'new.py').unlink()
     (tmp_path / 'a.py').write_text('1')
     assert worker.commit() == f'{clean}-dirty'
+    monkeypatch.setenv('PATH', '')
+    assert worker.commit() == ''

@@ -303,16 +303,19 @@ def test_a_summary_is_the_table_of_the_first_metric(study, tmp_path, monkeypatch
     assert pages.rendered(readme).splitlines()[3] == 'Study: no row has been run with all seeds.'
 
 
-def test_the_pictures_show_every_row_that_was_run(study):
+def test_the_pictures_show_every_row_that_was_run(study, monkeypatch):
     pytest.importorskip('matplotlib')
     from freqfusion_mm.apis.studies import plots
 
     figures = []
-    plots.pyplot.close, close = figures.append, plots.pyplot.close
-    try:
-        pictures = plots.draw(read_study(study))
-    finally:
-        plots.pyplot.close = close
+
+    class Kept(plots.Figure):
+        def savefig(self, *args, **options):
+            figures.append(self)
+            super().savefig(*args, **options)
+
+    monkeypatch.setattr(plots, 'Figure', Kept)
+    pictures = plots.draw(read_study(study))
     assert [picture.name for picture in pictures] == ['results.png', 'curves.png']
     assert all(picture.read_bytes().startswith(b'\x89PNG') for picture in pictures)
     boxes, curves = figures

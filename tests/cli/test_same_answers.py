@@ -190,7 +190,8 @@ def log_of(work_dir):
     ],
 )
 def test_augmented_views(pipeline, world, command):
-    from freqfusion_mm.apis import inference, init_model
+    from freqfusion_mm.apis import inference, init_model, load_config
+    from freqfusion_mm.apis.runner import _with_mirror_image
 
     photo = world.image('one.png')
     config = world.config(f"tta_model = dict(type='SegTTAModel')\n{pipeline}")
@@ -203,6 +204,9 @@ def test_augmented_views(pipeline, world, command):
         logits = [inference(model, np.ascontiguousarray(image)).seg_logits.data for image in (pixels, pixels[:, ::-1])]
         mean = logits[0].softmax(0) + logits[1].flip(-1).softmax(0)
         assert (np.asarray(Image.open('maps/one.png')) == mean.argmax(0).numpy()).mean() > 0.999
+        steps = load_config(config).test_dataloader.dataset.pipeline
+        (names,) = (step['meta_keys'] for step in _with_mirror_image(steps)[-1]['transforms'][-1])
+        assert {'seg_map_path', 'sample_idx', 'img_path'} <= set(names)  # metrics and pictures ask for them
     refused = command('test', world.config(), weights, '--tta')
     assert refused.status == 1 and 'wants tta_model' in refused.err
 

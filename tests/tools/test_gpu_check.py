@@ -155,7 +155,7 @@ def test_what_the_end_of_the_time_ends_did_not_hang(jobs_of):
     assert [each['why'] for each in found.values()][1:] == ['ended, out of time', 'out of time']
 
 
-def test_the_tests_that_had_ended_are_kept(monkeypatch):
+def test_the_tests_that_had_ended_are_kept(monkeypatch, tmp_path):
     def run(*args, **options):
         said = (
             b'tests/ops/triton/test_a.py::test_one[a-b c] PASSED [ 10%]\n'
@@ -172,6 +172,8 @@ def test_the_tests_that_had_ended_are_kept(monkeypatch):
         ('tests', 'failed'),
     ]
     assert found['tests']['why'] == 'no end within 5 s, 2 tests had ended'
+    monkeypatch.setattr(suite, 'ROOT', tmp_path)  # as a wheel has it
+    assert suite.run(5, cpu=True)['tests']['status'] == 'skipped'
 
 
 @pytest.mark.skipif(missing() is not None, reason='it rehearses with the kernels')

@@ -2,7 +2,7 @@
 
 `--goals` measures FreqFusion and ReSFU at the sizes that the project promises, in a few minutes on two cores;
 `--models` what each upsampler costs whole models.
-Writes tools/benchmark/results/ENVIRONMENT.csv, and from it a table (.md) and a plot (.png).
+Writes ENVIRONMENT.csv into tools/benchmark/results, or --out, and from it a table (.md) and a plot (.png).
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import shorten
 
@@ -49,7 +50,12 @@ def parser() -> ArgumentParser:
     parser.add_argument('--threads', type=int, default=2, help='of the CPU')
     parser.add_argument('--rounds', type=int, default=11, help='of interleaved runs, 2 or more')
     parser.add_argument('--seconds', type=float, default=30.0, help='after which a pass begins no further round')
+    parser.add_argument('--out', type=_folder, default=report.RESULTS, metavar='FOLDER', help='where the results go')
     return parser
+
+
+def _folder(path: str) -> Path:
+    return Path(path).expanduser()
 
 
 def environment(device: torch.device, dtype: torch.dtype, threads: int) -> str:
@@ -168,6 +174,8 @@ def check_arguments(args: Namespace) -> None:
             raise SystemExit(
                 f'--{option} has no say {f"in --{alone[0]}" if alone else "without --models"}: leave it out'
             )
+    if args.out.is_file():
+        raise SystemExit(f'--out: {args.out} is a file, and a folder is to be written')
     if args.rounds < 2:
         raise SystemExit(f'--rounds {args.rounds}: a range needs 2 or more')
     try:
@@ -182,7 +190,7 @@ def whole_models(args: Namespace, device: torch.device, name: str) -> None:
         wanted, upsamplers = models.chosen(args.only)
     except ValueError as error:
         raise SystemExit(f'--only: {error}') from None
-    path = report.RESULTS / f'{name}-models.csv'
+    path = args.out / f'{name}-models.csv'
     order = [model.name for model in models.MODELS]
     for model in wanted:
         for size in args.sizes[: 1 if args.quick else None]:
@@ -207,7 +215,7 @@ def main() -> None:
     if args.models:
         whole_models(args, device, name)
         return
-    path = report.RESULTS / f'{name}.csv'
+    path = args.out / f'{name}.csv'
     if args.scaling:
         rows = scaling(device, dtype, args.threads, args.rounds, args.seconds)
         path = path.with_name(f'{name}-scaling.csv')

@@ -15,6 +15,8 @@ TESTS = ['tests/ops/triton', '--ignore=tests/ops/triton/test_triton_compile.py']
 
 def run(seconds: float, cpu: bool) -> dict[str, dict]:
     """Every test by name, with its status; a rehearsal runs one file of them, in Triton's interpreter."""
+    if not (ROOT / 'tests').is_dir():
+        return {'tests': dict(status='skipped', why='they lie in the repository, not in an installed package')}
     tests = ['tests/ops/triton/test_triton_doors.py'] if cpu else TESTS
     env = dict(os.environ, **(dict(TRITON_INTERPRET='1') if cpu else {}))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The processes of runs, which end with their parent."""
+"""The processes of runs, which end with their parent, unless that is killed outright: then they go on to their end."""
 
 import os
 import signal

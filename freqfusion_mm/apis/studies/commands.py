@@ -43,8 +43,8 @@ def run(
     seeds = list(seeds or [])
     if len(set(seeds)) < len(seeds):
         raise ValueError(f'--seeds wants each seed once, got {" ".join(map(str, seeds))}')
-    file = file.resolve()
-    work_dir = work_dir.resolve() if work_dir else _default_work_dir(file.parent)
+    file = file.expanduser().resolve()
+    work_dir = work_dir.expanduser().resolve() if work_dir else _default_work_dir(file.parent)
     start = partial(run_jobs, parallel=parallel)
     failed = []
     if is_metafile(file):

@@ -11,24 +11,24 @@ from ..shared_files import locked, rewritten
 from .entries import read_yaml
 from .study import ROOT, SOURCES, lists_models
 
-#: Name in a metafile -> column of the raw values, and what makes it a percentage.
+#: Name in a metafile -> column of the raw values, what makes a percentage of a share, and decimals.
 METRICS = {
-    'mIoU': ('test/mIoU', 1),
-    'mAcc': ('test/mAcc', 1),
-    'box AP': ('test/coco/bbox_mAP', 100),
-    'mAP': ('test/pascal_voc/mAP', 100),
-    'mask AP': ('test/coco/segm_mAP', 100),
-    'PQ': ('test/panoptic/PQ', 1),
-    'SQ': ('test/panoptic/SQ', 1),
-    'RQ': ('test/panoptic/RQ', 1),
-    'top-1': ('test/accuracy/top1', 1),
-    'top-5': ('test/accuracy/top5', 1),
-    'corrupted mIoU': ('robustness/corrupted mIoU', 1),
-    'corrupted top-1': ('robustness/corrupted top-1', 1),
-    'd1': ('test/d1', 1),
-    'abs_rel': ('test/abs_rel', 1),
-    'rmse': ('test/rmse', 1),
-    'shift consistency': ('robustness/shift consistency', 1),
+    'mIoU': ('test/mIoU', 1, 2),
+    'mAcc': ('test/mAcc', 1, 2),
+    'box AP': ('test/coco/bbox_mAP', 100, 2),
+    'mAP': ('test/pascal_voc/mAP', 100, 2),
+    'mask AP': ('test/coco/segm_mAP', 100, 2),
+    'PQ': ('test/panoptic/PQ', 1, 2),
+    'SQ': ('test/panoptic/SQ', 1, 2),
+    'RQ': ('test/panoptic/RQ', 1, 2),
+    'top-1': ('test/accuracy/top1', 1, 2),
+    'top-5': ('test/accuracy/top5', 1, 2),
+    'corrupted mIoU': ('robustness/corrupted mIoU', 1, 2),
+    'corrupted top-1': ('robustness/corrupted top-1', 1, 2),
+    'd1': ('test/d1', 1, 4),
+    'abs_rel': ('test/abs_rel', 1, 4),
+    'rmse': ('test/rmse', 1, 4),
+    'shift consistency': ('robustness/shift consistency', 1, 2),
 }
 
 #: What `results parameters` counts, as it is called in a model's metadata.
@@ -63,9 +63,7 @@ def metafile_jobs(metafile: Path, seeds: Iterable[int], only: Iterable[str] | No
 
     models = read_models(metafile, only)
     for model in models:
-        for name in _metrics_of(model):
-            if name not in METRICS:
-                raise ValueError(f'{metafile}: {model["Name"]} has the metric {name}; known are {", ".join(METRICS)}')
+        _check_metrics(metafile, model)
     hashes = {model['Config']: config_hash(model['Config'], {}) for model in models}
     return [
         Job(model['Name'], model['Config'], hashes[model['Config']], seed, robustness=wants_robustness(model))
@@ -79,6 +77,12 @@ def wants_robustness(model: dict) -> bool:
     return any(METRICS[name][0].startswith('robustness/') for name in _metrics_of(model))
 
 
+def _check_metrics(metafile: Path, model: dict) -> None:
+    for name in _metrics_of(model):
+        if name not in METRICS:
+            raise ValueError(f'{metafile}: {model["Name"]} has the metric {name}; known are {", ".join(METRICS)}')
+
+
 def _metrics_of(model: dict) -> list[str]:
     return [name for result in model['Results'] for name in result['Metrics']]
 
@@ -90,11 +94,13 @@ def record(metafile: Path, line: dict[str, str]) -> None:
         `Runs` are those of one config, whose hash stands there: a line of another one takes their place.
 
     Raises:
-        ValueError: the line lacks a metric that the metafile names.
+        ValueError: the line lacks a metric that the metafile names; the metafile was changed meanwhile, and is none any
+            more, or has no such model.
     """
     with locked(metafile.parent):
-        meta = yaml.safe_load(metafile.read_text())  # anew: a run takes minutes, and the file may have changed
-        model = _named(meta, line['name'])
+        meta = read_yaml(metafile)  # anew: a run takes minutes, and the file may have changed
+        model = _named(metafile, meta, line['name'])
+        _check_metrics(metafile, model)
         same_config = model['Metadata'].get(CONFIG_HASH) == line['config_hash']
         for result in model['Results']:
             for name in result['Metrics']:
@@ -105,11 +111,11 @@ def record(metafile: Path, line: dict[str, str]) -> None:
                         f'{given}'
                     )
             runs = result.get('Runs', {}) if same_config else {}
-            runs[int(line['seed'])] = {
-                name: round(float(line[METRICS[name][0]]) * METRICS[name][1], 2) for name in result['Metrics']
-            }
+            runs[int(line['seed'])] = {name: _value(name, line) for name in result['Metrics']}
             result['Runs'] = dict(sorted(runs.items()))
-            result['Metrics'] = {name: round(Sample(_values(name, runs)).mean, 2) for name in result['Metrics']}
+            result['Metrics'] = {
+                name: round(Sample(_values(name, runs)).mean, METRICS[name][2]) for name in result['Metrics']
+            }
         model['Metadata'].update(
             {
                 'Training Resources': line['device'],
@@ -122,8 +128,16 @@ def record(metafile: Path, line: dict[str, str]) -> None:
         _write(metafile, meta)
 
 
-def _named(meta: dict, name: str) -> dict:
-    return next(model for model in meta['Models'] if model['Name'] == name)
+def _value(name: str, line: dict[str, str]) -> float:
+    column, factor, digits = METRICS[name]
+    return round(float(line[column]) * factor, digits)
+
+
+def _named(metafile: Path, meta: dict, name: str) -> dict:
+    for model in meta['Models'] if lists_models(meta) else ():
+        if model['Name'] == name:
+            return model
+    raise ValueError(f'{metafile} has no model {name} any more')
 
 
 def _values(name: str, runs: dict[int, dict[str, float]]) -> tuple[float, ...]:
@@ -161,8 +175,8 @@ def count_costs(metafile: Path, check: bool = False, only: Iterable[str] | None 
         wrong += [f'{name}: {key} {stated.get(key)}, counted {counted[name][key]}' for key in differing]
         if differing and not check:
             with locked(metafile.parent):
-                meta = yaml.safe_load(metafile.read_text())  # anew: others may write while this goes on
-                _named(meta, name)['Metadata'].update(counted[name])
+                meta = read_yaml(metafile)  # anew: others may write while this goes on
+                _named(metafile, meta, name)['Metadata'].update(counted[name])
                 _write(metafile, meta)
     if check and wrong:
         raise ValueError(f'{metafile} states other costs; run results parameters {metafile}:\n' + '\n'.join(wrong))

@@ -5,16 +5,12 @@ A row without a finished run is left out; the others keep their colours when it 
 
 from pathlib import Path
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from .pages import values_by_seed
 from .raw_values import RawValues, curve_values, newest
 from .study import Metric, Study
-
-matplotlib.use('Agg')
-from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
 
 
 def draw(study: Study) -> list[Path]:
@@ -46,9 +42,8 @@ def _panels(count: int, size: tuple[float, float], **shared: bool) -> tuple[Figu
     """So many panels of this size (inches), two or three beside each other."""
     columns = 2 if count == 4 else min(count, 3)
     rows = -(-count // columns)
-    figure, axes = pyplot.subplots(
-        rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout='constrained', **shared
-    )
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False, **shared)
     for axis in axes.flat[count:]:
         axis.remove()
     return figure, list(axes.flat[:count])
@@ -68,7 +63,6 @@ def _draw_values(values: dict[Metric, dict[str, dict[int, float]]], out: Path) -
         axis.grid(axis='x', alpha=0.3)
     axes[0].invert_yaxis()  # the first row on top; shared by all panels
     figure.savefig(out, dpi=120)
-    pyplot.close(figure)
 
 
 def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
@@ -97,7 +91,6 @@ def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
     axes[0].set_yscale('log')  # 'train/loss' sorts before 'val/...'
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=4)
     figure.savefig(out, dpi=120)
-    pyplot.close(figure)
 
 
 def _draw_row(axis: Axes, by_seed: dict[str, list[tuple[int, float]]], name: str, number: int) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import which
 from statistics import fmean
 from typing import Any
 
@@ -182,7 +183,9 @@ def thinned(losses: list[float]) -> list[tuple[int, float]]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with -dirty where files differ from it that a run could read."""
+    """The commit that is checked out, with -dirty where files differ from it that a run could read; '' without git."""
+    if not which('git'):
+        return ''
 
     def git(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(['git', *arguments], cwd=ROOT, capture_output=True, text=True)

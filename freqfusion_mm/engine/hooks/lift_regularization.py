@@ -26,7 +26,7 @@ class LiftRegularization(Hook):
             over the three lifts of a layer and summed over the layers. Zero leaves a loss out.
 
     Raises:
-        ValueError: negative weights, or at the start of training a model without `LiftDownPool`.
+        ValueError: negative weights, or at the start of training a model without a `LiftDownPool` that trains.
     """
 
     def __init__(self, weight_update: float = 0.01, weight_predict: float = 0.1) -> None:

@@ -68,7 +68,7 @@ class Corruption:
 
     def __init__(self, name: str, severity: int) -> None:
         if name not in corruption_names(['all']):
-            raise ValueError(f'name must be that of one corruption, got the group {name!r}')
+            raise ValueError(f'name must be that of one corruption, got {name!r}, which is unknown or a group')
         if severity not in range(1, 6):
             raise ValueError(f'severity must be an integer from 1 to 5, got {severity!r}')
         self.name = name

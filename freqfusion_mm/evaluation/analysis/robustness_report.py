@@ -7,7 +7,7 @@ from statistics import mean
 
 
 class Results:
-    """Every number: (model, kind of change, its name, its strength) -> percent. Clean is the kind '' of no strength."""
+    """Every number: (model, kind of change, its name, its strength) -> percent; ('clean', '', 0) is none."""
 
     def __init__(self, titles: list[str], metric: str) -> None:
         self.titles = titles
@@ -83,7 +83,7 @@ def write(results: Results, severities: list[int], out: Path) -> None:
 def write_csv(results: Results, out: Path) -> None:
     """Writes robustness.csv, of every number that there is, into a folder."""
     with open(out / 'robustness.csv', 'w', newline='') as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator='\n')
         table.writerow(['model', 'measured', 'kind', 'name', 'strength', 'percent'])
         for (title, kind, name, strength), value in results.values.items():
             measured = 'consistency' if kind == 'shift' else results.metric

@@ -15,7 +15,7 @@ def write_csv(results: Results, out: Path) -> None:
     """One row for each model, layer and region over all classes, and one for each class."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(out, 'w', newline='') as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator='\n')
         table.writerow(['model', 'layer', 'region', 'class', 'pixels', *METRICS])
         for title, measured, classes in results:
             for (layer, region), similarity in measured.items():

@@ -33,8 +33,9 @@ class LabelMapMetric(BaseMetric):
         prefix: of the names of the results.
 
     Raises:
-        KeyError: a data sample without maps, a data set without `classes`.
-        ValueError: a prediction of another size than its label, or a class that does not exist.
+        KeyError: a data set without `classes`.
+        ValueError: a data sample without maps or with several, a prediction of another size than its
+            label, or a class that does not exist.
     """
 
     def __init__(self, ignore_index: int = 255, collect_device: str = 'cpu', prefix: str | None = None) -> None:

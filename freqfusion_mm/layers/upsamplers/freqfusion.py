@@ -290,8 +290,7 @@ class FreqFusion(ReferenceNames, Fusion):
         """
         if self.lr_compressor is None:
             return self._interpolate(lr_feat, hr_feat), hr_feat, None
-        lr, hr, lowpass, highpass = self._predict(lr_feat, hr_feat, sharpen)
-        kernels = self.lowpass_filter.kernels(lowpass) if self.lowpass else None
+        lr, hr, _, kernels, highpass = self._predict(lr_feat, hr_feat, sharpen)
         lr_up = lr_feat if self.semi_conv and self.lowpass else self._interpolate(lr_feat, hr)
         if self.lowpass:
             lr_up = self.lowpass_filter.smooth(lr_up, kernels)
@@ -311,9 +310,9 @@ class FreqFusion(ReferenceNames, Fusion):
         *earlier, guide = step_guides(lr_feat, hr_feat)
         for each in earlier:
             lr_feat = self.fuse_step(lr_feat, each, sharpen=False)[0]
-        lr, hr, lowpass, highpass = self._predict(lr_feat, guide)
-        kernels = by_taps(self.lowpass_filter.kernels(lowpass), self.lowpass_kernel)
-        inside = Inside(tuple(lr_feat.shape[-2:]), kernels, by_taps(lowpass, self.lowpass_kernel))
+        lr, hr, lowpass, kernels, highpass = self._predict(lr_feat, guide)
+        kernels, lowpass = (by_taps(each, self.lowpass_kernel) for each in (kernels, lowpass))
+        inside = Inside(tuple(lr_feat.shape[-2:]), kernels, lowpass)
         if self.highpass:
             inside.highpass = self.highpass_filter.details(highpass)
         if self.offset_generator is not None:
@@ -327,21 +326,21 @@ class FreqFusion(ReferenceNames, Fusion):
 
     def _predict(
         self, lr_feat: Tensor, hr_feat: Tensor, sharpen: bool = True
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """The compressed maps, the fine one sharpened by `initial_fusion`, and the logits of both filters; those of the
-        high-pass without use where nothing is to `sharpen`.
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """The compressed maps, the fine one sharpened by `initial_fusion`; logits and kernels of the low-pass filter;
+        logits of the high-pass filter, without use where nothing is to `sharpen`.
         """
         lr, hr = self.lr_compressor(lr_feat), self.hr_compressor(hr_feat)  # [B, C', h, w], [B, C', H, W]
-        if not self.semi_conv:
-            return lr, hr, *self._encode(resize_nearest(lr, hr.shape[-2:]) + hr, sharpen)
-        if self.initial_fusion:
-            lowpass, highpass, hr = self._initial_fusion(lr, hr, sharpen)
-            return lr, hr, lowpass, highpass
-        lowpass, highpass = (
-            None if logits is None else logits + resize_nearest(lr_logits, hr.shape[-2:])
-            for logits, lr_logits in zip(self._encode(hr, sharpen), self._encode(lr, sharpen))
-        )
-        return lr, hr, lowpass, highpass
+        if self.semi_conv and self.initial_fusion:
+            return lr, *self._initial_fusion(lr, hr, sharpen)
+        if self.semi_conv:
+            lowpass, highpass = (
+                None if logits is None else logits + resize_nearest(lr_logits, hr.shape[-2:])
+                for logits, lr_logits in zip(self._encode(hr, sharpen), self._encode(lr, sharpen))
+            )
+        else:
+            lowpass, highpass = self._encode(resize_nearest(lr, hr.shape[-2:]) + hr, sharpen)
+        return lr, hr, lowpass, self.lowpass_filter.kernels(lowpass) if self.lowpass else None, highpass
 
     def _encode(self, compressed: Tensor, sharpen: bool) -> tuple[Tensor | None, Tensor | None]:
         encoders = (
@@ -350,9 +349,11 @@ class FreqFusion(ReferenceNames, Fusion):
         )
         return tuple(None if encoder is None else encoder(compressed) for encoder in encoders)
 
-    def _initial_fusion(self, lr: Tensor, hr: Tensor, sharpen: bool) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        """Logits of both filters, the shares of `lr` upsampled by the low-pass kernels, and the sharpened `hr`."""
-        lowpass = highpass = None
+    def _initial_fusion(
+        self, lr: Tensor, hr: Tensor, sharpen: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """The sharpened `hr`; of `_predict`, the shares of `lr` in the logits upsampled by the low-pass kernels."""
+        lowpass = kernels = highpass = None
         sharpen = sharpen and self.highpass
         if self.initial_highpass or sharpen:
             highpass = self.highpass_encoder(hr)
@@ -360,12 +361,15 @@ class FreqFusion(ReferenceNames, Fusion):
             hr = self.highpass_filter.sharpen(hr, highpass, residual=True)
         if self.lowpass_encoder is not None:
             lowpass = self.lowpass_encoder(hr)
-            lowpass = lowpass + self._upsample_logits(self.lowpass_encoder(lr), lowpass, hr)
+            first = self.lowpass_filter.kernels(lowpass) if self.initial_lowpass else None
+            lowpass = lowpass + self._upsample_logits(self.lowpass_encoder(lr), first, hr)
+            if self.lowpass or sharpen:
+                kernels = self.lowpass_filter.kernels(lowpass)
         if sharpen:
-            highpass = highpass + self._upsample_logits(self.highpass_encoder(lr), lowpass, hr)
-        return lowpass, highpass, hr
+            highpass = highpass + self._upsample_logits(self.highpass_encoder(lr), kernels, hr)
+        return hr, lowpass, kernels, highpass
 
-    def _upsample_logits(self, logits: Tensor, lowpass: Tensor | None, hr: Tensor) -> Tensor:
+    def _upsample_logits(self, logits: Tensor, kernels: Tensor | None, hr: Tensor) -> Tensor:
         if not self.initial_lowpass:
             return resize_nearest(logits, hr.shape[-2:])
-        return self.lowpass_filter.smooth(logits, self.lowpass_filter.kernels(lowpass))
+        return self.lowpass_filter.smooth(logits, kernels)

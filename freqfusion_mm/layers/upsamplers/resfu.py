@@ -48,7 +48,8 @@ class ReSFU(FixedWindow, ReferenceNames, GuidedUpsampler):
         norm_groups: of their GroupNorms.
         compress_hr: a 1x1 convolution makes the queries. Off, `hr_feat` is the query and has `compressed_channels`.
         bias: of the 1x1 convolutions that make queries and keys.
-        lr_norm, hr_norm: GroupNorm on the two maps before, with 32 groups, or as many as divide their channels.
+        lr_norm, hr_norm: GroupNorm on the two maps before, with 32 groups, or the largest number below that divides
+            their channels.
         radius, eps: of the guided filter.
         subsample: the guided filter works on every `subsample`-th pixel.
         lr_mult: multiplies the gradients of the parameters of both similarities (500 in the released configs). Under

@@ -107,8 +107,8 @@ class PooledResNet(KeptInit, NormEval, BaseModule):
 
     Args:
         depth: 18, 34 or 50.
-        pool_cfg: `dict(type='lift' | 'blur' | 'max' | 'average' | 'conv' | 'wavelet', **options)`, see
-            `layers.build_pool`; None: the stock max pooling and strided convolutions.
+        pool_cfg: `dict(type='lift' | 'blur' | 'max' | 'average' | 'conv' | 'wavelet' | 'carafe', **options)`,
+            see `layers.build_pool`; None: the stock max pooling and strided convolutions.
         pool_at: which halvings it replaces, of 'stem' (the strided convolution on the image), 'max_pool', 'layer2',
             'layer3' and 'layer4'; None: all that there are but 'stem'.
         stem: 'imagenet': 7x7 at stride 2, and the max pooling; 'cifar': 3x3 at stride 1, no max pooling.

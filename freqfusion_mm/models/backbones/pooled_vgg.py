@@ -31,8 +31,8 @@ class PooledVGG(KeptInit, NormEval, BaseModule):
 
     Args:
         depth: 11, 13, 16 or 19.
-        pool_cfg: `dict(type='max' | 'lift' | 'blur' | 'average' | 'conv' | 'wavelet', **options)`, see
-            `layers.build_pool`.
+        pool_cfg: `dict(type='max' | 'lift' | 'blur' | 'average' | 'conv' | 'wavelet' | 'carafe', **options)`,
+            see `layers.build_pool`.
         base_channels: of the first stage; the others have 2, 4, 8 and 8 times as many.
         out_indices: of the stages to hand out (0 to 4); later ones are not built.
         return_memory: hand out one more element at the end, the tuple of what the poolings remember, fine to coarse.

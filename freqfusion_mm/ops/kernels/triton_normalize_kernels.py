@@ -26,8 +26,8 @@ def why_not(logits: Tensor, kernel_size: int, window: Tensor | None = None) -> s
     """Why the kernels cannot run on these arguments, or None."""
     if kernel_size > 15:
         return f'the Triton kernel holds all taps of a pixel at once: kernel_size up to 15, got {kernel_size}'
-    if logits.shape[0] * logits.shape[1] > 65535:
-        return 'the Triton kernels take at most 65535 samples times channels'
+    if logits.shape[0] * logits.shape[1] // kernel_size**2 > 65535:
+        return 'the Triton kernel takes at most 65535 samples times groups'
     return why_not_here(logits, *[window] * (window is not None))
 
 

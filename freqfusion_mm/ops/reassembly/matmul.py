@@ -35,8 +35,8 @@ def forward(features: Tensor, masks: Tensor, kernel_size: int, groups: int, padd
     out = features.new_empty(*features.shape[:2], *masks.shape[-2:])
     parts = out.view(*plan.padded.shape[:2], *masks.shape[-2:])
     with torch.autocast(features.device.type, enabled=False):
-        for channels, windows in plan.steps():
-            plan.to_map(windows @ plan.weights.transpose(1, 2), parts[:, channels])
+        for channels in plan.steps():
+            plan.to_map(plan.windows(channels) @ plan.weights.transpose(1, 2), parts[:, channels])
     return out  # and no view of it, so that it can be changed in place
 
 
@@ -52,15 +52,15 @@ def backward(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `features` and of `masks`, as far as they are needed."""
     need_features, need_masks = needs
-    plan = _Tiles(features, masks, kernel_size, groups, padding)
+    plan = _Tiles(features, masks, kernel_size, groups, padding, weighs=need_features)
     grad_out = grad_out.reshape(*plan.padded.shape[:2], *masks.shape[-2:])
     grad_padded = torch.zeros_like(plan.padded) if need_features else None
     grad_weights = torch.zeros_like(plan.weights) if need_masks else None
     with torch.autocast(features.device.type, enabled=False):
-        for channels, windows in plan.steps():
+        for channels in plan.steps():
             grad = plan.to_tiles(grad_out[:, channels])  # [tiles, C', fine]
             if need_masks:
-                grad_weights.baddbmm_(grad.transpose(1, 2), windows)
+                grad_weights.baddbmm_(grad.transpose(1, 2), plan.windows(channels))
             if need_features:
                 plan.add_windows(grad_padded[:, channels], grad @ plan.weights)
     grad_features = grad_masks = None
@@ -79,10 +79,13 @@ def backward(
 class _Tiles:
     """What both passes walk over. Batch and groups are one axis B = N*G; sums are at least float32.
 
-    The maps are extended, by pixels that no weight reads, to whole tiles: th x tw of them.
+    The maps are extended, by pixels that no weight reads, to whole tiles: th x tw of them. Without `weighs` nothing is
+    written into the matrices.
     """
 
-    def __init__(self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str) -> None:
+    def __init__(
+        self, features: Tensor, masks: Tensor, kernel_size: int, groups: int, padding: str, weighs: bool = True
+    ) -> None:
         n, c = features.shape[:2]
         cells = [window_cells(size, kernel_size) for size in features.shape[-2:]]
         self.kernel_size = kernel_size
@@ -102,11 +105,12 @@ class _Tiles:
         self.padded = padded.reshape(n * groups, c // groups, height, width)
         fine = self.fine[0] // self.tiles[0] * (self.fine[1] // self.tiles[1])
         # [tiles, fine pixels of a tile, coarse pixels of its windows]
-        self.weights = self.padded.new_zeros(
+        self.weights = self.padded.new_empty(
             n * groups * self.tiles[0] * self.tiles[1], fine, self.window[0] * self.window[1]
         )
-        band = self.band(self.weights)
-        band.copy_(self.extend(masks.reshape(n * groups, kernel_size**2, *masks.shape[-2:])).view(band.shape))
+        if weighs:
+            band = self.band(self.weights.zero_())
+            band.copy_(self.extend(masks.reshape(n * groups, kernel_size**2, *masks.shape[-2:])).view(band.shape))
         per_channel = len(self.weights) * max(self.weights.shape[1:])
         steps = -(-c // groups // max(_STEP_CHANNELS, _STEP_ELEMENTS // per_channel))
         self.step = -(-c // groups // steps)
@@ -148,13 +152,16 @@ class _Tiles:
             grad = self.axes.scatter(grad, self.buffer[:, : grad.shape[1]])
         return self.tiled(grad).to(self.dtype).reshape(len(self.weights), grad.shape[1], -1)
 
-    def steps(self) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of channels, and the windows of their tiles, [tiles, C', coarse]."""
+    def steps(self) -> Iterator[slice]:
+        """Slices of channels."""
         for first in range(0, self.padded.shape[1], self.step):
-            part = slice(first, first + self.step)
-            windows = self.padded[:, part].unfold(-2, self.window[0], self.tile[0])
-            windows = windows.unfold(-2, self.window[1], self.tile[1])  # [B, C', th, tw, a, b]
-            yield part, windows.permute(0, 2, 3, 1, 4, 5).reshape(len(self.weights), -1, self.weights.shape[2])
+            yield slice(first, first + self.step)
+
+    def windows(self, channels: slice) -> Tensor:
+        """Those of the tiles, [tiles, C', coarse]."""
+        windows = self.padded[:, channels].unfold(-2, self.window[0], self.tile[0])
+        windows = windows.unfold(-2, self.window[1], self.tile[1])  # [B, C', th, tw, a, b]
+        return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(self.weights), -1, self.weights.shape[2])
 
     def add_windows(self, padded: Tensor, received: Tensor) -> None:
         """Adds what every window received, [tiles, C', coarse], to the pixels that it was read from."""

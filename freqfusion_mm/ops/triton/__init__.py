@@ -1,9 +1,11 @@
 """GPU kernels of the operators, written in Triton, which comes with the CUDA builds of torch.
 
 This package holds what all of them share; the kernels of a family lie beside its definition, in `triton_*.py`: modules
-with the functions of a `dispatch.Implementation`. Nothing imports triton before `Kernels` is asked for one of those.
-They check no shapes: the doors in `freqfusion_mm.ops` do. All of them are deterministic: every number is gathered by
-one program, no atomics.
+with the functions of a `dispatch.Implementation`. Nothing imports triton before `Kernels` is asked for one of those on
+a GPU.
+They check no shapes: the doors in `freqfusion_mm.ops` do. Every number is gathered by one
+program, no atomics, so that a process repeats itself; another one may choose another configuration, by time, whose sums
+are in another order.
 """
 
 import os
@@ -20,6 +22,8 @@ from torch import Tensor
 #: Triton's interpreter runs the kernels on a CPU, for tests. It reads this variable once, when triton is imported.
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 
+#: Distributions that bring the module `triton`: torch's own, that of its nightly builds, and that for Windows.
+_NAMES = ('triton', 'pytorch-triton', 'triton-windows')
 _OLDEST = (3, 5)
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -50,7 +54,7 @@ class Kernels:
 
 
 def why_not(*tensors: Tensor) -> str | None:
-    """Why no kernel of this package can run on these tensors, or None. Imports no triton.
+    """Why no kernel of this package can run on these tensors, or None. Only on a GPU that is fit it imports triton.
 
     Example:
         >>> why_not(torch.zeros(1, dtype=torch.int64)) is None
@@ -73,9 +77,13 @@ def why_not(*tensors: Tensor) -> str | None:
 @lru_cache
 def missing() -> str | None:
     """Why there is no Triton to speak of, or None. Imports no triton."""
-    try:
-        found = version('triton')
-    except PackageNotFoundError:
+    for name in _NAMES:
+        try:
+            found = version(name)
+            break
+        except PackageNotFoundError:
+            continue
+    else:
         return 'triton is not installed (it comes with the CUDA builds of torch for Linux)'
     if tuple(map(int, re.findall(r'\d+', found)[:2])) < _OLDEST:
         return f'triton {found} is older than {".".join(map(str, _OLDEST))}: use a torch from 2.9 on'
@@ -96,4 +104,18 @@ def _unfit_to_compile(device: torch.device) -> str | None:
             'the Triton kernels need a GPU of compute capability 8.0 or newer, '
             f'{device} has {".".join(map(str, capability))}'
         )
+    return _no_launcher()
+
+
+@lru_cache
+def _no_launcher() -> str | None:
+    """Why Triton cannot start a kernel, or None: first of all it compiles C, and containers may lack a compiler."""
+    import triton
+
+    try:
+        getattr(triton.runtime.driver.active, 'utils', None)  # compiles it
+    except Exception as error:  # of whatever kind its compiler, linker or loader raises
+        words = ' '.join(str(error).split())[:300]
+        why = f'{type(error).__name__}: {words}'
+        return f'Triton cannot compile its launcher ({why}): it wants gcc and the headers of Python'
     return None

@@ -33,6 +33,16 @@ def test_parity_with_the_authors_code(number, golden, assert_parity):
         assert_parity(fusion.get_parameter(our_name(key)).grad, expected, f'gradient of {key}')
 
 
+@pytest.mark.parametrize('options, times', [({}, 2), (dict(highpass=False), 2), (dict(initial_fusion=False), 1)])
+def test_logits_are_normalised_once(options, times):
+    """Those of the fine map alone for the initial fusion, and their sum with the coarse ones."""
+    fusion = FreqFusion(8, 8, compressed_channels=8, **options)
+    calls = []
+    normalise, fusion.lowpass_filter.kernels = fusion.lowpass_filter.kernels, lambda t: calls.append(t) or normalise(t)
+    fusion(torch.rand(1, 8, 3, 4), torch.rand(1, 8, 6, 8))
+    assert len(calls) == times
+
+
 def test_checkpoint_of_another_window_is_refused():
     with_window = {'hamming_lowpass': torch.ones(1, 1, 5, 5)}
     with pytest.raises(RuntimeError, match='trained with hamming_window=True, this layer has hamming_window=False'):
