@@ -126,11 +126,6 @@ class Fusion(_Layer):
     guided = True
     resample_groups: int = 1
 
-    @classmethod
-    def groups_to_keep(cls, lr_channels: int, **options) -> int:
-        """The `resample_groups` that a layer with these options will have."""
-        return cls.resample_groups
-
 
 class UpsamplerFusion(Fusion):
     """Makes a fusion of an upsampler: `hr_feat` passes unchanged."""

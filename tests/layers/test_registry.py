@@ -171,13 +171,9 @@ def test_what_is_asked_before_a_layer_exists():
         (dict(resample=False, resample_groups=8, highpass=False), 1),
     ],
 )
-def test_groups_to_keep(options, groups):
-    assert (
-        FreqFusion.groups_to_keep(16, **options)
-        == build_fusion(dict(type=FreqFusion, **options), 16, 8).resample_groups
-    )
-    assert FreqFusion.groups_to_keep(16, **options) == groups
-    assert FreqFusion.groups_to_keep(18) == 2 and FreqFusion(18, 8).resample_groups == 2
+def test_groups_that_a_concatenation_keeps_together(options, groups):
+    assert build_fusion(dict(type=FreqFusion, **options), 16, 8).resample_groups == groups
+    assert FreqFusion(18, 8).resample_groups == 2 and build_fusion('SAPA', 16, 8).resample_groups == 1
 
 
 def test_defaults_that_depend_on_the_channels():

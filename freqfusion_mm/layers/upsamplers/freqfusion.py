@@ -194,7 +194,7 @@ class FreqFusion(ReferenceNames, Fusion):
         self.upsample_mode = upsample_mode
         self.align_corners = align_corners
         self.resample = resample
-        self.resample_groups = self.groups_to_keep(lr_channels, resample, resample_groups)
+        self.resample_groups = (resample_groups or math.gcd(4, lr_channels)) if resample else 1
         self.padding = padding
         self.init = init
         self.with_cp = with_cp
@@ -216,14 +216,6 @@ class FreqFusion(ReferenceNames, Fusion):
             )
             self.offset_generator = OffsetGenerator(compressed_channels, self.resample_groups, **options)
         self.init_weights()
-
-    @classmethod
-    def groups_to_keep(
-        cls, lr_channels: int, resample: bool = True, resample_groups: int | None = None, **options
-    ) -> int:
-        if not resample:
-            return 1
-        return resample_groups or math.gcd(4, lr_channels)
 
     def init_weights(self) -> None:
         """See the argument `init`; mmengine calls it again."""
