@@ -7,7 +7,7 @@ from statistics import mean
 
 
 class Results:
-    """Every number: (model, kind of change, its name, its strength) -> percent; ('clean', '', 0) is none."""
+    """Every number: (model, kind of change, its name, its strength) -> percent. Clean images: ('clean', '', 0)."""
 
     def __init__(self, titles: list[str], metric: str) -> None:
         self.titles = titles
