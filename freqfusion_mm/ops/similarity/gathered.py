@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .reference import lengths, shift
 from .reference import neighbour_similarity as forward
-from .reference import shift
 
 __all__ = ['backward', 'forward', 'why_not']
 
@@ -22,8 +22,8 @@ def backward(grad: Tensor, features: Tensor, dilation: int, *, needs: Sequence[b
     """
     dtype = torch.promote_types(features.dtype, torch.float32)
     grad, features = grad.to(dtype), features.to(dtype)
-    norms = features.norm(dim=1, keepdim=True)
-    unit = F.normalize(features, dim=1, eps=1e-8)
+    length = lengths(features)
+    unit = features / length
     padded, padded_grad = (F.pad(tensor, (dilation,) * 4) for tensor in (unit, grad))
     steps = (-dilation, 0, dilation)
     received = torch.zeros_like(unit)
@@ -31,4 +31,4 @@ def backward(grad: Tensor, features: Tensor, dilation: int, *, needs: Sequence[b
         both = grad[:, tap] + shift(padded_grad[:, 7 - tap], dy, dx, dilation)
         received.addcmul_(both[:, None], shift(padded, dy, dx, dilation))
     along = unit * (unit * received).sum(dim=1, keepdim=True)
-    return (torch.where(norms > 1e-8, received - along, received) / norms.clamp(min=1e-8),)
+    return ((received - along) / length,)

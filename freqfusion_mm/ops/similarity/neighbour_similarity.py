@@ -15,8 +15,9 @@ def neighbour_similarity(features: Tensor, dilation: int = 2, *, impl: str = 'au
 
     Convention:
         Channel order is row by row of the window: (-d,-d), (-d,0), (-d,d), (0,-d), (0,d), (d,-d), (d,0), (d,d).
-        A neighbour outside the map counts as the zero vector, so its similarity is zero. Norms are clamped at 1e-8,
-        as in `torch.nn.functional.cosine_similarity`.
+        A neighbour outside the map counts as the zero vector, so its similarity is zero. So does a vector no longer
+        than 1e-8, and it gets no gradient: that of `torch.nn.functional.cosine_similarity`, which clamps the norm
+        there, is 1e8 times those of other pixels, and infinite in float16.
 
     Args:
         features: [N, C, H, W].

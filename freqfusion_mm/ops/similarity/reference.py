@@ -1,5 +1,7 @@
 """What the similarity to neighbours means: see `neighbour_similarity`."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,7 +10,7 @@ from torch import Tensor
 def neighbour_similarity(features: Tensor, dilation: int) -> Tensor:
     """Similarity is symmetric: four directions are computed, the opposite four are the same maps, shifted."""
     dtype = torch.promote_types(features.dtype, torch.float32)  # half precision overflows in the squared norm
-    unit = F.normalize(features.to(dtype), dim=1, eps=1e-8)
+    unit = features.to(dtype) / lengths(features.to(dtype))
     padded = F.pad(unit, (dilation,) * 4)
     later = [
         (unit * shift(padded, dy, dx, dilation)).sum(dim=1)
@@ -19,6 +21,12 @@ def neighbour_similarity(features: Tensor, dilation: int) -> Tensor:
         shift(F.pad(similarity, (dilation,) * 4), dy, dx, dilation) for similarity, (dy, dx) in zip(later, offsets)
     ]
     return torch.stack(earlier[::-1] + later, dim=1).to(features.dtype)
+
+
+def lengths(features: Tensor) -> Tensor:
+    """[N, 1, H, W] to divide by: infinite where a vector counts as zero, which has no gradient then."""
+    norms = features.norm(dim=1, keepdim=True)
+    return norms.masked_fill(norms <= 1e-8, math.inf)
 
 
 def shift(padded: Tensor, dy: int, dx: int, pad: int) -> Tensor:

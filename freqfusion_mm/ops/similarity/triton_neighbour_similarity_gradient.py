@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from ..triton.launch import tuned
-from .triton_pixels import CONFIGS, SIZES, clamped, load
+from .triton_pixels import CONFIGS, SIZES, length, load
 
 
 @triton.jit
@@ -44,7 +44,7 @@ def _received(
             grads + tl.cast(7 - direction, INDEX) * grad_t + other_y.to(INDEX) * grad_y + other_x.to(INDEX) * grad_x
         )
         weight = tl.load(to_other, mask=inside, other=0.0).to(SUM) + tl.load(from_other, mask=inside, other=0.0).to(SUM)
-        weight /= clamped(tl.load(norms + other_y.to(INDEX) * width + other_x, mask=inside, other=1.0))
+        weight /= length(tl.load(norms + other_y.to(INDEX) * width + other_x, mask=inside, other=1.0))
         total += weight[None, :] * load(
             features,
             other_y,
@@ -129,8 +129,7 @@ def grad_features(
         along += received * load(
             features, y, x, c, is_pixel, channels, height, width, feature_c, feature_y, feature_x, SUM, INDEX
         )
-    # A vector shorter than 1e-8 is divided by that, whatever its length: nothing is taken off.
-    share = tl.where(norm == clamped(norm), tl.sum(along, axis=0) / clamped(norm) / clamped(norm), 0.0)
+    share = tl.sum(along, axis=0) / length(norm) / length(norm)
     results += sample * result_n
     for first in range(0, channels, BLOCK_C):
         c = first + tl.arange(0, BLOCK_C)
@@ -158,7 +157,7 @@ def grad_features(
             BLOCK_C,
         )
         here = load(features, y, x, c, is_pixel, channels, height, width, feature_c, feature_y, feature_x, SUM, INDEX)
-        result = (received - share[None, :] * here) / clamped(norm)[None, :]
+        result = (received - share[None, :] * here) / length(norm)[None, :]
         place = y.to(INDEX) * result_y + x.to(INDEX) * result_x
         tl.store(
             results + c.to(INDEX)[:, None] * result_c + place[None, :],

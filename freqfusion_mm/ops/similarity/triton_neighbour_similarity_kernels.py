@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from ..triton.launch import tuned
-from .triton_pixels import CONFIGS, SIZES, clamped, load
+from .triton_pixels import CONFIGS, SIZES, length, load
 
 
 @tuned(CONFIGS, key=['BLOCK'])
@@ -62,7 +62,7 @@ def _store_both(
     inside = is_pixel & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
     norm = tl.load(norms + y.to(INDEX) * width + x, mask=is_pixel, other=1.0)
     other_norm = tl.load(norms + (y + dy).to(INDEX) * width + (x + dx), mask=inside, other=1.0)
-    cosine = dot / clamped(norm) / clamped(other_norm)
+    cosine = dot / length(norm) / length(other_norm)
     cosine = cosine.to(similarity.dtype.element_ty)
     here = similarity + y.to(INDEX) * stride_y + x.to(INDEX) * stride_x
     there = similarity + (y + dy).to(INDEX) * stride_y + (x + dx).to(INDEX) * stride_x

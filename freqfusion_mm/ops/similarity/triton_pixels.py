@@ -8,9 +8,9 @@ SIZES = ['channels', 'height', 'width', 'feature_n', 'feature_y']
 
 
 @triton.jit
-def clamped(norm):
-    """Norms to divide by, at least 1e-8 (in full precision, which a plain literal has not)."""
-    return tl.maximum(norm, tl.full(norm.shape, 1e-8, norm.dtype))
+def length(norm):
+    """Norms to divide by: infinite where a vector counts as zero (1e-8 in full precision, which a literal has not)."""
+    return tl.where(norm > tl.full(norm.shape, 1e-8, norm.dtype), norm, float('inf'))
 
 
 @triton.jit
