@@ -7,10 +7,10 @@ from statistics import mean
 from time import process_time
 
 import cv2
-import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -18,9 +18,6 @@ from freqfusion_mm.apis.studies.raw_values import RawValues
 from freqfusion_mm.datasets.manifest import DatasetError, check_dataset
 from freqfusion_mm.evaluation.analysis.seed_statistics import Sample, compare
 from freqfusion_mm.layers import build_pool, build_unpool, split
-
-matplotlib.use('Agg')
-from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
 
 #: Row of the table -> pooling and unpooling. All else is equal.
 ROWS = {
@@ -139,9 +136,8 @@ def table(noisy: dict[str, float], runs: dict[str, dict[int, dict]]) -> str:
 
 def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) -> None:
     """The middles of the first images, one a row; a column for each entry."""
-    figure, axes = pyplot.subplots(
-        rows, len(pictures), figsize=(1.7 * len(pictures), 1.75 * rows + 0.2), squeeze=False, layout='constrained'
-    )
+    figure = Figure(figsize=(1.7 * len(pictures), 1.75 * rows + 0.2), layout='constrained')
+    axes = figure.subplots(rows, len(pictures), squeeze=False)
     for column, (title, images) in zip(axes.T, pictures.items()):
         column[0].set_title(title.replace(', ', ',\n'), fontsize=9)
         for axis, image in zip(column, images):
@@ -150,7 +146,6 @@ def draw(pictures: dict[str, Tensor], out: Path, rows: int = 3, size: int = 64) 
             axis.imshow(middle.permute(1, 2, 0).numpy(), interpolation='nearest')
             axis.axis('off')
     figure.savefig(out, dpi=110)
-    pyplot.close(figure)
 
 
 def measure(args: argparse.Namespace) -> str:

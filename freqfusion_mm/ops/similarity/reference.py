@@ -10,7 +10,8 @@ from torch import Tensor
 def neighbour_similarity(features: Tensor, dilation: int) -> Tensor:
     """Similarity is symmetric: four directions are computed, the opposite four are the same maps, shifted."""
     dtype = torch.promote_types(features.dtype, torch.float32)  # half precision overflows in the squared norm
-    unit = features.to(dtype) / lengths(features.to(dtype))
+    wide = features.to(dtype)
+    unit = wide / lengths(wide)
     padded = F.pad(unit, (dilation,) * 4)
     later = [
         (unit * shift(padded, dy, dx, dilation)).sum(dim=1)

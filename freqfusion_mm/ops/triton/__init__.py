@@ -2,10 +2,8 @@
 
 This package holds what all of them share; the kernels of a family lie beside its definition, in `triton_*.py`: modules
 with the functions of a `dispatch.Implementation`. Nothing imports triton before `Kernels` is asked for one of those on
-a GPU.
-They check no shapes: the doors in `freqfusion_mm.ops` do. Every number is gathered by one
-program, no atomics, so that a process repeats itself; another one may choose another configuration, by time, whose sums
-are in another order.
+a GPU. They check no shapes: the doors in `freqfusion_mm.ops` do. Every number is gathered by one program, no atomics,
+so that a process repeats itself; another may choose another configuration, by time, whose sums are in another order.
 """
 
 import os
