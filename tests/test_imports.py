@@ -74,8 +74,11 @@ def test_operators_and_layers_need_torch_alone():
     assert not foreign
 
 
-def test_the_package_alone_imports_the_standard_library():
-    code = 'import sys, freqfusion_mm; print(*(name for name in ("torch", "mmengine", "numpy") if name in sys.modules))'
+def test_the_package_alone_and_finding_a_config_import_the_standard_library():
+    code = (
+        'import sys, freqfusion_mm; freqfusion_mm.config_path("default_runtime"); '
+        'print(*(name for name in ("torch", "numpy", "mmengine", "cv2", "PIL") if name in sys.modules))'
+    )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ''
 

@@ -23,6 +23,31 @@ def test_the_rooms_have_pages():
     assert {'', 'freqfusion_mm', 'configs', 'tests', 'tools', 'projects'} <= {name[:-10] for name in pages()}
 
 
+def test_the_readme_states_what_upsamplers_cost():
+    torch = pytest.importorskip('torch')
+    from torch.utils.flop_counter import FlopCounterMode
+
+    import freqfusion_mm.ops.flops
+    from freqfusion_mm.layers import build_fusion
+
+    if not freqfusion_mm.ops.flops.CAN_REGISTER:
+        pytest.skip("torch counts others' operators from 2.4 on")
+
+    def costs(name):
+        """Thousands of parameters, in three digits, and billions of multiply-adds, as text."""
+        fusion = build_fusion(name, 256, 256)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            fusion(torch.rand(1, 256, 64, 64), torch.rand(1, 256, 128, 128))
+        weights = sum(weight.numel() for weight in fusion.parameters()) / 1e3
+        return f'{round(weights, None if weights < 1000 else -1):.0f}', f'{counter.get_total_flops() / 2e9:.2f}'
+
+    rows = re.findall(r'^\| (`\w.*) \|.*\| (.+) \| (.+) \|$', (ROOT / 'README.md').read_text(), re.M)
+    for names, *stated in rows[1:]:
+        found = zip(*(costs(name) for name in re.findall('`(.*?)`', names)))
+        assert [', '.join(cells) for cells in found] == stated, names
+    assert len(rows) == 11 and rows[0][1:] == ('0', '0')
+
+
 @pytest.mark.parametrize('name', pages())
 def test_a_page_is_short_and_its_links_lead_somewhere(name):
     page = ROOT / name

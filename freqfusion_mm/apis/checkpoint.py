@@ -40,6 +40,22 @@ NUMPY_SCALARS = (
 )
 
 
+def existing_file(filename: str) -> str:
+    """The path of a checkpoint, `~` expanded.
+
+    Raises:
+        CheckpointError: there is no such file.
+    """
+    filename = os.path.expanduser(str(filename))
+    if not os.path.isfile(filename):
+        state = 'is a folder' if os.path.isdir(filename) else 'does not exist'
+        raise CheckpointError(
+            f'the checkpoint {filename} {state}; give the path of a .pth file '
+            'as training leaves it in work_dirs/<config>/'
+        )
+    return filename
+
+
 def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
     """Reads a checkpoint file without running any code that it may name.
 
@@ -54,13 +70,7 @@ def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
         CheckpointError: there is no such file, it is no checkpoint, or it holds something other than
             tensors and plain data.
     """
-    filename = os.path.expanduser(str(filename))
-    if not os.path.isfile(filename):
-        state = 'is a folder' if os.path.isdir(filename) else 'does not exist'
-        raise CheckpointError(
-            f'the checkpoint {filename} {state}; give the path of a .pth file '
-            'as training leaves it in work_dirs/<config>/'
-        )
+    filename = existing_file(filename)
     try:
         checkpoint = _load(filename, map_location)
     except OSError:
@@ -135,6 +145,12 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
         for what, keys in (('missing in it', missing), ('not in the model', unexpected))
         if keys
     ]
+    if missing and not unexpected and all('fusions.' in key for key in missing):
+        raise CheckpointError(
+            f'the checkpoint {filename} has no weights for the upsamplers ({len(missing)} keys, such as {missing[0]}): '
+            'it seems to be that of the stock model. Train from it by load_from, or test it with upsample_cfg=<its '
+            'interpolation>'
+        )
     if complaints:
         raise CheckpointError(_misfit(filename, complaints))
 

@@ -71,9 +71,12 @@ def config_path(name: str) -> str:
         found = ', '.join(hit.relative_to(root).as_posix() for hit in hits)
         raise ValueError(f'several configs in {root} are called {file}: {found}; give the path below it')
     paths = {path.name: path.relative_to(root).as_posix() for path in root.rglob('*.py')}
-    near = [paths[each] for each in get_close_matches(Path(file).name, paths, cutoff=0.5)]
+    trained = [each for each, path in paths.items() if not path.startswith('_base_')]
+    near = get_close_matches(Path(file).name, trained, cutoff=0.5) or get_close_matches(file, paths, cutoff=0.5)
+    near = [paths[each] for each in near]
+    here = '' if prefix else f', and here it is {"a folder" if os.path.isdir(name) else "no file"}'
     raise ValueError(
-        f'no config is called {below!r} in {root}; '
+        f'no config is called {below!r} in {root}{here}; '
         + (f'the nearest are: {", ".join(near)}' if near else 'look there for the names')
     )
 

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from ..engine.plain_model import plain_model
 from .channels import channels_taken, swaps_channels
+from .checkpoint import existing_file
 from .classes import check_countable, dataset_meta, ignore_label, outputs_of
 from .config import check_parts, load_config
 from .data import check_data, innermost
@@ -68,9 +69,12 @@ def build_test(
             `tta_model`; no scope that draws; a detector with more outputs than COCO's metric can count; a part of the
             config that a test wants is missing.
         FileNotFoundError: the data is not there.
+        CheckpointError: no such checkpoint.
     """
     if out and show_dir and Path(out).resolve() == Path(show_dir).resolve():
         raise ValueError(f'--out and --show-dir are both {out}, where maps and pictures would have the same names')
+    if '://' not in str(checkpoint):  # what mmengine fetches
+        existing_file(checkpoint)
     cfg = load_config(config, cfg_options, work_dir, launcher)
     cfg.load_from, cfg.resume = str(checkpoint), False
     if tta:

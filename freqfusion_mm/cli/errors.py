@@ -1,8 +1,10 @@
 """A user's mistake is one line and exit status 1; any other error keeps its traceback."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 #: Whatever goes wrong while config, model and data sets are built is the user's, and these name it.
 WHILE_BUILDING = (
@@ -74,6 +76,20 @@ def _text(error: BaseException) -> str:
     if isinstance(error, ImportError) and error.__cause__:
         text = error.__cause__  # mmengine's own text around it lists sys.path
     if isinstance(error, ImportError):
-        text = f'{text} (`freqfusion-mm doctor` names remedies)'
+        text = f'{text} (`freqfusion-mm doctor` names remedies; the folder of a module of yours belongs on PYTHONPATH)'
     kind = '' if isinstance(error, (ValueError, OSError)) else f'{type(error).__name__}: '
-    return f'{kind}{text}'
+    return f'{kind}{text}{_hint(str(text))}'
+
+
+def _hint(text: str) -> str:
+    """What our names have to do with a framework's refusal."""
+    if "unexpected keyword argument 'upsample_cfg'" in text:
+        return "; modules of ours take it in the stock one's place, e.g. type='FusionSegformerHead' for SegformerHead"
+    unknown = re.search(r'(\w+) is not in the \S+ registry', text)
+    if unknown is None:
+        return ''
+    from mmengine.registry import MODELS
+
+    names = {name.lower(): name for name in MODELS.module_dict}
+    near = get_close_matches(unknown[1].lower(), names, n=1)
+    return f' (did you mean {names[near[0]]}?)' if near else ''

@@ -9,7 +9,7 @@ from .errors import building, say_what_failed
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `side-by-side` takes."""
     add_models(parser)
-    parser.add_argument('--images', nargs='+', type=int, default=[0, 1, 2, 3], help='numbers in the test set')
+    parser.add_argument('--images', nargs='+', type=int, help='numbers in the test set; default: the first four')
     parser.add_argument('--score-thr', type=float, default=0.3, help='detections below it are not drawn')
     parser.add_argument('--labels', action='store_true', help='write class names into the pictures')
     parser.add_argument(
@@ -33,16 +33,16 @@ def run(args: Namespace) -> int:
         names = titles(args)
         models = [Trained(*pair, device=args.device, cfg_options=args.cfg_options) for pair in args.model]
         check_same_images(names, models)
+        images = args.images or list(range(min(4, len(models[0].dataset))))
         for title, model in zip(names, models):
-            wrong = [number for number in args.images if not 0 <= number < len(model.dataset)]
+            wrong = [number for number in images if not 0 <= number < len(model.dataset)]
             if wrong:
                 raise ValueError(f'--images wants numbers from 0 to {len(model.dataset) - 1} for {title}, got {wrong}')
     with building(ValueError):
         drawn = [
-            draw_rows(model, args.images, args.score_thr, args.labels, on_white=args.predictions_only)
-            for model in models
+            draw_rows(model, images, args.score_thr, args.labels, on_white=args.predictions_only) for model in models
         ]
-    numbers = [number for number in args.images if all(number in rows for rows in drawn)]
+    numbers = [number for number in images if all(number in rows for rows in drawn)]
     failures = [failure for model in models for failure in model.failures]
     if numbers:
         given = () if args.predictions_only else ('input', 'ground truth')

@@ -85,9 +85,6 @@ class ExternalUpsampler(GuidedUpsampler):
             raise ValueError(f'{type(self.module).__name__} must return a map of shape {expected}, got {got}')
         return lr_up
 
-    def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> None:
-        """Nothing of another package's layer is shown."""
-
 
 def _imported(path: str) -> Any:
     module, _, name = path.rpartition('.')

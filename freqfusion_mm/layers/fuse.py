@@ -46,6 +46,7 @@ class Fuse(nn.Module):
             raise ValueError(f"mode must be 'cat' or 'add', got {mode!r}")
         self.mode = mode
         self.lr_first = lr_first
+        self.channels = (hr_channels, lr_channels)
         self.project = nn.Identity()
         self.out_channels = lr_channels + hr_channels
         if mode == 'add':
@@ -69,11 +70,18 @@ class Fuse(nn.Module):
 
         Raises:
             TypeError: anything but two maps.
+            ValueError: maps of other channels, or the coarse one first.
         """
         if isinstance(feats, Tensor) or len(feats) != 2:
             came = 'one tensor' if isinstance(feats, Tensor) else f'{len(feats)} maps'
             raise TypeError(f'Fuse wants the list [hr_feat, lr_feat], got {came}')
         hr_feat, lr_feat = feats
+        channels = (hr_feat.shape[1], lr_feat.shape[1])
+        if channels != self.channels or any(f < c for f, c in zip(hr_feat.shape[-2:], lr_feat.shape[-2:])):
+            raise ValueError(
+                f'Fuse wants [hr_feat, lr_feat], the fine map first, of {self.channels} channels, got shapes '
+                f'{tuple(hr_feat.shape)} and {tuple(lr_feat.shape)}'
+            )
         lr_up, hr_feat = self.fusion(self.project(lr_feat), hr_feat)
         if self.mode == 'add':
             return hr_feat + lr_up

@@ -128,7 +128,11 @@ class Fusion(_Layer):
 
 
 class UpsamplerFusion(Fusion):
-    """Makes a fusion of an upsampler: `hr_feat` passes unchanged."""
+    """Makes a fusion of an upsampler: `hr_feat` passes unchanged.
+
+    Raises:
+        ValueError: in `forward`, an upsampler that returns another size.
+    """
 
     def __init__(self, upsampler: nn.Module) -> None:
         super().__init__()
@@ -137,7 +141,14 @@ class UpsamplerFusion(Fusion):
         self.guided = getattr(upsampler, 'guided', True)
 
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
-        return self.upsampler(lr_feat, hr_feat), hr_feat
+        lr_up = self.upsampler(lr_feat, hr_feat)
+        traced = compiling() or torch.jit.is_tracing()  # sizes are not compared there: they may be free
+        if not traced and hr_feat is not None and lr_up.shape[-2:] != hr_feat.shape[-2:]:
+            raise ValueError(
+                f'{type(self.upsampler).__name__} must return a map of the size of hr_feat, '
+                f'{tuple(hr_feat.shape[-2:])}, got {tuple(lr_up.shape[-2:])}'
+            )
+        return lr_up, hr_feat
 
     def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
         look = getattr(self.upsampler, 'inside', None)  # a class of one's own need not have it

@@ -28,6 +28,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from torch import Tensor, nn
@@ -103,6 +104,9 @@ def find_upsampler(name: str) -> type[nn.Module]:
             return cls
     near = get_close_matches(_plain(name.rsplit('.')[-1]), plain, n=1)
     near = next((f' (did you mean {key!r}?)' for key in UPSAMPLERS if _plain(key) in near), '')
+    module = name.rpartition('.')[0]
+    if module and not _is_module(module):
+        near += f' (Python finds no module {module!r}; the folder of a file of yours belongs on PYTHONPATH)'
     mmengine = '' if LOOKUPS else ' (once freqfusion_mm.registration is imported)'
     raise ValueError(
         f'unknown upsampler type {name!r}{near}: choose one of {", ".join(UPSAMPLERS)}, or give a class, its import '
@@ -151,9 +155,10 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
             options = {name: value for name, value in options.items() if name not in inherited or name in known}
     unknown = [name for name in options if name not in known]
     if unknown:
+        hints = [_hint(kind, name, known) for name in unknown]
         raise TypeError(
-            f'{kind.__name__} has no option {", ".join(name + _hint(kind, name, known) for name in unknown)}: it takes '
-            f'{", ".join(known) or "none"}'
+            f'{kind.__name__} has no option {", ".join(map("".join, zip(unknown, hints)))}: it takes '
+            f'{", ".join(known) or "none"}{"" if all(hints) else _anothers(kind, unknown)}'
         )
     return kind, options
 
@@ -256,6 +261,13 @@ def _imported(path: str) -> type[nn.Module] | None:
         return None
 
 
+def _is_module(path: str) -> bool:
+    try:
+        return find_spec(path) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]) -> None:
     named = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     try:
@@ -267,6 +279,17 @@ def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]
             f'{kind.__name__} is no upsampler: the channels of the two maps, (lr_channels, hr_channels), must be all '
             f'that its constructor needs, but {error}'
         ) from None
+
+
+def _anothers(kind: type[nn.Module], names: list[str]) -> str:
+    """What to do where a config changes the type alone, and merges with the options of the one before."""
+    others = [key for key, other in UPSAMPLERS.items() if set(names) <= set(inspect.signature(other).parameters)]
+    if not others:
+        return ''
+    return (
+        f'. If they are those of {others[0]}, which a base config names, replace the whole, '
+        f'upsample_cfg={kind.__name__!r}, or add _delete_=True'
+    )
 
 
 def _hint(kind: type[nn.Module], name: str, known: list[str]) -> str:

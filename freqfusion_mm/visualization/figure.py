@@ -10,15 +10,21 @@ EXIF_SOFTWARE = 0x0131
 
 
 def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
-    """Writes a figure in the format of the file's name, marked as ours; its folder is made."""
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    """Writes a figure in the format of the file's name, marked as ours; its folder is made.
+
+    Raises:
+        ValueError: a format that matplotlib does not write.
+    """
     kind = Path(out).suffix.lower()
     if kind == '.png':
         marked = dict(metadata=dict([MARK]))
-    elif kind == '.pdf':
+    elif kind in ('.pdf', '.svg', '.eps'):
         marked = dict(metadata=dict(Creator=MARK[1]))
-    else:
+    elif kind in ('.jpg', '.jpeg', '.tif', '.tiff', '.webp'):
         marked = dict(pil_kwargs=dict(exif=exif_mark()))
+    else:
+        raise ValueError(f'a figure wants a name that ends in .png, .jpg, .tif, .webp, .pdf, .svg or .eps, got {out}')
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=dpi, **marked)
 
 

@@ -29,6 +29,8 @@ def convert(root: Path, split: str) -> dict:
         size, boxes = read_boxes(root / 'Annotations' / f'{name}.xml')
         images.append(dict(id=len(images) + 1, file_name=f'{name}.jpg', **size))
         for label, box in boxes:
+            if label not in CLASSES:
+                raise SystemExit(f'{split}: {name} has an object {label!r}; the classes are {", ".join(CLASSES)}')
             if min(box[2:]) < 1:
                 print(f'{split}: {name} has a {label} of {box[2]} x {box[3]} pixels, which is left out')
                 continue
@@ -50,8 +52,8 @@ def main() -> None:
     if len(sys.argv) != 2 or not (Path(sys.argv[1]) / 'Annotations').is_dir():
         raise SystemExit(f'wanted: python {sys.argv[0]} FOLDER, with JPEGImages, Annotations and ImageSets in it')
     root = Path(sys.argv[1])
-    for split in ('train', 'val', 'test'):
-        content = convert(root, split)
+    contents = {split: convert(root, split) for split in ('train', 'val', 'test')}
+    for split, content in contents.items():
         (root / f'{split}.json').write_text(json.dumps(content))
         print(f'{split}: {len(content["images"])} images, {len(content["annotations"])} boxes')
 

@@ -163,3 +163,19 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
         assert (tmp_path / 'other hub/checkpoints/good.pth').is_file()  # what follows the name is none of it
         server.shutdown()
     assert not (tmp_path / 'it_ran').exists()
+
+
+def test_the_stock_model_s_weights_are_named_as_such():
+    pytest.importorskip('mmdet')
+    from mmdet.models.necks import FPN
+
+    from freqfusion_mm.models.necks import FusionFPN
+
+    options = dict(in_channels=[8, 16], out_channels=8, num_outs=2)
+    stock = FPN(**options).state_dict()
+    load_strictly(FusionFPN(**options, upsample_cfg='nearest'), dict(state_dict=stock), 'stock.pth')
+    with pytest.raises(CheckpointError, match=r'has no weights for the upsamplers \(\d+ keys, .* by load_from'):
+        load_strictly(FusionFPN(**options), dict(state_dict=stock), 'stock.pth')
+    del stock['lateral_convs.0.conv.weight']
+    with pytest.raises(CheckpointError, match='belongs to another model'):
+        load_strictly(FusionFPN(**options), dict(state_dict=stock), 'stock.pth')

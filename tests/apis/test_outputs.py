@@ -77,6 +77,12 @@ def test_figures_are_known_again(tmp_path):
     for suffix in PICTURES:
         save_figure(Figure(), tmp_path / 'deep' / f'a{suffix}', dpi=20)
         assert is_ours(tmp_path / 'deep' / f'a{suffix}')
+    for suffix in ('.svg', '.eps'):
+        save_figure(Figure(), tmp_path / f'a{suffix}', dpi=20)
+        assert 'freqfusion-mm' in (tmp_path / f'a{suffix}').read_text()
+    with pytest.raises(ValueError, match='a figure wants a name that ends in .png, .*, got .*a.gif'):
+        save_figure(Figure(), tmp_path / 'new' / 'a.gif', dpi=20)
+    assert not (tmp_path / 'new').exists()
 
 
 @pytest.mark.parametrize('suffix', PICTURES)

@@ -6,16 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from marks import needs_tracer
 
 from freqfusion_mm import layers
 from tools.benchmark import __main__ as benchmark
 from tools.benchmark import entries, measure, report, ways
 
 CPU = torch.device('cpu')
-
-needs_tracer = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
 
 
 def small():

@@ -22,6 +22,17 @@ def test_an_error_in_one_line() -> None:
             raise KeyError('no such type')
 
 
+def test_what_a_framework_refuses_is_answered_with_our_names() -> None:
+    import freqfusion_mm.registration  # noqa: F401
+
+    with pytest.raises(SystemExit, match=r'not in the mmseg::model registry.* \(did you mean FusionSegformerHead\?\)$'):
+        with one_line(), building():
+            raise KeyError('FusionSegFormerHead is not in the mmseg::model registry. Please check')
+    with pytest.raises(SystemExit, match="'upsample_cfg'; modules of ours take it in the stock one's place"):
+        with one_line(), building():
+            raise TypeError("BaseDecodeHead.__init__() got an unexpected keyword argument 'upsample_cfg'")
+
+
 def test_a_traceback_on_request() -> None:
     with pytest.raises(Exception, match='wanted') as caught:
         with one_line(show_traceback=True), building():

@@ -60,7 +60,6 @@ def test_every_task(task, work, capsys):
     assert fusion in text and 'FreqFusion' in text and page.stat().st_size < 5 * 2**20
 
 
-@pytest.mark.slow
 def test_an_output_beyond_the_classes_is_judged_as_a_test_does():
     from types import SimpleNamespace
 

@@ -37,7 +37,7 @@ def test_models_are_compared_on_the_same_images(command_name, two, command):
                 copy.write_bytes((world.folder / 'data' / kind / 'a.png').read_bytes())
         other = world.config(OTHER, 'other.py')
         more = {
-            'side-by-side': ['--images', 0, '--out', 'side.png'],
+            'side-by-side': ['--out', 'side.png'],
             'similarity': ['--layer', 'backbone.layer1', '--out', 'similarity.csv'],
             'robustness': ['--corruptions', '--shifts', 1, '--out', 'robust'],
             'boundaries': ['--out', 'borders'],

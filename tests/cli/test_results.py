@@ -87,7 +87,7 @@ def test_what_was_not_run_and_what_is_unknown_is_said(tmp_path):
     assert head == f'| config | {columns} |'
     metafile.write_text(yaml.safe_dump({'Models': [{**MODEL, 'Metadata': {}}]}, sort_keys=False))
     row = metafiles.metafile_tables(metafile, ROOT).splitlines()[-1]
-    assert row.startswith('| [a](configs/x/a.py) | not run | not counted | 43.5 |')
+    assert row.startswith('| [a](configs/x/a.py) | not counted | not counted | 43.5 |')
     result = {**MODEL['Results'][0], 'Metrics': {'mIoU': None}, 'Runs': {}}
     models = [
         {**MODEL, 'Results': [result], 'Metadata': {**MODEL['Metadata'], 'Input Size': s}} for s in ('8x8', '9x9')

@@ -1,4 +1,4 @@
-"""The ESPNet and ESPNetv2 configs: they parse, name known parts, build, take a step; the metafiles agree with them."""
+"""The ESPNet and ESPNetv2 configs: they parse, build, take a step."""
 
 import copy
 from pathlib import Path
@@ -12,7 +12,7 @@ pytest.importorskip('mmdet')
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.optim import build_optim_wrapper  # noqa: E402
-from mmengine.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope  # noqa: E402
+from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from rows import row, walk  # noqa: E402
@@ -40,31 +40,12 @@ def cfg(request):
         yield cfg
 
 
-def known(registry, name, scope):
-    with registry.switch_scope_and_registry(scope) as found:
-        return found.get(name) is not None
-
-
 def every(names):
     return pytest.mark.parametrize('cfg', list(names), indirect=True, ids=list(names))
 
 
 @every(FILES)
-def test_every_part_is_known(cfg):
-    scope = cfg.default_scope
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        dataset = loader.dataset
-        assert known(DATASETS, dataset.type, scope)
-        for each in dataset.get('datasets', [dataset.get('dataset', dataset)]):
-            assert known(DATASETS, each.type, scope)
-            for step in each.pipeline:
-                assert known(TRANSFORMS, step.type, scope), step.type
-    for schedule in cfg.param_scheduler:
-        assert known(PARAM_SCHEDULERS, schedule.type, scope)
-    for hook in [*cfg.get('custom_hooks', []), *cfg.default_hooks.values()]:
-        assert known(HOOKS, hook.type, scope)
-    ends = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
-    assert cfg.param_scheduler[-1].end == ends
+def test_validation_reads_its_images_as_the_test_does(cfg):
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
 
 
@@ -244,14 +225,3 @@ def test_the_ablation_changes_the_fusion_alone():
             for part in walk(on['model']):
                 part.pop('chain', None)
             assert off == on
-
-
-@pytest.mark.parametrize('folder', ['espnet', 'espnetv2', 'shapes'])
-def test_metafiles_name_every_config(folder):
-    meta = yaml.safe_load((ROOT / folder / 'metafile.yml').read_text())
-    models = {model['Name']: model for model in meta['Models']}
-    collections = {collection['Name'] for collection in meta['Collections']}
-    for name, file in FILES.items():
-        if file.parent.name == folder:
-            assert models[name]['Config'] == f'configs/{folder}/{file.name}'
-            assert models[name]['In Collection'] in collections

@@ -74,12 +74,6 @@ every_row = pytest.mark.parametrize('name', ROWS)
 # ---------------------------------------------------------------- names and text
 
 
-def test_names_are_unique():
-    """mim and `config_path` search by the bare name."""
-    stems = [path.stem for path in ROOT.rglob('*.py')]
-    assert len(stems) == len(set(stems)) and len(ROWS) >= 187
-
-
 @every_row
 def test_the_name_says_what_is_trained(name):
     part, cfg = NAME.fullmatch(name), shared_row(ROWS[name])

@@ -1,6 +1,5 @@
 """The pooling configs, published settings and Shapes rows: they parse, build, train a step and differ by a line."""
 
-import copy
 import importlib.util
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import torch
 pytest.importorskip('mmengine', reason='configs are read with mmengine')
 
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
-from mmengine.registry import HOOKS, METRICS, MODELS, TRANSFORMS, DefaultScope  # noqa: E402
+from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from rows import row  # noqa: E402
 
@@ -80,16 +79,9 @@ def test_the_families_are_whole():
 
 
 @pytest.mark.parametrize('name', ALL)
-def test_file_and_parts(name):
+def test_the_framework_and_the_hooks(name):
     cfg = load(name)
     assert cfg.default_scope == scope_of(name)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        for transform in loader.dataset.pipeline:
-            TRANSFORMS.build(copy.deepcopy(transform))
-    METRICS.build(copy.deepcopy(cfg.val_evaluator))
-    hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
-    with HOOKS.switch_scope_and_registry(scope_of(name)) as registry:
-        assert all(registry.get(hook.type) is not None for hook in hooks)
     types = [hook.type for hook in cfg.get('custom_hooks', [])]
     assert ('LiftRegularization' in types) == ('_lift_' in name)
     assert ('DatasetCheck' in types) == ('shapes' in name)

@@ -1,4 +1,5 @@
-"""What upsamplers add to a model's parameters, beside what the papers print, to the last digit that they print."""
+"""What upsamplers add to a model's parameters, beside what the papers print, to the last digit that they print,
+up to the third decimal."""
 
 from pathlib import Path
 
@@ -89,12 +90,25 @@ def test_a_digit_that_differs_is_explained_beside_its_row(name):
     assert note.startswith(f'+{printed} M') and len(note) > 40
 
 
-def test_what_would_give_the_printed_digit():
+def millions(channels, steps, biases=True, **cfg):
     from freqfusion_mm.layers import build_fusion
 
-    def millions(channels, steps, **cfg):
-        return steps * sum(p.numel() for p in build_fusion(cfg, channels, channels).parameters()) / 1e6
+    weights = build_fusion(cfg, channels, channels).parameters()
+    return steps * sum(weight.numel() for weight in weights if biases or weight.ndim > 1) / 1e6
 
+
+def test_the_fourth_decimal_of_dysample_counts_no_biases():
+    """Its README prints 0.0327 for the first, one less in the last digit."""
+    counts = [
+        f'{millions(256, steps, biases=False, type="DySample", dynamic_scope=dynamic):.4f}'
+        for dynamic in (False, True)
+        for steps in (4, 3)
+    ]
+    assert counts == ['0.0328', '0.0246', '0.0655', '0.0492']
+    assert f'{millions(256, 4, type="DySample"):.4f}' == '0.0329'
+
+
+def test_what_would_give_the_printed_digit():
     assert round(millions(512, 3, type='SAPA-D'), 1) == 0.8
     assert round(millions(512, 3, type='SAPA-D', groups=1, high_offset=False), 1) == 0.1
     assert round(millions(512, 3, type='FADE', gated=False), 1) == 0.2

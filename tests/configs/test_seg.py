@@ -1,7 +1,6 @@
 """The semantic segmentation configs: they parse, build, train a step and cost what they should."""
 
 import contextlib
-import copy
 import io
 from pathlib import Path
 from unittest.mock import patch
@@ -17,7 +16,7 @@ from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import MODELS as ROOT_MODELS  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
-from mmseg.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS  # noqa: E402
+from mmseg.registry import MODELS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
 from rows import row, walk  # noqa: E402
@@ -89,26 +88,10 @@ def test_file(name):
     assert cfg.default_scope == 'mmseg'
     assert cfg.custom_imports.imports == ['freqfusion_mm.registration']
     assert cfg.train_cfg.type == 'IterBasedTrainLoop'
-    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     assert cfg.default_hooks.checkpoint.by_epoch is False
     assert cfg.resume is False and 'visualization' in cfg.default_hooks
     classes = {'ade20k': 150, 'cityscapes': 19, 'coco-stuff164k': 171, 'loveda': 7, 'shapes': 12}
     assert cfg.model.decode_head.num_classes == next(n for data, n in classes.items() if data in name)
-
-
-@pytest.mark.parametrize('name', FILES)
-def test_every_part_is_known(name):
-    cfg = load(name)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        assert DATASETS.get(loader.dataset.type) is not None
-        for transform in loader.dataset.pipeline:
-            TRANSFORMS.build(copy.deepcopy(transform))
-    assert METRICS.get(cfg.val_evaluator.type) is not None
-    for hook in [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]:
-        assert HOOKS.get(hook.type) is not None, hook.type
-    size = tuple(cfg.model.data_preprocessor.size)
-    for step in cfg.train_dataloader.dataset.pipeline:
-        assert step.type != 'RandomCrop' or tuple(step.crop_size) == size
 
 
 @pytest.mark.parametrize('name', FREQFUSION)

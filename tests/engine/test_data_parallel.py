@@ -114,14 +114,6 @@ def test_recomputed_activations_change_nothing(alone, assert_same):
         assert_same(alone['FreqFusion, recomputed'][key], value, key)
 
 
-if __name__ == '__main__':
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
-    torch.save({name: train(head, rank, world=2) for name, head in CONFIGS.items()}, folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
-
-
 @pytest.mark.parametrize('option', ['', 'initial_fusion', 'semi_conv'])
 @pytest.mark.parametrize('head', ['FusionSemanticFPNHead', 'FusionSegformerHead'])
 def test_heads_that_drop_the_sharpened_map_train_on_photographs(head, option, shared, process_group):
@@ -148,3 +140,11 @@ def test_heads_that_drop_the_sharpened_map_train_on_photographs(head, option, sh
         parallel.zero_grad()
         parallel(features).square().sum().backward()
     assert not [name for name, weight in module.named_parameters() if weight.grad is None]
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
+    torch.save({name: train(head, rank, world=2) for name, head in CONFIGS.items()}, folder / f'{rank}.pt')
+    torch.distributed.destroy_process_group()

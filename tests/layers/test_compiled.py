@@ -4,17 +4,12 @@ import copy
 
 import pytest
 import torch
+from marks import needs_tracer
 from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import BlurPool, LiftDownPool, ShallowImageGuide, build_fusion
 
-pytestmark = [
-    pytest.mark.slow,  # C++ is compiled
-    pytest.mark.skipif(
-        not hasattr(torch.compiler, 'is_compiling'),
-        reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion',
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_tracer]  # C++ is compiled
 
 
 def check(layer, compiled, *inputs):

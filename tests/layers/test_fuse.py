@@ -55,6 +55,28 @@ def test_fuse_joins_as_it_says():
         Fuse('nearest', **size)(hr_feat)
     with pytest.raises(TypeError, match='got 3 maps'):
         Fuse('nearest', **size)([hr_feat] * 3)
+    for mode in ('cat', 'add'):
+        with pytest.raises(ValueError, match=r'the fine map first, of \(8, 8\) channels, got .*, 4, 5\) and .*, 8, 10'):
+            Fuse('nearest', **size, mode=mode)([lr_feat, hr_feat])
+        with pytest.raises(ValueError, match=r'of \(6, 8\) channels, got shapes \(1, 8, 8, 10\) and'):
+            Fuse('FreqFusion', lr_channels=8, hr_channels=6, mode=mode)([hr_feat, lr_feat])
+
+
+class Doubling(nn.Module):
+    """A user's upsampler that does not look at the size to reach."""
+
+    def __init__(self, lr_channels, hr_channels):
+        super().__init__()
+
+    def forward(self, lr_feat, hr_feat):
+        return nn.functional.interpolate(lr_feat, scale_factor=2)
+
+
+def test_an_upsampler_that_misses_the_size_is_named():
+    upsample = build_upsampler(Doubling, 8, 4)
+    assert upsample(torch.rand(1, 8, 4, 5), torch.rand(1, 4, 8, 10)).shape == (1, 8, 8, 10)
+    with pytest.raises(ValueError, match=r'Doubling must return a map of the size of hr_feat, \(7, 9\), got \(8, 10\)'):
+        upsample(torch.rand(1, 8, 4, 5), torch.rand(1, 4, 7, 9))
 
 
 class PlainUNet(nn.Module):

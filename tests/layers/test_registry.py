@@ -101,6 +101,16 @@ def test_what_a_config_means(cfg, kind, options):
         (dict(type='ReSFU', up_kernel=3), TypeError, r'up_kernel \(which is kernel_size here\)'),
         (dict(type='SAPA', scale_factor=2), TypeError, 'the ratio is that of the two maps'),
         (dict(type='FADE', keep_hr=False), TypeError, 'FADE has no option keep_hr'),
+        (
+            dict(type='ReSFU', hamming_window=False),  # the type alone overridden
+            TypeError,
+            r"no option hamming_window: .*\. If they are those of FreqFusion, .* upsample_cfg='ReSFU', or add _delete_",
+        ),
+        (
+            'mine.Plain',
+            ValueError,
+            "type 'mine.Plain' .Python finds no module 'mine'; .* on PYTHONPATH.: choose one of",
+        ),
         (dict(type='FreqFusion', keep_hr=False), TypeError, 'FreqFusion has no option keep_hr'),
         (dict(), TypeError, "upsample_cfg must be a dict with a 'type'"),
         (3, TypeError, "upsample_cfg must be a dict with a 'type'"),

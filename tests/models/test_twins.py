@@ -231,7 +231,7 @@ def test_training_starts_as_that_of_the_stock_module(name):
         spreads = [each.std().item() for each in (weight, ours[key])]
         if min(spreads) == 0:
             same = spreads[0] == spreads[1] and torch.equal(weight.mean(), ours[key].mean())
-        else:  # of n numbers the spread is known to 1 / sqrt(2 n) of itself
+        else:  # the ratio of two spreads, each of n numbers, is known to 1 / sqrt(n) of itself
             same = abs(spreads[0] / spreads[1] - 1) < 5 / weight.numel() ** 0.5
         if not same:
             differing[key] = spreads
@@ -278,9 +278,10 @@ def test_levels_counted_from_the_last_one_are_checked():
 
 
 def test_every_host_keeps_the_initialisation_of_its_fusions():
-    from freqfusion_mm.models import backbones, decode_heads, mask_heads, necks
+    from freqfusion_mm.models import backbones, decode_heads, mask_heads, necks, pixel_decoders
 
-    hosts = [cls for room in (backbones, decode_heads, mask_heads, necks) for cls in vars(room).values()]
+    rooms = (backbones, decode_heads, mask_heads, necks, pixel_decoders)
+    hosts = [cls for room in rooms for cls in vars(room).values()]
     hosts = [cls for cls in hosts if isinstance(cls, type) and 'upsample_cfg' in signature(cls.__init__).parameters]
     by_name = {'FusionRFP', 'FusionSideAdapterCLIPHead'}  # initialise layers by name, and never all
     assert {cls.__name__ for cls in hosts if not issubclass(cls, KeptInit)} <= by_name and len(hosts) > 30

@@ -4,15 +4,13 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from marks import needs_tracer
 
 from freqfusion_mm.ops import resize_nearest, source_index
 from freqfusion_mm.ops.reassembly import carafe, fns_attention, window_similarity
 from freqfusion_mm.ops.reassembly import matmul as reassembly_matmul
 
 IMPLS = ('matmul', 'shifted', 'reference')
-needs_tracer = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from marks import needs_tracer
 
 from freqfusion_mm.ops.reassembly import carafe, fns_attention
 
@@ -20,9 +21,6 @@ SIZES = [
     ((3, 2), (3, 7)),
     ((5, 7), (3, 4)),
 ]
-needs_tracer = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from marks import needs_tracer
 
 from freqfusion_mm import ops
 from freqfusion_mm.layers import build_fusion
@@ -134,9 +135,7 @@ def test_every_operator_has_its_definition():
         )
 
 
-@pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
+@needs_tracer
 def test_compiled_code_keeps_what_it_was_traced_with():
     features, masks = maps()
     kernels = []

@@ -73,6 +73,16 @@ def test_a_wrong_result_and_a_wrong_gradient_are_named(dtype, monkeypatch):
     assert found['arguments'] == f'carafe({short}[2x8x3x5], {short}[2x25x7x9], kernel_size=5)'
 
 
+@pytest.mark.parametrize('factor', [0.7, 1.3])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_a_layer_of_another_strength_is_named_in_half_precision(dtype, factor):
+    exact = torch.randn(2, 8, 27, 35, dtype=torch.float64)
+    plain, floor = exact.to(dtype), checks.LAYER_FLOOR[dtype]
+    assert checks._faults([plain], [plain], [exact], ['the result'], floor) == {}
+    found = checks._faults([(factor * exact).to(dtype)], [plain], [exact], ['the result'], floor)
+    assert 'the result is off by' in found['the result']
+
+
 def test_every_job_has_a_name_of_its_own():
     for cpu in (False, True):
         found = checks.checks(cpu)

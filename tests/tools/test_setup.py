@@ -60,14 +60,6 @@ def test_an_activated_environment_is_made_anew_with_the_python_below_it(tmp_path
     assert subprocess.check_output([found, '-c', code], text=True).split() == ['True', version]
 
 
-def test_importing_the_package_imports_no_framework() -> None:
-    code = (
-        'import sys, freqfusion_mm; '
-        'print([name for name in ("torch", "mmengine", "mmcv", "mmdet", "mmseg") if name in sys.modules])'
-    )
-    assert subprocess.check_output([sys.executable, '-c', code], text=True, cwd=ROOT).strip() == '[]'
-
-
 def test_config_file_names_are_unique() -> None:
     """mim searches a checkout by base name and refuses a name that it finds twice."""
     names = Counter(
@@ -76,7 +68,7 @@ def test_config_file_names_are_unique() -> None:
         for path in (ROOT / folder).rglob('*.py')
         if 'configs' in path.parts
     )
-    assert names and not [name for name, count in names.items() if count > 1]
+    assert len(names) > 400 and not [name for name, count in names.items() if count > 1]
 
 
 def test_config_path_by_name_and_by_path() -> None:
@@ -88,7 +80,7 @@ def test_config_path_by_name_and_by_path() -> None:
 def test_config_path_names_the_nearest() -> None:
     with pytest.raises(ValueError, match='default_runtime.py'):
         freqfusion_mm.config_path('default_runtme')
-    with pytest.raises(ValueError, match='no config is called'):
+    with pytest.raises(ValueError, match=r'no config is called .*, and here it is no file; the nearest are'):
         freqfusion_mm.config_path('_base_/gone.py')
 
 

@@ -1,7 +1,7 @@
 """A metafile of `configs/`: its models as jobs, what was measured back into it, its costs, its tables."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -219,32 +219,47 @@ def _table(task: str, dataset: str, rows: list[tuple[dict, dict]], folder: Path)
     head += [f'{name}, ours' if published else name for name in names if measured]
     title = f'**{task}, {dataset}**' + ('' if measured else ' (ours: not run)')
     lines = [title, '', '| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head)]
-    for model, result in rows:
-        cells = [link(model['Name'], model['Config'], folder), *_costs(model['Metadata'], named=size is None)]
-        if published:
-            values = result.get('Published') or {}
-            cells += [f'{values[name]:g}' if values.get(name) is not None else 'unknown' for name in names]
-        cells += [_measured(name, result) for name in names if measured]
-        lines.append('| ' + ' | '.join(cells) + ' |')
+    columns = [
+        [link(model['Name'], model['Config'], folder) for model, _ in rows],
+        _numbers([model['Metadata'].get(PARAMETERS) for model, _ in rows], 'not counted'),
+        [_multiply_adds(model['Metadata'], named=size is None) for model, _ in rows],
+    ]
+    if published:
+        columns += [_published([(result.get('Published') or {}).get(name) for _, result in rows]) for name in names]
+    if measured:
+        columns += [_measured(name, [result for _, result in rows]) for name in names]
+    lines += ['| ' + ' | '.join(cells) + ' |' for cells in zip(*columns)]
     return '\n'.join(lines) + '\n'
 
 
-def _costs(metadata: dict, named: bool) -> list[str]:
-    """Parameters, and multiply-adds, with their size where the head of the table does not name it."""
+def _multiply_adds(metadata: dict, named: bool) -> str:
+    """With their size where the head of the table does not name it."""
     products = metadata.get(MULTIPLY_ADDS)
-    cell = 'not counted' if products is None else f'{products:g}' + (f' at {metadata[SIZE]}' if named else '')
-    return [number(metadata.get(PARAMETERS)), cell]
+    return 'not counted' if products is None else f'{products:g}' + (f' at {metadata[SIZE]}' if named else '')
 
 
-def _measured(name: str, result: dict) -> str:
-    runs = Sample(_values(name, result.get('Runs', {})))
-    value = number(result['Metrics'].get(name))
-    return value if runs.half_width is None else f'{value} ± {float(f"{runs.half_width:.2g}"):g} ({len(runs.values)})'
+def _measured(name: str, results: list[dict]) -> list[str]:
+    """A column of means, with half their intervals and the seeds where there are several."""
+    cells = _numbers([result['Metrics'].get(name) for result in results], 'not run')
+    samples = [Sample(_values(name, result.get('Runs', {}))) for result in results]
+    return [
+        cell if runs.half_width is None else f'{cell} ± {float(f"{runs.half_width:.2g}"):g} ({len(runs.values)})'
+        for cell, runs in zip(cells, samples)
+    ]
 
 
-def number(value: float | None) -> str:
-    """A value as a cell of a table."""
-    return 'not run' if value is None else f'{value:g}'
+def _published(values: Sequence[float | None]) -> list[str]:
+    """A column of cells with the decimals that the metafile states (YAML keeps no zeros at the end), but at least one
+    where others have some: 41.0 beside 42.3.
+    """
+    cells = ['unknown' if value is None else f'{value:g}' for value in values]
+    return [f'{cell}.0' if cell.isdecimal() and any('.' in each for each in cells) else cell for cell in cells]
+
+
+def _numbers(values: Sequence[float | None], missing: str) -> list[str]:
+    """A column of cells, each with as many decimals as the longest has."""
+    decimals = max((len(f'{value:g}'.partition('.')[2]) for value in values if value is not None), default=0)
+    return [missing if value is None else f'{value:.{decimals}f}' for value in values]
 
 
 def link(name: str, config: str, folder: Path) -> str:

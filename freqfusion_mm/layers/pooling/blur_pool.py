@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..borders import repeat_border
 from ..fixed_window import FixedWindow
+from ..option_checks import check_windows
 
 
 class BlurPool(FixedWindow, nn.Module):
@@ -35,8 +36,7 @@ class BlurPool(FixedWindow, nn.Module):
 
     def __init__(self, channels: int, kernel_size: int = 3, maximum: bool = True) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive (the filter is centred), got {kernel_size}')
+        check_windows(kernel_size=kernel_size)
         self.channels = channels
         self.out_channels = channels
         self.kernel_size = kernel_size

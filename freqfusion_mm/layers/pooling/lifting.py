@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..borders import repeat_border
+from ..option_checks import check_positive, check_windows
 from ..protocol import without_autocast
 from ..untouched import untouched
 
@@ -123,11 +124,8 @@ class Lifting(nn.Module):
         ):
             if value not in choices:
                 raise ValueError(f'{name} must be one of {choices}, got {value!r}')
-        if channels < 1 or kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(
-                'channels must be positive and kernel_size odd and positive (the filter is centred), got '
-                f'channels={channels}, kernel_size={kernel_size}'
-            )
+        check_positive(channels=channels)
+        check_windows(kernel_size=kernel_size)
         if init == 'zero' and variant == 'linear':
             raise ValueError(
                 "init='zero' sets the 1x1 convolutions, which variant='linear' has none of: choose another init"

@@ -5,7 +5,6 @@ Source: `CARAFEPack` of mmcv 2.x (Apache-2.0), written anew. Ours takes any pair
 compiled extension.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -79,11 +78,8 @@ class CARAFE(FixedRatioUpsampler):
         return self._reassemble(lr_feat, self._kernels(lr_feat))
 
     def upsample_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Tensor:
-        if (
-            torch.onnx.is_in_onnx_export()
-        ):  # the same pixels, of fewer channels: exported, resizing copies at every size
-            return self._reassemble(lr_feat, resize_nearest(self._kernels(lr_feat), size))
-        return super().upsample_to(lr_feat, size)
+        # the same pixels as those of a resized result, of fewer channels
+        return self._reassemble(lr_feat, resize_nearest(self._kernels(lr_feat), size))
 
     def inside_to(self, lr_feat: Tensor, size: tuple[int, int]) -> Inside:
         logits = resize_nearest(self._logits(lr_feat), size)

@@ -60,9 +60,8 @@ class GuidedFilter(nn.Module):
         # Neither the result nor its derivative depends on these shifts; the rounding of the variances does.
         level = target.detach().mean(dim=(-2, -1), keepdim=True)
         guide = guide - guide.detach().mean(dim=(-2, -1), keepdim=True)
-        target = target - level
 
-        coarse_guide, coarse_target = self._subsample(guide), self._subsample(target)
+        coarse_guide, coarse_target = self._subsample(guide), self._subsample(target) - level
         radius, channels = self.radius // self.subsample, guide.shape[1]
         products = coarse_guide * coarse_target, coarse_guide * coarse_guide
         means = box_mean(torch.cat([coarse_guide, coarse_target, *products], dim=1), radius)

@@ -67,26 +67,18 @@ class OffsetGenerator(ReferenceNames):
 
     def predict(self, lr_compressed: Tensor, hr_compressed: Tensor) -> Tensor:
         """Offsets in low-resolution pixels, [B, 2, groups, H, W], x before y."""
-        lr, lr_direction = self._describe(self.lr_norm(lr_compressed))
-        hr, hr_direction = self._describe(self.hr_norm(hr_compressed))
+        lr, hr = self.lr_norm(lr_compressed), self.hr_norm(hr_compressed)
+        lr_similarity, hr_similarity = neighbour_similarity(lr), neighbour_similarity(hr)
         size = hr.shape[-2:]
         if self.direction == 'concat':
-            lr_offset, lr_scale = _convolve_both(self.lr_offset, self.lr_scale, lr)
-            hr_offset, hr_scale = _convolve_both(self.hr_offset, self.hr_scale, hr)
+            lr_offset, lr_scale = _convolve_both(self.lr_offset, self.lr_scale, lr, lr_similarity)
+            hr_offset, hr_scale = _convolve_both(self.hr_offset, self.hr_scale, hr, hr_similarity)
         else:
-            lr_offset, lr_scale = self.lr_offset(lr_direction), self.lr_scale(lr)
-            hr_offset, hr_scale = self.hr_offset(hr_direction), self.hr_scale(hr)
+            lr_offset, lr_scale = self.lr_offset(lr_similarity), self.lr_scale(lr)
+            hr_offset, hr_scale = self.hr_offset(hr_similarity), self.hr_scale(hr)
         offset = resize_nearest(F.pixel_shuffle(lr_offset, 2), size) + hr_offset
         scale = resize_nearest(F.pixel_shuffle(lr_scale, 2), size) + hr_scale
         return (offset * scale.sigmoid()).reshape(hr.shape[0], 2, self.groups, *size)  # ONNX: unflatten fixes the sizes
-
-    def _describe(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What the scales and what the offsets of a map are predicted from."""
-        similarity = neighbour_similarity(features)
-        if self.direction == 'similarity':
-            return features, similarity
-        both = torch.cat([features, similarity], dim=1)
-        return both, both
 
     def forward(self, lr_compressed: Tensor, hr_compressed: Tensor, features: Tensor) -> Tensor:
         """Resample `features` [B, C, H, W], `groups` dividing C, by the offsets that the compressed maps predict."""
@@ -94,13 +86,17 @@ class OffsetGenerator(ReferenceNames):
         return sample_with_offsets(features, offset, lr_compressed.shape[-2:])
 
 
-def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Two convolutions of one map as one: few output channels leave most of a vector unit idle.
+def _convolve_both(first: nn.Conv2d, second: nn.Conv2d, features: Tensor, similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """Two convolutions of `features` and `similarity` as one: few output channels leave most of a vector unit idle.
 
-    Each by itself where they are not as they were.
+    The two maps stay apart: one of both would keep another copy of `features` for the backward pass. Each convolution
+    by itself where they are not as they were.
     """
     if not untouched(first, second):
-        return first(features), second(features)
+        both = torch.cat([features, similarity], dim=1)
+        return first(both), second(both)
     weight, bias = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ('weight', 'bias'))
-    both = F.conv2d(features, weight, bias, padding=first.padding)
+    of_features, of_similarity = weight.split((features.shape[1], similarity.shape[1]), dim=1)
+    both = F.conv2d(features, of_features, bias, padding=first.padding)
+    both = both + F.conv2d(similarity, of_similarity, padding=first.padding)
     return both.split((first.out_channels, second.out_channels), dim=1)

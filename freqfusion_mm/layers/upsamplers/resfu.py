@@ -16,6 +16,7 @@ from ..borders import repeat_border
 from ..fixed_window import FixedWindow
 from ..inside import Inside, by_taps
 from ..norms import group_norm
+from ..option_checks import check_groups, check_windows
 from ..protocol import GuidedUpsampler
 from ..recomputation import recomputed
 from ..reference import ReferenceNames
@@ -109,6 +110,9 @@ class ReSFU(FixedWindow, ReferenceNames, GuidedUpsampler):
         with_cp: bool = False,
     ) -> None:
         super().__init__(lr_channels, hr_channels, with_cp)
+        check_windows(kernel_size=kernel_size)
+        check_groups(groups, compressed_channels=compressed_channels, mid_channels=mid_channels)
+        check_groups(norm_groups, 'norm_groups', compressed_channels=compressed_channels, mid_channels=mid_channels)
         if not compress_hr and hr_channels != compressed_channels:
             raise ValueError(
                 f'without compress_hr, hr_feat is the query and needs compressed_channels='

@@ -28,7 +28,7 @@ class _FusionTopDown(KeptInit):
     """
 
     def __init__(
-        self, in_channels: Sequence[int], *args, upsample_cfg: dict[str, Any] = dict(type='FreqFusion'), **kwargs
+        self, in_channels: Sequence[int], *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs
     ) -> None:
         super().__init__(in_channels, *args, **kwargs)
         del self.upsample
@@ -67,7 +67,7 @@ class FusionYOLOXPAFPN(_FusionTopDown, YOLOXPAFPN):
     """YOLOX's neck with a chosen fusion.
 
     Args:
-        upsample_cfg: the fusion's config, `dict(type='FreqFusion', ...)` by default.
+        upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         args, kwargs: those of mmdet's `YOLOXPAFPN`, from `in_channels` on.
 
     Example:

@@ -14,12 +14,12 @@ from mmdet.models.layers import MSDeformAttnPixelDecoder
 from torch import Tensor
 
 from ...layers import build_fusion
-from ..fusions import takes_fusion
+from ..fusions import KeptInit, takes_fusion
 from ..levels import check_maps
 
 
 @takes_fusion
-class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
+class FusionMSDeformAttnPixelDecoder(KeptInit, MSDeformAttnPixelDecoder):
     """Pixel decoder of Mask2Former: deformable attention, then a fusion into the finest map.
 
     Convention:
@@ -98,6 +98,9 @@ class FusionMSDeformAttnPixelDecoder(MSDeformAttnPixelDecoder):
 
         self.input_fusions = fusions(self.num_encoder_levels - 1) if fuse_inputs else None
         self.fusions = fusions(self.num_input_levels - self.num_encoder_levels)
+
+    def keep_init(self) -> list[nn.Module]:
+        return [*self.fusions, *(self.input_fusions or ())]
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Decode a pyramid.

@@ -14,12 +14,12 @@ from mmdet.models.layers import PixelDecoder, TransformerEncoderPixelDecoder
 from torch import Tensor
 
 from ...layers import build_fusion
-from ..fusions import DeepToShallow, takes_fusion
+from ..fusions import DeepToShallow, KeptInit, takes_fusion
 from ..levels import check_maps
 
 
 @takes_fusion
-class FusionPixelDecoder(DeepToShallow, PixelDecoder):
+class FusionPixelDecoder(KeptInit, DeepToShallow, PixelDecoder):
     """Convolutional pixel decoder of MaskFormer with a chosen fusion.
 
     Convention:
@@ -85,7 +85,7 @@ class FusionPixelDecoder(DeepToShallow, PixelDecoder):
 
 
 @takes_fusion
-class FusionTransformerEncoderPixelDecoder(DeepToShallow, TransformerEncoderPixelDecoder):
+class FusionTransformerEncoderPixelDecoder(KeptInit, DeepToShallow, TransformerEncoderPixelDecoder):
     """Pixel decoder of MaskFormer with a transformer encoder on the coarsest map.
 
     Convention:

@@ -26,8 +26,10 @@ def neighbour_similarity(features: Tensor, dilation: int) -> Tensor:
 
 def lengths(features: Tensor) -> Tensor:
     """[N, 1, H, W] to divide by: infinite where a vector counts as zero, which has no gradient then."""
-    norms = features.norm(dim=1, keepdim=True)
-    return norms.masked_fill(norms <= 1e-8, math.inf)
+    squares = features.square().sum(dim=1, keepdim=True)
+    none = squares <= 1e-16
+    # before the root, whose derivatives at zero are infinite
+    return squares.masked_fill(none, 1).sqrt().masked_fill(none, math.inf)
 
 
 def shift(padded: Tensor, dy: int, dx: int, pad: int) -> Tensor:

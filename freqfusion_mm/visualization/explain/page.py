@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ...evaluation.analysis.fusion_views import FusionView, ModelView
-from .maps import TITLES, fusion_names, show_maps
+from .maps import TITLES, Shown, fusion_names, show_maps
 
 #: Of the page.
 MOST_BYTES = 5 * 2**20
@@ -43,8 +43,9 @@ def write_page(
     Raises:
         ValueError: it does not fit at the coarsest.
     """
+    shown = {name: show_maps(models, name) for name in fusion_names(models)}
     for side, values, dpi in BUDGETS:
-        page = render_page(models, figures, image, side, values, dpi).encode()
+        page = _render_page(models, shown, figures, image, side, values, dpi).encode()
         if len(page) <= most:
             break
     else:
@@ -56,28 +57,33 @@ def write_page(
     return len(page)
 
 
-def render_page(
-    models: Sequence[ModelView], figures: Mapping[str, Figure], image: str, side: int, values: int, dpi: int
+def _render_page(
+    models: Sequence[ModelView],
+    shown: Mapping[str, Sequence[Mapping[str, Shown]]],
+    figures: Mapping[str, Figure],
+    image: str,
+    side: int,
+    values: int,
+    dpi: int,
 ) -> str:
-    """The page as text; the last three arguments are those of `BUDGETS`."""
+    """The page as text; `shown`: of each fusion, what `show_maps` makes; the last three are those of `BUDGETS`."""
     folder = files(__package__)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.tests['ending'] = str.endswith
     template = environment.from_string((folder / 'page.html.j2').read_text())
-    names = fusion_names(models)
     data = dict(
         titles=TITLES,
         models=[
             dict(title=model.title, shape=list(model.picture.shape[:2]), filled=list(model.filled)) for model in models
         ],
-        fusions=[_fusion(models, name, side, values) for name in names],
+        fusions=[_fusion(models, name, maps, side, values) for name, maps in shown.items()],
     )
     return template.render(
         image=image,
         models=models,
-        names=names,
-        numbers=_number_table(models, names),
-        similarity=_similarity_table(models, names),
+        names=list(shown),
+        numbers=_number_table(models, shown),
+        similarity=_similarity_table(models, shown),
         figures={name: _figure_uri(figure, dpi) for name, figure in figures.items()},
         data=json.dumps(data, separators=(',', ':')).replace('</', '<\\/'),
         script=(folder / 'page.js').read_text(),
@@ -85,9 +91,11 @@ def render_page(
     )
 
 
-def _fusion(models: Sequence[ModelView], name: str, side: int, values: int) -> dict[str, Any]:
+def _fusion(
+    models: Sequence[ModelView], name: str, shown: Sequence[Mapping[str, Shown]], side: int, values: int
+) -> dict[str, Any]:
     views = []
-    for model, maps in zip(models, show_maps(models, name)):
+    for model, maps in zip(models, shown):
         view = model.fusions.get(name)
         views.append(
             dict(
@@ -130,7 +138,7 @@ def _packed(array: np.ndarray) -> dict[str, Any]:
     return dict(unit=unit, bytes=base64.b64encode(zlib.compress(whole.tobytes(), 9)).decode())
 
 
-def _number_table(models: Sequence[ModelView], names: Sequence[str]) -> list[dict[str, Any]]:
+def _number_table(models: Sequence[ModelView], names: Iterable[str]) -> list[dict[str, Any]]:
     return [
         dict(fusion=name, model=model.title, method=view.method, before=view.before.shape, after=view.after.shape)
         | view.numbers
@@ -140,7 +148,7 @@ def _number_table(models: Sequence[ModelView], names: Sequence[str]) -> list[dic
     ]
 
 
-def _similarity_table(models: Sequence[ModelView], names: Sequence[str]) -> list[dict[str, Any]]:
+def _similarity_table(models: Sequence[ModelView], names: Iterable[str]) -> list[dict[str, Any]]:
     return [
         dict(fusion=name, model=model.title, region=region) | measures
         for name in names

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from marks import needs_tracer
 from torch.autograd import gradcheck
 
 from freqfusion_mm.layers import (
@@ -251,7 +252,7 @@ def test_penalties_are_those_of_the_three_lifts():
 @pytest.mark.parametrize(
     'make, error, words',
     [
-        (lambda: LiftDownPool(4, kernel_size=4), ValueError, 'kernel_size odd'),
+        (lambda: LiftDownPool(4, kernel_size=4), ValueError, 'kernel_size must be odd'),
         (lambda: LiftDownPool(4, variant='deep'), ValueError, 'variant must be one of'),
         (lambda: LiftDownPool(4, init='haar'), ValueError, "needs variant='linear'"),
         (lambda: LiftDownPool(4, init='zero', variant='linear'), ValueError, '1x1 convolutions'),
@@ -282,9 +283,7 @@ def test_bad_input_says_what_was_wanted(make, error, words):
         make()
 
 
-@pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
+@needs_tracer
 def test_compiles_without_a_graph_break():
     pool = LiftDownPool(4)
     unpool = LiftUpPool(4, tied=pool)

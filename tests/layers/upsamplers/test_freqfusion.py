@@ -304,7 +304,15 @@ def test_hooks_on_every_convolution_are_called():
             layer.register_forward_hook(lambda *_, name=name: called.append(name))
     maps = torch.randn(1, 8, 3, 4), torch.randn(1, 8, 6, 8)
     hooked = module(*maps)
-    assert set(called) == {name for name, layer in module.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    convolutions = {name for name, layer in module.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    assert set(called) == convolutions
+    module, called = FreqFusion(8, 8), []
+    for name in convolutions:
+        module.get_submodule(name).register_full_backward_hook(lambda *_, name=name: called.append(name))
+    sum(out.sum() for out in module(*(map_.requires_grad_() for map_ in maps))).backward()
+    assert set(called) == convolutions
+    module = FreqFusion(8, 8)
+    hooked = module(*maps)
     prune.l1_unstructured(module.offset_generator.lr_offset, 'weight', 0.0)
     for _ in range(2):
         sum(out.sum() for out in module(*maps)).backward()

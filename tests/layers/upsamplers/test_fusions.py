@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from marks import needs_tracer
 from small_upsamplers import CFGS
 
 from freqfusion_mm.layers import build_fusion
@@ -20,10 +21,6 @@ SIZES = [
     ((1, 1), (2, 3)),
     ((3, 3), (5, 24)),
 ]
-
-needs_tracer = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_compiling'), reason='the tracer of torch 2.1 and 2.2 does not know dtype promotion'
-)
 
 
 @pytest.fixture(params=CFGS)

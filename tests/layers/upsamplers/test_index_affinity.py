@@ -20,14 +20,6 @@ def test_high_ratios_take_steps(make, size, fine, steps, assert_same):
     assert_same(layer(lr_feat, hr_feat), layer(expected, hr_feat))
 
 
-@pytest.mark.parametrize('make', [IndexNet, A2U])
-@pytest.mark.parametrize('size, fine', [((3, 4), (6, 8)), ((3, 4), (5, 7))])
-def test_channels_last_changes_nothing(make, size, fine, assert_same):
-    layer, pair = randomised(make(4, 4)), maps(size, fine)
-    last = (feat.contiguous(memory_format=torch.channels_last) for feat in pair)
-    assert_same(layer(*last), layer(*pair))
-
-
 @pytest.mark.skipif(
     not hasattr(torch.export, 'Dim') or not hasattr(torch.export.Dim, 'AUTO'),
     reason='this torch exports no sizes that it finds free by itself',

@@ -148,8 +148,8 @@ def test_without_a_guide_the_message_names_the_remedy():
         (dict(scale_factor=(2, 2.5)), 'scale_factor must be None'),
         (dict(scale_factor=(2, 2, 2)), 'scale_factor must be None'),
         (dict(kernel_size=4), 'kernel_size must be odd'),
-        (dict(groups=3), 'groups must divide in_channels=8'),
-        (dict(norm_groups=3), 'norm_groups must divide in_channels=8'),
+        (dict(groups=3), 'groups must divide compressed_channels=8'),
+        (dict(norm_groups=3), 'norm_groups must divide compressed_channels=8'),
         (dict(radius=-1), 'radius and eps must not be negative'),
     ],
 )
@@ -329,14 +329,18 @@ def test_another_rate_of_the_scores_under_torch_func():
     layer, usual = (ReSFU(8, 8, compressed_channels=8, lr_mult=lr_mult).double() for lr_mult in (0.1, 1.0))
     usual.load_state_dict(layer.state_dict())
     feats, guide = torch.rand(2, 1, 8, 3, 4, dtype=torch.float64), torch.rand(1, 8, 6, 8, dtype=torch.float64)
-    found, expected = (
-        (
-            torch.vmap(lambda feat, layer=layer: layer(feat, guide))(feats),
-            torch.func.grad(lambda feat, layer=layer: layer(feat, guide).square().sum())(feats[0]),
-        )
-        for layer in (layer, usual)
-    )
+    found, expected = (torch.vmap(lambda feat, each=each: each(feat, guide))(feats) for each in (layer, usual))
     torch.testing.assert_close(found, expected)
+    found, expected = (
+        torch.func.grad(
+            lambda weights, each=each: torch.func.functional_call(each, weights, (feats[0], guide)).square().sum()
+        )(dict(each.named_parameters()))
+        for each in (layer, usual)
+    )
+    scores = {name for name in expected if '_scores' in name}
+    assert scores
+    for name, grad in expected.items():
+        torch.testing.assert_close(found[name], 0.1 * grad if name in scores else grad)
 
 
 def test_weights_that_are_there_for_one_call_alone_get_their_gradients():

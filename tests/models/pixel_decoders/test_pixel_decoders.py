@@ -12,6 +12,8 @@ from mmdet.models.layers import (
     TransformerEncoderPixelDecoder,
 )
 from mmengine.config import ConfigDict
+from mmengine.model import BaseModule
+from torch import nn
 
 import freqfusion_mm.registration  # noqa: F401
 from freqfusion_mm.models.pixel_decoders import (
@@ -163,6 +165,39 @@ def test_initialisation_leaves_the_fusions_their_own():
     decoder.init_weights()
     for fusion in [*decoder.input_fusions, *decoder.fusions]:
         assert fusion.lowpass_encoder.weight.std() < 0.002
+
+
+class Learned(BaseModule):
+    """A user's own upsampler."""
+
+    def __init__(self, lr_channels, hr_channels, init_cfg=None):
+        super().__init__(init_cfg)
+        self.conv = nn.Conv2d(lr_channels, lr_channels, 1)
+
+    def forward(self, lr_feat, hr_feat):
+        return nn.functional.interpolate(self.conv(lr_feat), hr_feat.shape[-2:])
+
+
+@pytest.mark.parametrize(
+    'build, number',
+    [
+        (lambda cfg: FusionPixelDecoder(**WIDTH, upsample_cfg=cfg), 3),
+        (
+            lambda cfg: FusionTransformerEncoderPixelDecoder(
+                **WIDTH, encoder=ENCODER, positional_encoding=POSITION, upsample_cfg=cfg
+            ),
+            3,
+        ),
+        (lambda cfg: FusionMSDeformAttnPixelDecoder(**deformable(3), fuse_inputs=True, upsample_cfg=cfg), 3),
+    ],
+    ids=['conv', 'transformer', 'msdeformattn'],
+)
+def test_an_upsamplers_own_init_cfg_is_followed(build, number):
+    decoder = build(dict(type=Learned, init_cfg=dict(type='Constant', layer='Conv2d', val=0.25)))
+    decoder.init_weights()
+    convolutions = [module.conv for module in decoder.modules() if isinstance(module, Learned)]
+    assert len(convolutions) == number and all((conv.weight == 0.25).all() for conv in convolutions)
+    assert decoder.mask_feature.weight.std() > 0
 
 
 @pytest.mark.parametrize(
