@@ -45,6 +45,7 @@ class CheckedPipeline(Compose):
         self.report = report
         self.labels = labels
         self.failed = 0  # after one another
+        self.whole: set[tuple] = set()  # files that were found whole, which may take as long as decoding them
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         compat.apply()  # a process that was spawned, not forked, has the frameworks as they are
@@ -56,7 +57,7 @@ class CheckedPipeline(Compose):
         except UnreadableImage as error:
             if self.report is None:
                 raise
-            with open(self.report, 'a') as file:
+            with open(self.report, 'a', encoding='utf-8', errors='backslashreplace') as file:  # names may be odd
                 file.write(f'{error}\n')
             self.failed += 1
             if self.failed == IN_A_ROW:
@@ -70,7 +71,9 @@ class CheckedPipeline(Compose):
     def _run(self, data: dict) -> dict | None:
         image = data.get('img_path')
         label = data.get('seg_map_path') or data.get('depth_map_path') or image
-        check_files(data)
+        if (image, label) not in self.whole:
+            check_files(data)
+            self.whole.add((image, label))
         for step in self.transforms:
             if reads_labels(step):
                 data = read_by(step, data, label)

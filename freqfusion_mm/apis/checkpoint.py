@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from .errors import CheckpointError
-from .reference_checkpoint import is_known_format, with_our_paths
+from .reference_checkpoint import is_known_format, with_our_paths, without_wrapper
 
 HISTORY_METHODS = ('min', 'max', 'current', 'mean')
 NUMPY_SCALARS = (
@@ -97,7 +97,7 @@ def load_checkpoint(model: nn.Module, filename: str, map_location: Any = 'cpu') 
 
     Args:
         model: a built model.
-        filename: a local file.
+        filename: a local file, or an address that mmengine fetches.
         map_location: as in `torch.load`.
 
     Returns:
@@ -106,7 +106,12 @@ def load_checkpoint(model: nn.Module, filename: str, map_location: Any = 'cpu') 
     Raises:
         CheckpointError: the file cannot be read, or is for another model.
     """
-    checkpoint = read_checkpoint(filename, map_location)
+    if '://' in str(filename):
+        from mmengine.runner import CheckpointLoader
+
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location)
+    else:
+        checkpoint = read_checkpoint(filename, map_location)
     state_dict = checkpoint.get('state_dict', checkpoint)
     if is_known_format(state_dict):
         state_dict = with_our_paths(state_dict)
@@ -131,7 +136,7 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
     from ..engine.plain_model import unwrapped  # here, as reading a checkpoint wants torch alone
 
     state_dict = checkpoint.get('state_dict', checkpoint)
-    state_dict = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state_dict.items())
+    state_dict = without_wrapper(state_dict)
     try:
         missing, unexpected = unwrapped(model).load_state_dict(state_dict, strict=False)
     except RuntimeError as error:

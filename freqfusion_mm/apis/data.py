@@ -121,7 +121,8 @@ def innermost(dataset: Any) -> list:
     """
     if isinstance(dataset, BaseDataset):
         return [dataset]
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    sliced = getattr(dataset, '__dict__', {}).get('_dataset')  # by mmengine, for `num_batch_per_epoch`
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None) or sliced]
     inner = [each for each in inner if each is not None]
     return [leaf for each in inner for leaf in innermost(each)] if inner else [dataset]
 
@@ -143,7 +144,7 @@ def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     if root:
         yield 'data_root', root
     prefixes = dataset.get('data_prefix') or {}
-    prefixes = prefixes if isinstance(prefixes, dict) else {'': prefixes}
-    for setting, path in [*prefixes.items(), ('ann_file', dataset.get('ann_file'))]:
+    by_key = {f'data_prefix.{key}': path for key, path in prefixes.items()} if isinstance(prefixes, dict) else {}
+    for setting, path in [*(by_key or {'data_prefix': prefixes}).items(), ('ann_file', dataset.get('ann_file'))]:
         if path:
             yield setting, os.path.join(root, path)

@@ -1,6 +1,7 @@
 """The authors' checkpoints under our module paths; the names inside a module are the module's own `reference_keys`."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -52,7 +53,19 @@ def with_our_paths(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ['backbone.level1.conv.weight', 'decode_head.bu_br_l2.0.bias']
     """
     _, rules = FORMATS[reference_format(state_dict)]
-    return {renamed(re.sub(r'^module\.', '', key), rules): value for key, value in state_dict.items()}
+    ours = without_wrapper(state_dict)
+    return {renamed(key, rules): value for key, value in ours.items()} if rules else ours
+
+
+def without_wrapper(state_dict: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """Without the `module.` that DistributedDataParallel puts before each key, and with the modules' versions, by which
+    they know how to read it.
+    """
+    plain = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state_dict.items())
+    versions = getattr(state_dict, '_metadata', None)
+    if versions is not None:
+        plain._metadata = {re.sub(r'^module(\.|$)', '', key): version for key, version in versions.items()}
+    return plain
 
 
 def _format_and_keys(state_dict: Mapping[str, Tensor]) -> tuple[str | None, list[str]]:

@@ -115,6 +115,9 @@ def _with_mirror_image(pipeline: list[dict]) -> list[dict]:
     *steps, pack = pipeline
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction')
     keys += ('reduce_zero_label', 'seg_map_path', 'sample_idx')
-    flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]  # the labels are those of the first view
+    kind = pack['type']  # a class in a lazy config, which sets no scope
+    scope = '' if isinstance(kind, str) else f'{kind.__module__.partition(".")[0]}.'
+    # the labels are those of the first view
+    flips = [dict(type=f'{scope}RandomFlip', prob=prob) for prob in (0.0, 1.0)]
     packing = dict(pack, meta_keys=tuple(dict.fromkeys((*pack.get('meta_keys', ()), *keys))))
     return [*steps, dict(type='TestTimeAug', transforms=[flips, [packing]])]

@@ -77,9 +77,9 @@ def build_test(
         existing_file(checkpoint)
     cfg = load_config(config, cfg_options, work_dir, launcher)
     cfg.load_from, cfg.resume = str(checkpoint), False
+    check_parts(cfg, 'test_dataloader', 'test_cfg', 'test_evaluator')
     if tta:
         use_tta(cfg)
-    check_parts(cfg, 'test_dataloader', 'test_cfg', 'test_evaluator')
     check_data(cfg, 'test_dataloader')
     runner = build_runner(cfg)
     loop = runner.test_loop
@@ -98,7 +98,7 @@ def build_test(
         metrics.append(DumpResults(out_file_path=str(check_out(out, checkpoint))))
     elif out:
         metrics.append(keep_maps(out, dataset, model))
-    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model), steps_together(runner.model))
+    loop.dataloader = ReadableLoader(loop.dataloader, channels_taken(model), steps_together(runner))
     return Evaluation(runner, pictures)
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from .channels import channels_taken
-from .checked_pipeline import check_reading
+from .checked_pipeline import CheckedPipeline, check_reading
 from .classes import check_countable, learned_labels
+from .config import type_name
+from .data import innermost
 from .errors import UnreadableImage
 
 FILE = 'unreadable_images.txt'
@@ -84,9 +88,13 @@ class ReadableLoader:
             raise UnreadableImage(f'no image of the data set could be read; {summary(self.failures)}')
 
 
-def steps_together(model: Any) -> bool:
-    """Whether all processes must run a model equally often: each holds a part of its weights (FSDP)."""
-    return any('FullyShardedDataParallel' in kind.__name__ for kind in type(model).__mro__)
+def steps_together(runner: Runner) -> bool:
+    """Whether all processes must run the model equally often: each holds a part of its weights (FSDP). The config says
+    so where the model is not built yet.
+    """
+    strategy = type_name((runner.cfg.get('strategy') or {}).get('type'))
+    model = (kind.__name__ for kind in type(runner.model).__mro__)
+    return any('FSDP' in name or 'FullyShardedDataParallel' in name for name in (strategy, *model))
 
 
 def skip_unreadable_in_training(runner: Runner) -> Path:
@@ -103,14 +111,34 @@ def skip_unreadable_in_training(runner: Runner) -> Path:
     report = Path(runner.work_dir).absolute() / FILE
     if is_main_process() and not runner._resume:  # one that is resumed still knows what it left out before
         report.unlink(missing_ok=True)
-    channels = channels_taken(runner.model)
-    check_reading(runner.train_dataloader.dataset, channels, report, learned_labels(runner.model))
+    model = runner.model if isinstance(runner.model, nn.Module) else None  # a FlexibleRunner builds it in train()
+    channels, labels = (None, None) if model is None else (channels_taken(model), learned_labels(model))
+    check_reading(runner.train_dataloader.dataset, channels, report, labels)
+    runner.register_hook(_StillChecked(channels, report, labels))
     _start_anew(runner)
     if runner.val_loop is not None:
         loop = runner.val_loop
-        check_countable(runner.model, loop.dataloader.dataset, getattr(getattr(loop, 'evaluator', None), 'metrics', ()))
-        loop.dataloader = ReadableLoader(loop.dataloader, channels, steps_together(runner.model))
+        metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+        if model is not None:
+            check_countable(model, loop.dataloader.dataset, metrics)
+        loop.dataloader = ReadableLoader(loop.dataloader, channels, steps_together(runner))
     return report
+
+
+class _StillChecked(Hook):
+    """Checks the pipeline that another hook puts in place in the middle of a training: mmdet's `PipelineSwitchHook`,
+    mmpretrain's `SwitchRecipeHook`.
+    """
+
+    priority = 'LOWEST'  # after those, before the loader starts its workers
+
+    def __init__(self, *checks: Any) -> None:
+        self.checks = checks
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        dataset = runner.train_loop.dataloader.dataset
+        if not all(isinstance(getattr(leaf, 'pipeline', None), CheckedPipeline) for leaf in innermost(dataset)):
+            check_reading(dataset, *self.checks)
 
 
 def _start_anew(runner: Runner) -> None:
@@ -123,7 +151,7 @@ def _start_anew(runner: Runner) -> None:
 
 def left_out_of_training(runner: Runner, report: Path) -> list[str]:
     """What the training and its last validation could not read; `report` is what `skip_unreadable_in_training` gave."""
-    failures = report.read_text().splitlines() if report.exists() else []
+    failures = report.read_text(encoding='utf-8').splitlines() if report.exists() else []
     return failures + getattr(getattr(runner.val_loop, 'dataloader', None), 'failures', [])
 
 

@@ -27,10 +27,20 @@ def add_common(parser: ArgumentParser, *, device: bool = True) -> None:
     """
     from mmengine.config import DictAction
 
+    class Settings(DictAction):
+        def __call__(self, parser: ArgumentParser, namespace: Namespace, values: list[str], *option: str) -> None:
+            try:
+                super().__call__(parser, namespace, values, *option)
+            except (ValueError, AssertionError):
+                parser.error(
+                    '--cfg-options wants KEY=VALUE ..., after the other arguments, in quotes where it holds brackets, '
+                    f'got {" ".join(values)}'
+                )
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Settings,
         metavar='KEY=VALUE',
         help='override settings of the config, for example train_cfg.max_iters=100',
     )

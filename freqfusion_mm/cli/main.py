@@ -7,6 +7,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 
+from .. import __version__
 from ..apis.config import config_root
 from .errors import one_line
 
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             description='\n'.join(f'  {name:13} {what}' for name, what in COMMANDS.items()),
             epilog='freqfusion-mm COMMAND -h shows the options of a command',
         )
+        overview.add_argument('--version', action='version', version=f'freqfusion_mm {__version__}')
         overview.add_argument('command', choices=COMMANDS, metavar='COMMAND')
         overview.parse_args(argv[:1])
     name, *rest = argv

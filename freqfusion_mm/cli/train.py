@@ -31,6 +31,7 @@ def run(args: Namespace) -> int:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with building():
         cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        check_parts(cfg, 'train_dataloader', 'train_cfg', 'optim_wrapper')
         if args.amp:
             use_amp(cfg)
         if args.resume:
@@ -40,7 +41,6 @@ def run(args: Namespace) -> int:
                 cfg.load_from = checkpoint
             else:  # the first time: begins as it would without --resume
                 print(f'no checkpoint in {cfg.work_dir} yet: training begins from {cfg.get("load_from") or "scratch"}')
-        check_parts(cfg, 'train_dataloader', 'train_cfg', 'optim_wrapper')
         check_data(cfg, 'train_dataloader', 'val_dataloader')
         runner = build_runner(cfg)
         unreadable = skip_unreadable_in_training(runner)  # builds the data sets, where an error is the user's

@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from ..apis.checkpoint import read_checkpoint
+from ..apis.errors import CheckpointError
 
 
 def apply() -> None:
@@ -39,6 +40,11 @@ def _download(url: str, model_dir: str | None) -> str:
     for first in (True, False):  # the first process alone; then one on another machine that does not see its file
         if (is_main_process() or not first) and not os.path.exists(filename):
             os.makedirs(folder, exist_ok=True)
-            torch.hub.download_url_to_file(url, filename)
+            try:
+                torch.hub.download_url_to_file(url, filename)
+            except OSError as error:
+                raise CheckpointError(
+                    f'{url} cannot be fetched ({error}): fetch it elsewhere and put it at {filename}'
+                ) from error
         barrier()
     return filename

@@ -29,6 +29,7 @@ from freqfusion_mm.apis.pixels import check_image  # noqa: E402
 from freqfusion_mm.apis.unreadable import (  # noqa: E402
     FILE,
     ReadableLoader,
+    _StillChecked,
     skip_unreadable_in_training,
     steps_together,
     summary,
@@ -230,7 +231,9 @@ def test_no_image_counts_twice_in_two_processes(together, seen):
 def test_whose_processes_run_a_model_equally_often():
     whole = torch.nn.Linear(1, 1)
     sharded = type('MMFullyShardedDataParallel', (torch.nn.Linear,), {})(1, 1)
-    assert steps_together(sharded) and not steps_together(whole)
+    later = dict(strategy=dict(type='FSDPStrategy'))  # a FlexibleRunner's model is its config until it trains
+    for model, cfg, together in ((sharded, {}, True), (whole, {}, False), ({}, later, True), ({}, {}, False)):
+        assert steps_together(SimpleNamespace(model=model, cfg=cfg)) == together
 
 
 def test_a_loader_keeps_its_way_of_starting_workers():
@@ -454,7 +457,49 @@ def test_what_a_loop_has_started_already_is_forgotten_and_a_report_is_kept_for_a
         train_dataloader=loader,
         train_loop=loop,
         val_loop=None,
+        register_hook=lambda hook: None,
     )
     (tmp_path / FILE).write_text('one of before')
     assert skip_unreadable_in_training(runner).exists() == resumed
     assert isinstance(loop.dataloader_iterator.read_by, CheckedPipeline) and loop.dataloader_iterator.others is None
+
+
+def test_a_pipeline_that_is_exchanged_in_the_middle_is_checked_too(world):
+    """As by mmdet's PipelineSwitchHook, in the last epochs of RTMDet and YOLOX."""
+    hooks = pytest.importorskip('mmdet.engine.hooks')
+    _, dataset = described(world)
+    check_reading(dataset)
+    loader = SimpleNamespace(dataset=dataset, _dataset=None, _iterator=None)
+    runner = SimpleNamespace(
+        train_dataloader=loader,
+        train_loop=SimpleNamespace(dataloader=loader),
+        epoch=0,
+        logger=SimpleNamespace(info=print),
+    )
+    steps = dataset.pipeline.transforms
+    still = _StillChecked(None, None, None)
+    still.before_train_epoch(runner)
+    assert dataset.pipeline.transforms is steps  # as long as nobody exchanged it
+    hooks.PipelineSwitchHook(0, []).before_train_epoch(runner)
+    assert not isinstance(dataset.pipeline, CheckedPipeline)
+    dataset.pipeline.transforms = list(steps)
+    still.before_train_epoch(runner)
+    with pytest.raises(UnreadableImage, match='cannot be read'):
+        dataset.pipeline(dict(img_path=str(world.folder / 'gone.png')))
+
+
+def test_a_slice_of_a_data_set_is_checked(world):
+    """`num_batch_per_epoch`, of mmengine's loaders."""
+    from mmengine.runner.runner import _SlicedDataset
+
+    _, dataset = described(world)
+    check_reading(_SlicedDataset(dataset, 2))
+    assert isinstance(dataset.pipeline, CheckedPipeline)
+
+
+def test_a_name_that_no_encoding_has_stands_in_the_report(tmp_path):
+    name = os.fsdecode(b'b\xe4d.png')
+    (tmp_path / name).write_bytes(b'')
+    report = tmp_path / FILE
+    assert CheckedPipeline([lambda data: data], None, report)(dict(img_path=str(tmp_path / name))) is None
+    assert 'b\\udce4d.png' in report.read_text(encoding='utf-8')

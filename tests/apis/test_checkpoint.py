@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from freqfusion_mm.apis.checkpoint import load_strictly, read_checkpoint
+from freqfusion_mm.apis.checkpoint import load_checkpoint, load_strictly, read_checkpoint
 from freqfusion_mm.apis.errors import CheckpointError
 from freqfusion_mm.compat import read_checkpoints_as_data
 
@@ -161,6 +161,14 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
         address = f'http://127.0.0.1:{server.server_port}/good.pth?download=true'
         assert torch.equal(mmengines.CheckpointLoader.load_checkpoint(address)['weight'], torch.ones(2))
         assert (tmp_path / 'other hub/checkpoints/good.pth').is_file()  # what follows the name is none of it
+        gone = f'http://127.0.0.1:{server.server_port}/gone.pth'
+        monkeypatch.setattr('mmengine.dist.is_main_process', lambda: True)
+        with pytest.raises(
+            CheckpointError, match=f'{gone} cannot be fetched .*: fetch it elsewhere and put it at .*gone.pth'
+        ):
+            mmengines.CheckpointLoader.load_checkpoint(gone)
+        torch.save(nn.Linear(1, 1).state_dict(), tmp_path / 'site/linear.pth')
+        load_checkpoint(nn.Linear(1, 1), gone.replace('gone', 'linear'))
         server.shutdown()
     assert not (tmp_path / 'it_ran').exists()
 
@@ -179,3 +187,29 @@ def test_the_stock_model_s_weights_are_named_as_such():
     del stock['lateral_convs.0.conv.weight']
     with pytest.raises(CheckpointError, match='belongs to another model'):
         load_strictly(FusionFPN(**options), dict(state_dict=stock), 'stock.pth')
+
+
+class Versioned(nn.Module):
+    """Version 1 kept its weight a hundred times as small."""
+
+    _version = 2
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        if local_metadata.get('version') != 2:
+            state_dict[f'{prefix}weight'] = 100 * state_dict[f'{prefix}weight']
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+@pytest.mark.parametrize('wrapper', ['', 'module.'])
+def test_modules_are_told_the_version_of_their_weights(wrapper, tmp_path: Path) -> None:
+    model = nn.ModuleDict(dict(backbone=Versioned()))
+    saved = nn.ModuleDict(dict(module=model)) if wrapper else model
+    nn.init.constant_(model.backbone.weight, 3)
+    torch.save(dict(state_dict=saved.state_dict()), tmp_path / 'a.pth')
+    nn.init.zeros_(model.backbone.weight)
+    load_checkpoint(model, str(tmp_path / 'a.pth'))
+    assert model.backbone.weight == 3

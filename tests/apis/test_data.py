@@ -28,7 +28,7 @@ def test_what_is_there_passes(tmp_path: Path) -> None:
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'train_dataloader wants data_root .*gone.* does not exist'):
         check_data(config(tmp_path / 'gone'), 'train_dataloader')
-    with pytest.raises(FileNotFoundError, match='wants img'):
+    with pytest.raises(FileNotFoundError, match='wants data_prefix.img .*img, which'):
         check_data(config(tmp_path), 'train_dataloader')
     (tmp_path / 'img').mkdir()
     with pytest.raises(FileNotFoundError, match='wants ann_file .*labels.json'):

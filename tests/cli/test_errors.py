@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip('mmengine', reason='the commands run on mmengine')
 
+import freqfusion_mm  # noqa: E402
 from freqfusion_mm.apis.errors import CheckpointError, UnreadableImage  # noqa: E402
 from freqfusion_mm.cli.arguments import add_run, names_of  # noqa: E402
 from freqfusion_mm.cli.errors import building, one_line  # noqa: E402
@@ -128,3 +129,16 @@ def test_config_prints_a_path(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out.strip().endswith('configs/_base_/default_runtime.py')
     with pytest.raises(SystemExit, match='^error: no config is called'):
         main(['config', 'default_runtme'])
+
+
+@pytest.mark.parametrize('settings', [['a=1', 'config.py'], ['a=[1,2']])
+def test_settings_that_are_none_are_refused_in_words(settings, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(['train', 'config.py', '--cfg-options', *settings])
+    assert '--cfg-options wants KEY=VALUE ..., after the other arguments' in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(['--version'])
+    assert ended.value.code == 0 and capsys.readouterr().out == f'freqfusion_mm {freqfusion_mm.__version__}\n'

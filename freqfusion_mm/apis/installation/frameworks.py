@@ -124,12 +124,12 @@ def check_mmcv_ops(mmcv: tuple[str, str] | None, load: Callable[[], str], cuda_d
 
 
 def check_setuptools(setuptools: str | None, installed: Mapping[str, str]) -> list[Finding]:
-    """Mmengine 0.10.7, mim 0.3 and mmcv's own build import pkg_resources, which setuptools 81 drops."""
-    if setuptools and numbers(setuptools) < (81,) and find_spec('pkg_resources'):
+    """Mmengine 0.10.7, mim 0.3 and mmcv's own build import pkg_resources, which setuptools 82 drops."""
+    if setuptools and find_spec('pkg_resources'):
         return [ok(f'setuptools {setuptools} with pkg_resources')]
     what = f'setuptools {setuptools} has no pkg_resources' if setuptools else 'setuptools is missing'
     level = 'problem' if 'mmengine' in installed else 'note'
-    return [Finding(level, f"{what}, which mmengine 0.10.7 and mmcv's build import", "pip install 'setuptools<81'")]
+    return [Finding(level, f"{what}, which mmengine 0.10.7 and mmcv's build import", "pip install 'setuptools<82'")]
 
 
 def check_mmpretrain(fails: Callable[[str], str]) -> list[Finding]:

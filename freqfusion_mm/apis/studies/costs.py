@@ -20,6 +20,7 @@ from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from torch import Tensor, nn
 
 from ...ops.library import CAN_REGISTER
+from ..config import load_config
 
 #: Of a detector on whole images, where no size stands in the config's name: that of mmdet's counter.
 DETECTION_SIZE = (800, 1280)
@@ -64,7 +65,7 @@ def costs(config: Path, size: tuple[int, int] | None = None) -> Costs:
     Raises:
         RuntimeError: see `multiply_adds`.
     """
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     size = size or input_size(cfg)
     model = built(cfg)
     return Costs(parameters(model), multiply_adds(model, (3, *size)), size)

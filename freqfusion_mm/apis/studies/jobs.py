@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...compat import config_prefix
+from ...compat import config_prefix, mmseg_prefix
 from ..config import load_config
 from .raw_values import RawValues, newest
 from .study import ROOT, Row, Study
@@ -73,6 +73,7 @@ def config_hash(config: str, options: dict[str, Any]) -> str:
     as they are written in the config. Nor does it change with the words of `data_help`.
     """
     config_prefix.apply()
+    mmseg_prefix.apply()
     cfg = Config.fromfile(ROOT / config, use_environment_variables=False, import_custom_modules=False)
     cfg.merge_from_dict({**options, 'randomness.seed': None, 'work_dir': None})
     content = {key: value for key, value in cfg.to_dict().items() if key != 'data_help'}

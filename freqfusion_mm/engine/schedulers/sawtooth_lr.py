@@ -5,7 +5,7 @@ Source: sacmehta/EdgeNets (2b232d3, MIT), options 'clr' and 'hybrid'; written an
 
 from collections.abc import Sequence
 
-from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 from torch.optim import Optimizer
 
 
@@ -53,16 +53,15 @@ class SawtoothLR(_ParamScheduler):
         gamma: float = 0.5,
         linear_from: int | None = None,
         begin: int = 0,
-        end: int | None = None,
+        end: int = INF,
         last_step: int = -1,
         by_epoch: bool = True,
         verbose: bool = False,
     ) -> None:
         if cycle < 2:
             raise ValueError(f'cycle must be 2 or more, got {cycle}')
-        if linear_from is not None and end is None:
+        if linear_from is not None and end == INF:
             raise ValueError(f'the line from {linear_from} on wants an end, the epoch at which it reaches zero')
-        end = 1000000 if end is None else end  # mmengine's word for never
         if linear_from is not None and not 0 <= linear_from < end - begin:
             raise ValueError(
                 f'linear_from, counted from begin={begin}, must lie before end={end}: from 0 to {end - begin - 1}, got '
