@@ -1,15 +1,22 @@
 """One file that carries a training run to a machine with torch alone: `python PACKED.zip train`.
 
-In it are the package, the pure-Python distributions that it needs there, a config with every file that it names, and as
-much of its data sets as fits.
+In it are the package, the pure-Python distributions that it needs there, a config with every file and module of yours
+that it names, and as much of its data sets as fits.
 """
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    packages_distributions,
+)
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -89,7 +96,7 @@ def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
     for name in pure:
         for path, inside in _pure_files(name):
             archive.write(path, f'site/{inside}')
-    for path, inside in _own_files():
+    for path, inside in (*_own_files(), *_users_files(cfg)):
         archive.write(path, inside)
     stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
     start = _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
@@ -197,6 +204,22 @@ def _own_files() -> Iterator[tuple[Path, str]]:
         yield from _texts(config_root().parent / room, room)
     if (config := package.parent / 'setup.cfg').is_file():  # pytest's settings
         yield config, 'setup.cfg'
+
+
+def _users_files(cfg: Config) -> Iterator[tuple[Path, str]]:
+    """The modules that a config imports and no installed distribution holds: the user's own, an upsampler say."""
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    tops = {name.partition('.')[0] for name in ([imports] if isinstance(imports, str) else imports)}
+    for top in sorted(tops - {'freqfusion_mm', *packages_distributions(), *sys.stdlib_module_names}):
+        file = Path(find_spec(top).origin or '')  # imported when the config was read
+        if file.name == '__init__.py':
+            yield from _texts(file.parent, f'site/{top}')
+        elif file.suffix == '.py':
+            yield file, f'site/{file.name}'
+        else:
+            raise ValueError(
+                f'the config imports {top}, which is no Python file or package with an __init__.py to pack'
+            )
 
 
 def _texts(folder: Path, inside: str) -> Iterator[tuple[Path, str]]:

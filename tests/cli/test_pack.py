@@ -304,3 +304,21 @@ def test_a_folder_of_the_user_is_not_unpacked_into(tmp_path):
     )
     assert done.returncode == 1 and 'was not unpacked from' in done.stderr
     assert (tmp_path / 'packed/config.py').read_text() == 'mine'
+
+
+def test_modules_of_the_user_s_own_are_packed(tmp_path, monkeypatch):
+    (tmp_path / 'my_layers').mkdir()
+    for name in ('my_upsampler.py', 'my_layers/__init__.py', 'my_layers/deep.py'):
+        (tmp_path / name).touch()
+    (tmp_path / 'my_folder').mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    imports = ['freqfusion_mm.registration', 'mmseg.models', 'json', 'my_upsampler', 'my_layers.deep']
+    found = packing._users_files(Config(dict(custom_imports=dict(imports=imports))))
+    assert [inside for _, inside in found] == [
+        'site/my_layers/__init__.py',
+        'site/my_layers/deep.py',
+        'site/my_upsampler.py',
+    ]
+    assert list(packing._users_files(Config(dict()))) == []
+    with pytest.raises(ValueError, match='the config imports my_folder, which is no Python file or package'):
+        list(packing._users_files(Config(dict(custom_imports=dict(imports='my_folder')))))
