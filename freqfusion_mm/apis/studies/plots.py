@@ -89,7 +89,10 @@ def _draw_curves(study: Study, points: list[dict[str, str]], out: Path) -> None:
         axis.set_xlabel('iteration')
         axis.grid(alpha=0.3)
     axes[0].set_yscale('log')  # 'train/loss' sorts before 'val/...'
-    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=4)
+    # inches of a handle and of the letters: a legend that is wider than its figure is cut off at both sides
+    fitting = int(figure.get_figwidth() / (0.7 + 0.07 * max(map(len, names))))
+    columns = max(1, min(4, fitting))
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=columns)
     figure.savefig(out, dpi=120)
 
 
