@@ -9,10 +9,10 @@ pytest.importorskip('mmseg')
 
 from mmdet.models.necks import FPN, FPN_CARAFE
 from mmengine.config import Config, ConfigDict
-from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.models.necks import FPN as SegFPN
+from own_upsampler import Learned
 
 from freqfusion_mm.models.necks import FusionFPN
 
@@ -206,17 +206,6 @@ def test_initialisation_leaves_the_fusions_their_own():
     neck.init_weights()
     assert neck.fusions[0].lowpass_encoder.weight.std() < 0.002
     assert (neck.lateral_convs[0].conv.weight == 0.25).all()
-
-
-class Learned(BaseModule):
-    """A user's own upsampler."""
-
-    def __init__(self, lr_channels, hr_channels, init_cfg=None):
-        super().__init__(init_cfg)
-        self.conv = nn.Conv2d(lr_channels, lr_channels, 1)
-
-    def forward(self, lr_feat, hr_feat):
-        return nn.functional.interpolate(self.conv(lr_feat), hr_feat.shape[-2:])
 
 
 def test_an_upsamplers_own_init_cfg_is_followed(tmp_path):

@@ -12,8 +12,7 @@ from mmdet.models.layers import (
     TransformerEncoderPixelDecoder,
 )
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
-from torch import nn
+from own_upsampler import Learned
 
 import freqfusion_mm.registration  # noqa: F401
 from freqfusion_mm.models.pixel_decoders import (
@@ -165,17 +164,6 @@ def test_initialisation_leaves_the_fusions_their_own():
     decoder.init_weights()
     for fusion in [*decoder.input_fusions, *decoder.fusions]:
         assert fusion.lowpass_encoder.weight.std() < 0.002
-
-
-class Learned(BaseModule):
-    """A user's own upsampler."""
-
-    def __init__(self, lr_channels, hr_channels, init_cfg=None):
-        super().__init__(init_cfg)
-        self.conv = nn.Conv2d(lr_channels, lr_channels, 1)
-
-    def forward(self, lr_feat, hr_feat):
-        return nn.functional.interpolate(self.conv(lr_feat), hr_feat.shape[-2:])
 
 
 @pytest.mark.parametrize(
