@@ -11,7 +11,7 @@ from .. import compat
 from .classes import LearnedLabels
 from .data import innermost
 from .errors import UnreadableImage, WrongLabels
-from .pixels import Step, check_channels, check_files, read_by, reads_labels
+from .pixels import FILES, Step, check_channels, check_files, read_by, reads_labels
 
 MAPS = ('gt_seg_map', 'gt_depth_map')  # what steps that read labels call them
 #: So many bad samples after one another are no accident, and mmengine would try a thousand and then not say why.
@@ -71,9 +71,10 @@ class CheckedPipeline(Compose):
     def _run(self, data: dict) -> dict | None:
         image = data.get('img_path')
         label = data.get('seg_map_path') or data.get('depth_map_path') or image
-        if (image, label) not in self.whole:
+        files = tuple(str(data.get(key)) for key in FILES)
+        if files not in self.whole:
             check_files(data)
-            self.whole.add((image, label))
+            self.whole.add(files)
         for step in self.transforms:
             if reads_labels(step):
                 data = read_by(step, data, label)
