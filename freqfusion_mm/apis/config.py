@@ -72,7 +72,8 @@ def config_path(name: str) -> str:
         raise ValueError(f'several configs in {root} are called {file}: {found}; give the path below it')
     paths = {path.name: path.relative_to(root).as_posix() for path in root.rglob('*.py')}
     trained = [each for each, path in paths.items() if not path.startswith('_base_')]
-    near = get_close_matches(Path(file).name, trained, cutoff=0.5) or get_close_matches(file, paths, cutoff=0.5)
+    wanted = Path(file).name
+    near = get_close_matches(wanted, trained, cutoff=0.5) or get_close_matches(wanted, paths, cutoff=0.5)
     near = [paths[each] for each in near]
     here = '' if prefix else f', and here it is {"a folder" if os.path.isdir(name) else "no file"}'
     raise ValueError(

@@ -144,7 +144,10 @@ def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     if root:
         yield 'data_root', root
     prefixes = dataset.get('data_prefix') or {}
-    by_key = {f'data_prefix.{key}': path for key, path in prefixes.items()} if isinstance(prefixes, dict) else {}
-    for setting, path in [*(by_key or {'data_prefix': prefixes}).items(), ('ann_file', dataset.get('ann_file'))]:
+    if isinstance(prefixes, dict):
+        settings = {f'data_prefix.{key}': path for key, path in prefixes.items()}
+    else:
+        settings = {'data_prefix': prefixes}
+    for setting, path in {**settings, 'ann_file': dataset.get('ann_file')}.items():
         if path:
             yield setting, os.path.join(root, path)
