@@ -1,5 +1,6 @@
 """How many channels the images of a model have."""
 
+from collections.abc import Iterable
 from typing import NoReturn
 
 import torch
@@ -58,34 +59,38 @@ def _counts(backbone: nn.Module) -> list[int]:
             f'the backbone {type(backbone).__name__} has no convolution that says how many channels it takes'
         )
     first = convolutions[0].in_channels
-    counts = [count for count in range(1, first + MORE_CHANNELS + 1) if _fits(backbone, convolutions, count)]
-    if len(counts) > 1:
-        counts = [count for count in counts if _runs(backbone, count)] or counts
+    with in_evaluation(backbone), torch.no_grad():
+        counts = _fitting(backbone, convolutions, range(1, first + MORE_CHANNELS + 1))
+        if len(counts) > 1:
+            counts = [count for count in counts if _runs(backbone, count)] or counts
     return counts or [first]
 
 
-def _fits(backbone: nn.Module, convolutions: list[nn.Conv2d], count: int) -> bool:
-    """Does the first convolution that an image of so many channels meets take what it gets?"""
+def _fitting(backbone: nn.Module, convolutions: list[nn.Conv2d], counts: Iterable[int]) -> list[int]:
+    """Those of which the first convolution that an image of so many channels meets takes what it gets."""
     fits = []
 
     def meet(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> NoReturn:
         fits.append(inputs[0].shape[1] == convolution.in_channels)
         raise _Met
 
+    def fitted(count: int) -> bool:
+        fits.clear()
+        _runs(backbone, count)
+        return fits == [True]
+
     hooks = [convolution.register_forward_pre_hook(meet) for convolution in convolutions]
     try:
-        _runs(backbone, count)
+        return [count for count in counts if fitted(count)]
     finally:
         for hook in hooks:
             hook.remove()
-    return fits == [True]
 
 
 def _runs(backbone: nn.Module, count: int) -> bool:
-    """Does it take an image of so many channels? Its statistics stay."""
+    """Does it take an image of so many channels?"""
     try:
-        with in_evaluation(backbone), torch.no_grad():
-            backbone(next(backbone.parameters()).new_zeros(1, count, 64, 64))
+        backbone(next(backbone.parameters()).new_zeros(1, count, 64, 64))
     except Exception:  # _Met, or whatever it does not like about the image
         return False
     return True
