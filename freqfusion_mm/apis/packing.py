@@ -5,18 +5,11 @@ that it names, and as much of its data sets as fits.
 """
 
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import (
-    Distribution,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    packages_distributions,
-)
+from importlib.metadata import distribution, packages_distributions
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -24,25 +17,17 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 from mmengine.config import Config
-from packaging.requirements import Requirement
 
 from .. import __file__ as _package
 from .config import config_root, load_config, scope_of, type_name
 from .data import dataset_configs, spread
+from .distributions import distributions_to_bring, imported_names, pure_files
 from .outputs import check_out
 from .pixels import FILES
 from .shared_files import rewritten
 
-#: What a machine has that can train: these distributions, with what they need themselves.
-THERE = ('torch', 'numpy', 'opencv-python', 'opencv-python-headless', 'matplotlib', 'pillow')
-#: What is brought, with what they need, by the names that they are imported by; mmsegmentation 1.2.2 imports the last
-#: two without requiring them.
-BROUGHT = ('mmengine', 'mmcv', 'mmseg', 'pkg_resources', 'ftfy', 'regex')
-#: Distributions with compiled parts that work without them: the others with such parts stay behind.
-_PURE_TOO = ('pyyaml', 'mmcv', 'wcwidth')
 #: The compiled part of mmcv, which mmsegmentation 1.2.2 wants to import.
 _MMCV_OPS = 'mmcv._ext'
-_COMPILED = ('.so', '.pyd', '.dylib')
 #: Of the package and what lies beside it: no pictures, no recorded results.
 _TEXTS = ('.py', '.yml', '.cfg', '.j2', '.js', '.css')
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -94,11 +79,11 @@ def _is_ours(path: Path) -> bool:
 def _fill(archive: ZipFile, cfg: Config, limit: float) -> dict:
     pure, left_out = distributions_to_bring()
     for name in pure:
-        for path, inside in _pure_files(name):
+        for path, inside in pure_files(name):
             archive.write(path, f'site/{inside}')
     for path, inside in (*_own_files(), *_users_files(cfg)):
         archive.write(path, inside)
-    stand_ins = {top for name in left_out for top in _imported_names(distribution(name))} | {_MMCV_OPS}
+    stand_ins = {top for name in left_out for top in imported_names(distribution(name))} | {_MMCV_OPS}
     start = _START.read_text().replace('STAND_INS = ()', f'STAND_INS = {sorted(stand_ins)!r}')
     archive.writestr('__main__.py', start)
     # Of whole data folders, by their place here; what arrives is a part of them, elsewhere.
@@ -128,70 +113,6 @@ def _entry(name: str) -> int:
 
 
 _START = Path(__file__).parents[1] / 'cli' / 'packed_start.py'
-
-
-# ---------------------------------------------------------------- distributions
-
-
-def distributions_to_bring() -> tuple[list[str], list[str]]:
-    """The distributions that `BROUGHT` need beyond `THERE`: those that are pure Python, or work so, and the others.
-
-    Raises:
-        ValueError: a framework that no distribution lists, as one that is installed in editable form.
-    """
-    owners = {name: each.metadata['Name'] for each in distributions() for name in _imported_names(each)}
-    hidden = [name for name in BROUGHT if name.startswith('mm') and name not in owners and find_spec(name)]
-    if hidden:
-        raise ValueError(
-            f'{", ".join(hidden)} can be imported, but no installed distribution lists the files, as with pip install '
-            '-e: install it without -e to pack it'
-        )
-    there = set(_needed(THERE))
-    needed = [name for name in _needed(owners[name] for name in BROUGHT if name in owners) if name not in there]
-    left_out = [name for name in needed if _compiled(name)]
-    return [name for name in needed if name not in left_out], left_out
-
-
-def _needed(names: Iterable[str]) -> list[str]:
-    """These distributions and, in turn, what they require here, as far as it is installed."""
-    waiting, found = [*names], []
-    while waiting:
-        name = _plain(waiting.pop(0))
-        if name in found:
-            continue
-        try:
-            required = distribution(name).requires or []
-        except PackageNotFoundError:
-            continue
-        found.append(name)
-        for each in map(Requirement, required):
-            if each.marker is None or each.marker.evaluate({'extra': ''}):
-                waiting.append(each.name)
-    return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r'[-_.]+', '-', name).lower()
-
-
-def _compiled(name: str) -> bool:
-    if any(name.endswith(each) for each in _PURE_TOO):
-        return False
-    return any(str(file).endswith(_COMPILED) for file in distribution(name).files or ())
-
-
-def _pure_files(name: str) -> Iterator[tuple[Path, str]]:
-    for file in distribution(name).files or ():
-        inside, path = str(file), Path(file.locate())
-        if '..' in file.parts or '__pycache__' in file.parts or inside.endswith(_COMPILED) or not path.is_file():
-            continue  # programs lie outside
-        yield path, inside
-
-
-def _imported_names(each: Distribution) -> set[str]:
-    """By which it is imported: of its files, as not every distribution lists them, which Python 3.10 relies on."""
-    tops = {file.parts[0].split('.')[0] for file in each.files or () if str(file).endswith(('.py', *_COMPILED))}
-    return {top for top in tops if top.isidentifier()}
 
 
 # ---------------------------------------------------------------- our own files

@@ -17,6 +17,7 @@ from ..apis.config import type_name
 #: type of ours -> type in whose place it would drop paths -> the twin of that.
 TWINS = {
     'FusionFPN': {
+        'CLRFPN': 'FusionCLRFPN',
         'FPN_DropBlock': 'FusionFPNDropBlock',
         'HRFPN': 'FusionHRFPN',
         'NASFCOS_FPN': 'FusionNASFCOSFPN',

@@ -19,7 +19,7 @@ pytest.importorskip('mmseg')
 
 from mmengine.config import Config
 
-from freqfusion_mm.apis import packing
+from freqfusion_mm.apis import distributions, packing
 from freqfusion_mm.apis.config import load_config
 from freqfusion_mm.cli import packed_start
 from freqfusion_mm.cli.main import main
@@ -32,9 +32,9 @@ CONFIG = ROOT / 'projects/camvid/configs/segformer_espnetv2-s1.0_freqfusion_1xb8
 def test_what_a_distribution_is_imported_by():
     """Of scipy, which does not list it, and of pillow, whose name is another: both have stand-ins if left out."""
     pytest.importorskip('scipy')
-    assert packing._imported_names(distribution('scipy')) == {'scipy'}
-    assert packing._imported_names(distribution('pillow')) == {'PIL'}
-    assert packing._imported_names(distribution('setuptools')) >= {'setuptools', 'pkg_resources'}
+    assert distributions.imported_names(distribution('scipy')) == {'scipy'}
+    assert distributions.imported_names(distribution('pillow')) == {'PIL'}
+    assert distributions.imported_names(distribution('setuptools')) >= {'setuptools', 'pkg_resources'}
 
 
 @pytest.fixture
@@ -157,10 +157,10 @@ def test_a_long_text_is_no_file(tmp_path):
 
 
 def test_a_framework_whose_files_nothing_lists_is_not_left_out(monkeypatch):
-    listed = [each for each in packing.distributions() if 'mmseg' not in packing._imported_names(each)]
-    monkeypatch.setattr(packing, 'distributions', lambda: listed)
+    listed = [each for each in distributions.distributions() if 'mmseg' not in distributions.imported_names(each)]
+    monkeypatch.setattr(distributions, 'distributions', lambda: listed)
     with pytest.raises(ValueError, match='mmseg can be imported, but no installed distribution lists the files'):
-        packing.distributions_to_bring()
+        distributions.distributions_to_bring()
 
 
 @pytest.mark.filterwarnings('error:Duplicate name')
@@ -224,7 +224,7 @@ def test_it_trains_where_no_framework_is(street, tmp_path):
     """In a Python whose site-packages hold torch, numpy, OpenCV and matplotlib with what they need, nothing else."""
     there = tmp_path / 'there'
     there.mkdir()
-    for name in packing._needed((*packing.THERE, 'setuptools')):
+    for name in distributions._needed((*distributions.THERE, 'setuptools')):
         for file in distribution(name).files or ():
             top = file.parts[0]
             if top not in ('..', '__pycache__', 'pkg_resources') and not (there / top).is_symlink():

@@ -116,6 +116,7 @@ def test_fpn_carafe_runs_on_the_cpu(carafe_pack):
         ('FPN_DropBlock', 'FusionFPNDropBlock'),
         ('HRFPN', 'FusionHRFPN'),
         ('RFP', 'FusionRFP'),
+        ('CLRFPN', 'FusionCLRFPN'),
     ],
 )
 def test_a_neck_that_would_drop_paths_is_refused_with_the_twin(tmp_path, stock, twin):
