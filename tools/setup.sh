@@ -9,7 +9,7 @@
 # its pkg_resources. mmcv leaves its compiled ops out unless it is told otherwise.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 stack=onedl
 while [ $# -gt 0 ]; do
     case $1 in

@@ -8,6 +8,7 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
+    backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=True)),  # the author's; one GPU has two images
     decode_head=dict(num_classes=19),
     test_cfg=dict(mode='slide', crop_size=_base_.crop_size, stride=(768, 768)),
 )

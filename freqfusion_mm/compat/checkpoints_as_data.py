@@ -28,23 +28,32 @@ def _load_from_local(filename: str, map_location: Any = None) -> dict:
 
 
 def _load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None) -> dict:
-    return read_checkpoint(_download(filename, model_dir), map_location)
+    fetched, fresh = _download(filename, model_dir)
+    try:
+        return read_checkpoint(fetched, map_location)
+    except CheckpointError:
+        if fresh and os.path.exists(fetched):  # cut off on its way, say: the next try fetches it anew
+            os.unlink(fetched)
+        raise
 
 
-def _download(url: str, model_dir: str | None) -> str:
+def _download(url: str, model_dir: str | None) -> tuple[str, bool]:
+    """Its file, and whether this process has fetched it now."""
     import torch
     from mmengine.dist import barrier, is_main_process
 
     folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
     filename = os.path.join(folder, os.path.basename(url.partition('?')[0]))
+    fresh = False
     for first in (True, False):  # the first process alone; then one on another machine that does not see its file
         if (is_main_process() or not first) and not os.path.exists(filename):
             os.makedirs(folder, exist_ok=True)
             try:
                 torch.hub.download_url_to_file(url, filename)
+                fresh = True
             except OSError as error:
                 raise CheckpointError(
                     f'{url} cannot be fetched ({error}): fetch it elsewhere and put it at {filename}'
                 ) from error
         barrier()
-    return filename
+    return filename, fresh

@@ -1,7 +1,8 @@
 """An empty data set is refused in words, naming folder, suffix and filter.
 
 Lacking: mmengine (0.10.7; onedl 0.10.12) says "need at least one array to concatenate", from numpy.
-Changes: every data set of mmengine, mmseg, mmdet and mmpretrain raises a `DatasetError` instead.
+Changes: every data set of mmengine, mmseg, mmdet and mmpretrain raises a `DatasetError` instead, where it serializes
+    its samples, as it does by default.
 Goes: when mmengine names what it looked for.
 """
 

@@ -24,10 +24,10 @@ def apply() -> None:
 
 
 def class_numbers(pixels: np.ndarray, path: str) -> np.ndarray:
-    """Decoded pixels of a label map as numbers [H, W]: uint8, or uint16 where they exceed 255; -1 is the largest.
+    """Decoded pixels of a label map as numbers [H, W]: uint8, or uint16 where they exceed 255; -1 becomes 255.
 
     Raises:
-        ValueError: several channels, numbers that are not whole or do not fit.
+        ValueError: several channels, numbers that are not whole or do not fit; -1 beside numbers that exceed 255.
     """
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
@@ -43,8 +43,14 @@ def class_numbers(pixels: np.ndarray, path: str) -> np.ndarray:
             f'the label map {path} holds numbers from {low} to {high} of type {pixels.dtype}; class numbers are whole, '
             '0 to 65535 (-1: ignored)'
         )
-    kind = np.uint8 if high <= 255 else np.uint16
-    return np.where(pixels == -1, np.iinfo(kind).max, pixels).astype(kind) if low == -1 else pixels.astype(kind)
+    if low == -1 and high > 255:
+        raise ValueError(
+            f'the label map {path} holds -1, which stands for 255, and numbers up to {high}, where 255 is a class: '
+            'name the ignored number 65535 in every map (and give head and metric ignore_index=65535)'
+        )
+    if low == -1:
+        return np.where(pixels == -1, 255, pixels).astype(np.uint8)
+    return pixels.astype(np.uint8 if high <= 255 else np.uint16)
 
 
 def _load_seg_map(self, results: dict) -> None:

@@ -8,6 +8,7 @@ takes its place. Put it in a config: `custom_imports = dict(imports=['freqfusion
 
 import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -43,6 +44,7 @@ def import_mmpretrain() -> None:
         _forget_torchvision()  # a failed import leaves parts of itself
         for name in NAMES:
             module = sys.modules[name] = _StandIn(name)
+            module.__spec__ = ModuleSpec(name, None)  # which find_spec wants, of others who look for torchvision
             parent, _, child = name.rpartition('.')
             if parent:
                 setattr(sys.modules[parent], child, module)

@@ -25,6 +25,7 @@ As a file of `layers/upsamplers/` it belongs to the package; in a project of you
 """
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -120,7 +121,8 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
     Args:
         cfg: `dict(type=NAME_OR_CLASS, **options)`; a name or class alone; or, as mmdet's FPN writes it,
             `dict(mode=NAME)`. The options of mmcv's upsamplers are taken where a layer has the same; those of mmdet's
-            necks that an override of the type alone inherits are left out.
+            necks that an override of the type alone inherits are left out, and named in a warning where the layer has
+            an option of the same name, which they set.
 
     Raises:
         TypeError: neither of these, a class that is no upsampler, or an option that it does not know.
@@ -153,6 +155,13 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
     for signs, inherited in _INHERITED:
         if signs <= set(options) and not signs & set(known):
             options = {name: value for name, value in options.items() if name not in inherited or name in known}
+            kept = {name: options[name] for name in sorted(inherited & set(options))}
+            if any(value != parameters[name].default for name, value in kept.items()):
+                warnings.warn(
+                    f'{kind.__name__} takes {kept} from the options of another upsampler that stand beside its type: '
+                    'write the whole upsample_cfg with _delete_=True for its own defaults',
+                    stacklevel=3,
+                )
     unknown = [name for name in options if name not in known]
     if unknown:
         hints = [_hint(kind, name, known) for name in unknown]

@@ -1,5 +1,6 @@
 """Checkpoints are read as data only, and belong to their model or are refused."""
 
+import contextlib
 import os
 from collections import OrderedDict
 from functools import partial
@@ -161,6 +162,12 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
         address = f'http://127.0.0.1:{server.server_port}/good.pth?download=true'
         assert torch.equal(mmengines.CheckpointLoader.load_checkpoint(address)['weight'], torch.ones(2))
         assert (tmp_path / 'other hub/checkpoints/good.pth').is_file()  # what follows the name is none of it
+        # What came cut off is not kept.
+        whole = (tmp_path / 'site/good.pth').read_bytes()
+        for content, works in ((whole[:100], False), (whole, True)):
+            (tmp_path / 'site/late.pth').write_bytes(content)
+            with contextlib.nullcontext() if works else pytest.raises(CheckpointError, match='broken'):
+                mmengines.CheckpointLoader.load_checkpoint(f'http://127.0.0.1:{server.server_port}/late.pth')
         gone = f'http://127.0.0.1:{server.server_port}/gone.pth'
         monkeypatch.setattr('mmengine.dist.is_main_process', lambda: True)
         with pytest.raises(

@@ -63,7 +63,8 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps():
     coarse = torch.nn.functional.avg_pool2d(fine, 8)
     once, twice = (Way('nearest', 8, 8, direct)(coarse, image) for direct in (True, False))
     assert torch.equal(once, twice)
-    way = Way('deconv', 8, 8, True)
+    way = Way('Deconv', 8, 8, True)  # names in any spelling
+    assert way.fusion.upsampler.kernel_size == 16
 
     def error():
         with torch.no_grad():

@@ -70,6 +70,9 @@ def test_the_size_is_that_of_the_crop_of_the_picture_or_of_mmdet():
     }
     for name, size in sizes.items():
         assert costs.input_size(Config.fromfile(ROOT / MODELS[name][1]['Config'])) == size
+    for scale, size in ((640, (640, 640)), ((640, 640), (640, 640)), ((640, 480), costs.DETECTION_SIZE)):
+        pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=scale)]
+        assert costs.input_size(Config(dict(model={}, train_dataloader=dict(dataset=dict(pipeline=pipeline))))) == size
 
 
 @pytest.fixture

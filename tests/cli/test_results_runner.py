@@ -107,6 +107,26 @@ def test_a_finished_run_is_one_line_and_is_not_run_again(bench):
     assert {line['config_hash'] for line in newest(lines)['a'].values()} == {'h'}
 
 
+def test_a_broken_file_of_one_run_costs_that_one_alone(bench, monkeypatch):
+    whole = RawValues.add
+
+    def add(values, *lines):
+        if any(line.get('name') == 'a' for line in lines) and values.path.name == 'results.csv':
+            raise ValueError('line 3 has 5 cells')
+        whole(values, *lines)
+
+    monkeypatch.setattr(RawValues, 'add', add)
+    failed, said, lines = bench(('a', 0), ('b', 0), ('b', 1), parallel=2)
+    assert failed == ['a'] and [(line['name'], line['seed']) for line in lines] in (
+        [('b', '0'), ('b', '1')],
+        [('b', '1'), ('b', '0')],
+    )
+    (words,) = [each for each in said if 'FAILED' in each]
+    assert 'line 3 has 5 cells; what it measured stays in' in words
+    monkeypatch.setattr(RawValues, 'add', whole)
+    assert bench(('a', 0))[0] == [] and bench.started().count('a0') == 1  # of what was measured
+
+
 def test_a_failed_and_a_killed_run_cost_themselves_alone(bench, tmp_path):
     failed, said, lines = bench(('fails', 0), ('killed', 0), ('silent', 0), ('a', 0))
     assert failed == ['fails', 'killed', 'silent'] and [line['name'] for line in lines] == ['a']

@@ -98,7 +98,8 @@ def test_minus_one_is_ignored(tmp_path):
         np.testing.assert_array_equal(read(tmp_path / 'a.tif', True), [[255, 255, 1], [1, 255, 0]])
     labels[0, 1] = 299
     Image.fromarray(labels.astype(np.int32)).save(tmp_path / 'a.tif')
-    np.testing.assert_array_equal(read(tmp_path / 'a.tif'), [[65535, 299, 2], [2, 65535, 1]])
+    with pytest.raises(ValueError, match='holds -1, which stands for 255, and numbers up to 299, where 255 is a class'):
+        read(tmp_path / 'a.tif')
     labels[0, 1] = -2
     Image.fromarray(labels.astype(np.int32)).save(tmp_path / 'a.tif')
     with pytest.raises(ValueError, match='holds numbers from -2 to 2'):

@@ -1,5 +1,7 @@
 """Names, classes and options that `upsample_cfg` takes, and what is asked before a layer exists."""
 
+import warnings
+
 import pytest
 import torch
 from small_upsamplers import CFGS
@@ -76,11 +78,24 @@ class Aligned(Bilinear):
         ),
     ],
 )
+@pytest.mark.filterwarnings('ignore:ReSFU takes')
 def test_what_a_config_means(cfg, kind, options):
     found, rest = read_upsample_cfg(cfg)
     assert (found.__name__, rest) == (kind.__name__, options) and found.__module__ == kind.__module__
     layer = build_fusion(cfg, 16, 8)
     assert isinstance(getattr(layer, 'upsampler', layer), found)
+
+
+def test_what_a_type_alone_inherits_and_keeps_is_named():
+    inherited = dict(up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1, compressed_channels=64)
+    with pytest.warns(
+        UserWarning, match=r"ReSFU takes {'compressed_channels': 64} from the options of another upsampler"
+    ):
+        read_upsample_cfg(dict(inherited, type='ReSFU'))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        read_upsample_cfg(dict(inherited, type='DySample'))
+        read_upsample_cfg(dict(type='bilinear', mode='bilinear', align_corners=False))
 
 
 @pytest.mark.parametrize(

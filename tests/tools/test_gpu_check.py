@@ -1,11 +1,13 @@
 """The check for a GPU, rehearsed on the CPU: it passes what is right, names what is wrong, and outlives what dies."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -105,6 +107,24 @@ def test_arguments_in_one_line():
     assert launches.describe(map_) == 'bfloat16[2x3x4x5]'
     assert launches.describe(map_[:, :, ::2]) == 'bfloat16[2x3x2x5] strides (60, 20, 10, 1)'
     assert launches.describe(5) == '5'
+
+
+def test_what_is_timed_is_not_watched(tmp_path):
+    """The benchmark's jobs pass unseen, the checks' do not."""
+    seen, watch = [], launches.Launches.__new__(launches.Launches)
+    watch.names, watch._watching, watch._write = {}, True, lambda text: seen.append(text)
+
+    def kernel():
+        pass
+
+    kernel.__module__ = 'freqfusion_mm.ops.triton.some'
+    launch = watch._noted(lambda kernel, *args, **options: 'launched')
+    for expected in (0, 1):
+        with watch.unwatched() if not expected else contextlib.nullcontext():
+            assert launch(SimpleNamespace(fn=kernel), 5, grid=(1,), warmup=False) == 'launched'
+        assert len(seen) == expected
+    job = jobs._unwatched(lambda machine, cpu: watch._watching, cpu=True)
+    assert job(None, watch) is False and watch._watching and job(None, None) is True
 
 
 @pytest.fixture

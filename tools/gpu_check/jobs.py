@@ -1,6 +1,7 @@
 """Everything that is to be done, by name: a job is one call that returns a status and what was found."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 from . import benchmark, checks, training
@@ -27,4 +28,8 @@ def jobs(cpu: bool) -> dict[str, Job]:
 
 
 def _unwatched(run: Callable, *args, cpu: bool) -> Job:
-    return lambda machine, launches: run(*args, machine, cpu)
+    def job(machine: Machine, launches: Launches | None) -> dict:
+        with launches.unwatched() if launches else nullcontext():
+            return run(*args, machine, cpu)
+
+    return job

@@ -1,5 +1,6 @@
 # ADE20K, 150 classes, crop 640: the recipe of FreqFusion's Mask2Former with Swin-B and Swin-L
 # (16 images in all: eight GPUs with 2).
+# mmsegmentation's port draws a crop again where one class fills 75 % of it (cat_max_ratio), the authors' does not.
 dataset_type = 'ADE20KDataset'
 data_root = 'data/ade/ADEChallengeData2016'
 crop_size = (640, 640)

@@ -1,5 +1,6 @@
-# COCO 2017, instance segmentation: the recipe of FreqFusion's detectors (16 images in all:
-# eight GPUs with 2). The models' preprocessors pad to multiples of 64, as the authors do; any other divisor works.
+# COCO 2017, instance segmentation: 16 images in all (eight GPUs with 2), as mmdetection's 1x has them; FreqFusion's
+# files have 8 or 4 a GPU, and do not say of how many. The models' preprocessors pad to multiples of 64, as the authors
+# do; any other divisor works.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 train_pipeline = [

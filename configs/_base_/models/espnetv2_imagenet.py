@@ -8,8 +8,7 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         to_rgb=True,
     ),
-    # reinforce_last: built and never fed, as released; the parameters are counted with it
-    backbone=dict(type='ESPNetV2', scale=2.0, out_indices=(4,), final_convs=True, reinforce_last=True, chain='all'),
+    backbone=dict(type='ESPNetV2', scale=2.0, out_indices=(4,), final_convs=True, chain='all'),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',

@@ -30,6 +30,7 @@ model = dict(
     ),
     decode_head=dict(
         type='ImageGuidedFCNHead',
+        feature_stride=14,
         upsample_cfg=dict(type='bilinear'),
         guide_strides=(1, 1),
         in_channels=384,

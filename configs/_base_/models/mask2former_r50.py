@@ -1,4 +1,5 @@
-# Mask2Former with ResNet-50 for semantic segmentation, 150 classes, and the fusing pixel decoder.
+# Mask2Former with ResNet-50 for semantic segmentation, 150 classes, and the fusing pixel decoder. It is
+# mmsegmentation's port: the norms of its backbone keep their scales and shifts, which the authors train on Cityscapes.
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(

@@ -33,6 +33,7 @@ model = dict(
     ),
     decode_head=dict(
         type='ImageGuidedFCNHead',
+        feature_stride=16,
         upsample_cfg=dict(type='bilinear'),
         in_channels=384,
         channels=384,

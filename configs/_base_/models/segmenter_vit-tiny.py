@@ -23,6 +23,7 @@ model = dict(
     ),
     decode_head=dict(
         type='ImageGuidedFCNHead',
+        feature_stride=16,
         upsample_cfg=dict(type='bilinear'),
         guide_strides=(2, 2),
         in_channels=96,

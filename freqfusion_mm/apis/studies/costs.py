@@ -42,10 +42,11 @@ def input_size(cfg: Config) -> tuple[int, int]:
         return tuple(preprocessor['size'])
     for step in _steps(cfg.train_dataloader.dataset):
         side = step.get('crop_size', step.get('scale'))
-        if step['type'] in ('RandomCrop', 'RandomResizedCrop'):
-            return (side, side) if isinstance(side, int) else tuple(side)
-        if step['type'] == 'Resize' and side and side[0] == side[1]:
-            return tuple(side)
+        size = (side, side) if isinstance(side, int) else tuple(side or ())
+        if size and step['type'] in ('RandomCrop', 'RandomResizedCrop'):
+            return size
+        if size and step['type'] == 'Resize' and size[0] == size[1]:
+            return size
     return DETECTION_SIZE
 
 

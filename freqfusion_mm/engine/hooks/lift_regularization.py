@@ -19,7 +19,8 @@ class LiftRegularization(Hook):
 
     Paper: LiftPool, ICLR 2021, arXiv 2104.00996: c_u keeps the coarse half close to the pixels it stands for, c_p the
         details small. The weights of the paper are not known to us. The defaults are those of sshhj89/pooling_research
-        (a8fe67f), which takes mean squares as we do; Temporal Lift Pooling (21be215) has 0.001 for both on 2-norms.
+        (a8fe67f), which takes mean squares as we do, but c_p = mean((detail - even)^2), and both of the horizontal lift
+        alone; Temporal Lift Pooling (21be215) has 0.001 for both on 2-norms.
 
     Args:
         weight_update, weight_predict: factors of c_u = mean((coarse - odd)^2) and c_p = mean(detail^2), each averaged

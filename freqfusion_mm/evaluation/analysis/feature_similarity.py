@@ -75,6 +75,8 @@ def centre_cosines(
     classes, counts = label[inside].unique(return_counts=True)
     membership = (label.flatten()[:, None] == classes) & inside.flatten()[:, None]  # [H*W, K]
     feature = feature if feature.dtype == torch.float64 else feature.float()
+    exponent = torch.frexp(feature.abs().amax())[1].clamp(-126, 126)
+    feature = torch.ldexp(feature, -exponent)  # exactly, so that squares of any scale fit
     membership = membership.to(feature.dtype) / counts
     dots = feature.new_zeros(len(classes), label.numel())
     squares = feature.new_zeros(label.numel())

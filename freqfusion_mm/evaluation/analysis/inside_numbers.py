@@ -98,6 +98,8 @@ def troubles(values: Mapping[str, float]) -> dict[str, str]:
             f'the kernels have collapsed to single taps: their entropy is {values["kernel_entropy"]:.2f} of its most '
             f'(below {COLLAPSED}){logits}'
         )
+    elif math.isnan(values.get('high_frequency', 0.0)):
+        found['collapse'] = 'the upsampled map holds values that are not finite: the training has diverged'
     if values.get('outside', 0.0) > LEFT:
         found['offsets'] = (
             f'the offsets leave the map: {100 * values["outside"]:.0f} % of the samples are taken more than a pixel '

@@ -12,6 +12,8 @@ import numpy as np
 SIZE = 32
 #: Kernels that are transformed at once.
 AT_ONCE = 2048
+#: Values of a map that are transformed at once, but for a single channel.
+VALUES_AT_ONCE = 2**20
 
 
 @dataclass
@@ -99,7 +101,8 @@ def high_frequency_share(features: np.ndarray) -> float:
 
     Convention:
         Those above a quarter of a cycle a pixel, along either axis, of the 2-D discrete Fourier transforms of all
-        channels; frequency zero counts on neither side. A map without any variation has 0.
+        channels; frequency zero counts on neither side. A map without any variation has 0, one with values that are not
+        finite NaN.
 
     Args:
         features: [C, H, W].
@@ -109,9 +112,14 @@ def high_frequency_share(features: np.ndarray) -> float:
         >>> high_frequency_share(chess), high_frequency_share(np.kron(chess, np.ones((4, 4)))) < 0.3
         (1.0, True)
     """
-    power = (np.abs(np.fft.fft2(features - features.mean(axis=(-2, -1), keepdims=True))) ** 2).sum(axis=0)
-    rows, columns = (np.abs(np.fft.fftfreq(length)) for length in features.shape[-2:])
-    high = np.maximum(rows[:, None], columns) > 0.25
+    height, width = features.shape[-2:]
+    rows, columns = np.abs(np.fft.fftfreq(height)), np.fft.rfftfreq(width)
+    power, at_once = np.zeros((height, len(columns))), max(1, VALUES_AT_ONCE // (height * width))
+    for first in range(0, len(features), at_once):
+        part = features[first : first + at_once]
+        response = np.fft.rfft2(part - part.mean(axis=(-2, -1), keepdims=True))
+        power += (response.real**2 + response.imag**2).sum(axis=0)
+    power *= np.where((columns == 0) | (columns == 0.5), 1, 2)  # the others stand for their negatives, too
     power[0, 0] = 0
     total = power.sum()
-    return float(power[high].sum() / total) if total > 0 else 0.0
+    return float(power[np.maximum(rows[:, None], columns) > 0.25].sum() / total) if total != 0 else 0.0

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import build_fusion, find_upsampler
+from ...layers import FADE, Deconv, build_fusion, find_upsampler
 
 CLUSTERS = 16
 
@@ -47,9 +47,9 @@ class Way(nn.Module):
         kind = find_upsampler(name)
         if direct and 'scale_factor' in signature(kind).parameters and not kind.direct:
             options = dict(scale_factor=ratio)
-            if name == 'deconv':
+            if kind is Deconv:
                 options['kernel_size'] = 2 * ratio
-        if name == 'FADE':
+        if kind is FADE:
             options['gated'] = False  # the image is no map that could be mixed in
         self.fusion = build_fusion(dict(type=name, **options), channels, 3)
         self.ratios = [1] if direct else [2**k for k in reversed(range(ratio.bit_length() - 1))]

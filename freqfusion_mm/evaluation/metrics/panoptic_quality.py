@@ -17,9 +17,10 @@ class PanopticQuality(BaseMetric):
     """PQ, SQ and RQ over all classes, the things and the stuff, in percent.
 
     Paper: Kirillov et al., Panoptic Segmentation, CVPR 2019.
-    Convention: see `match_segments`; equal to panopticapi. SQ is the mean IoU of the matches, RQ
-    matches / (matches + false positives / 2 + misses / 2), PQ their product; each is averaged over
-    the classes that occur in the labels or the predictions, and is NaN where none does.
+    Convention: see `match_segments`; equal to panopticapi (of several crowds of a class in an image, all
+    count). SQ is the mean IoU of the matches, RQ matches / (matches + false positives / 2 + misses / 2),
+    PQ their product; each is averaged over the classes that occur in the labels or the predictions, and
+    is NaN where none does.
 
     The labels come with the data samples: the test pipeline's ``PackDetInputs`` must name
     ``meta_keys=(..., 'seg_map_path', 'segments_info')``. The data set's meta information must hold

@@ -158,6 +158,11 @@ class FreqFusion(ReferenceNames, Fusion):
                 'initial_lowpass and initial_highpass are the filters of the initial fusion, which wants '
                 f'initial_fusion=True and semi_conv=True, got {initial_fusion} and {semi_conv}'
             )
+        if compressed_channels is not None and compress_ratio is not None:
+            raise ValueError(
+                'compressed_channels and compress_ratio are two ways to say one width: give one of them, got '
+                f'{compressed_channels} and {compress_ratio}'
+            )
         if compressed_channels is None:
             compress_ratio = min(8, lr_channels + hr_channels) if compress_ratio is None else compress_ratio
             check_positive(compress_ratio=compress_ratio)

@@ -40,8 +40,9 @@ class ESPNetV2(ReferenceNames, NormEval, BaseModule):
         scale: width: 0.5, 1.0, 1.25, 1.5 or 2.0.
         out_indices: of the stages to hand out (0: stride 2, ..., 4: stride 32).
         final_convs: the classifier's last two convolutions (depth-wise 3x3, 1x1 to 1024 or 1280) end the last stage.
-        reinforce_last: image reinforcement in the stride-32 stage too. The released code builds it but never feeds it;
-            its weights are kept, frozen, so that checkpoints and parameter counts are the same.
+        reinforce_last: image reinforcement in the stride-32 stage, too, as EdgeNets' detector has it. The released
+            classifiers and segmentors build it but never feed it: without it, its weights are kept, frozen, so that
+            checkpoints and parameter counts are the same.
         chain: of the hierarchical fusion: 'all' (released), 'dilated' or 'none', see `layers.hierarchical_fusion`.
         in_channels: of the image.
         norm_eval: keep the BatchNorm statistics fixed during training.

@@ -7,9 +7,11 @@ Source: zmhhmz/ReSFU (62e9d9c, no licence), head `FCNHeadDirectGuideUpx4`, writt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from mmseg.models.decode_heads import FCNHead
 from torch import Tensor, nn
 
@@ -32,12 +34,16 @@ class ImageGuidedFCNHead(KeptInit, FCNHead):
         upsample_cfg: the fusion: a name, or `dict(type=..., **options)`; see `layers.read_upsample_cfg`.
         guide_channels, guide_mid_channels, guide_strides: of the two convolutions on the image. Strides of 1 go to the
             size of the image itself: x14 or x16 behind a plain transformer.
+        feature_stride: of a backbone that pads the image at its right and bottom to a multiple of that, as transformers
+            do to whole patches: the features lie over the padded image, which guides them, and the result is cut to the
+            image. None: they lie over the image, whatever its size.
         raw_guide: the guide is the image itself, without convolutions, every n-th pixel of it where the strides make n.
         kwargs: `in_channels, channels, num_classes, num_convs` and the others of mmsegmentation's FCNHead; unknown ones
             are refused. The released Segmenter has `num_convs=0, concat_input=False`.
 
     Raises:
-        ValueError: the last map is no image, or not larger than the one to upsample.
+        ValueError: the last map is no image, not larger than the one to upsample, or of another size than
+            `feature_stride` says.
 
     Example:
         >>> import torch
@@ -55,6 +61,7 @@ class ImageGuidedFCNHead(KeptInit, FCNHead):
         guide_channels: int = 32,
         guide_mid_channels: int = 64,
         guide_strides: tuple[int, int] = (2, 2),
+        feature_stride: int | None = None,
         raw_guide: bool = False,
         **kwargs,
     ) -> None:
@@ -67,6 +74,7 @@ class ImageGuidedFCNHead(KeptInit, FCNHead):
             align_corners=self.align_corners,
             norm_cfg=self.norm_cfg,
         )
+        self.feature_stride = feature_stride
         self.guide_stride = guide_strides[0] * guide_strides[1]
         self.image_guide = None
         if self.fusion.guided and not raw_guide:
@@ -83,9 +91,23 @@ class ImageGuidedFCNHead(KeptInit, FCNHead):
                 f'{tuple(image.shape)}; use a backbone that returns it, for instance VisionTransformerWithImage'
             )
         feat = self._forward_feature(inputs)  # [B, channels, h, w]
+        height, width = (math.ceil(size / self.guide_stride) for size in image.shape[2:])
+        if self.feature_stride:
+            image = self._padded(image, feat)
         if self.image_guide is None:
             guide = image[..., :: self.guide_stride, :: self.guide_stride]  # of which many read the size alone
         else:
             guide = self.image_guide(image)
-        feat, _ = self.fusion(feat, guide)  # [B, channels, H / stride, W / stride]
-        return self.cls_seg(feat)
+        feat, _ = self.fusion(feat, guide)
+        return self.cls_seg(feat[..., :height, :width])  # [B, num_classes, H / stride, W / stride]
+
+    def _padded(self, image: Tensor, feat: Tensor) -> Tensor:
+        """The image that the features lie over."""
+        down, right = (cells * self.feature_stride - size for cells, size in zip(feat.shape[2:], image.shape[2:]))
+        if not (0 <= down < self.feature_stride and 0 <= right < self.feature_stride):
+            raise ValueError(
+                f'{type(self).__name__}: feature_stride={self.feature_stride} wants one cell for each '
+                f'{self.feature_stride} pixels, rounded up; got features of {tuple(feat.shape[2:])} for an image of '
+                f'{tuple(image.shape[2:])}'
+            )
+        return F.pad(image, (0, right, 0, down))

@@ -88,6 +88,7 @@ def test_zero_offsets_stay_inside():
 def test_troubles():
     assert troubles(dict(kernel_entropy=0.5, logit_rms=1.0, outside=0.0)) == {}
     assert 'diverged' in troubles(dict(kernel_entropy=float('nan'), logit_rms=float('nan')))['collapse']
+    assert 'not finite' in troubles(dict(high_frequency=float('nan')))['collapse']
     found = troubles(
         dict(kernel_entropy=0.03, logit_rms=40.0, outside=0.4, offset_mean=7.25, offset_max=75.0, offset_share=0.5)
     )

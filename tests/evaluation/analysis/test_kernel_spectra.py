@@ -117,3 +117,18 @@ def test_high_frequency_share(height, width):
 
 def test_high_frequency_share_of_nothing():
     assert high_frequency_share(np.full((2, 4, 4), 3.0)) == 0
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+@pytest.mark.filterwarnings('ignore:invalid value')
+def test_high_frequency_share_of_broken_features(value):
+    features = np.ones((2, 4, 4))
+    features[1, 2, 3] = value
+    assert math.isnan(high_frequency_share(features))
+
+
+def test_high_frequency_share_of_parts(monkeypatch):
+    features = np.random.default_rng(2).normal(size=(5, 6, 4))
+    whole = high_frequency_share(features)
+    monkeypatch.setattr('freqfusion_mm.evaluation.analysis.kernel_spectra.VALUES_AT_ONCE', 50)  # two channels
+    assert high_frequency_share(features) == pytest.approx(whole)

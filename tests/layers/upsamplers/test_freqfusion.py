@@ -216,6 +216,7 @@ def test_inits():
         (dict(init='zeros'), 'init must be one of'),
         (dict(resample_direction='sim'), "direction must be 'concat' or 'similarity'"),
         (dict(upsample_mode='area'), 'upsample_mode must be one of'),
+        (dict(compress_ratio=4, compressed_channels=8), 'two ways to say one width: give one of them, got 8 and 4'),
         (dict(compress_ratio=0), 'compress_ratio must be positive, got 0'),
         (dict(encoder_dilation=0), 'encoder_dilation must be positive, got 0'),
         (dict(compress_ratio=100), 'compressed_channels must be positive, got 0'),

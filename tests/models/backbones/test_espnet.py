@@ -133,7 +133,7 @@ def test_decoder_starts_from_the_encoders_classifier():
 
 
 def test_the_last_stage_is_reinforced_where_it_is_asked_for():
-    """The released code keeps the weights for it and does not use them."""
+    """The released classifiers keep the weights for it and do not use them."""
     silent, reinforced = (ESPNetV2(0.5, reinforce_last=last).eval() for last in (False, True))
     reinforced.load_state_dict(silent.state_dict())
     image = torch.rand(1, 3, 64, 96)

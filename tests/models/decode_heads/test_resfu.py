@@ -107,6 +107,32 @@ def test_bilinear_classifies_what_the_stock_head_interpolates(assert_same):
     assert_same(ours(maps), F.interpolate(stock(maps), (16, 12), mode='bilinear', align_corners=False))
 
 
+@pytest.mark.parametrize('size', [(28, 42), (33, 50), (15, 55)])
+def test_features_of_whole_patches_lie_where_their_pixels_are(size):
+    """Each holds the place of its middle, and then each pixel its own, but for half a patch at the edges."""
+    head = heads.ImageGuidedFCNHead(
+        **dict(PLAIN, in_channels=1, channels=1, num_classes=2),
+        upsample_cfg='bilinear',
+        guide_strides=(1, 1),
+        feature_stride=14,
+    ).eval()
+    head.conv_seg = torch.nn.Identity()
+    height, width = size
+    middles = [torch.arange(7.0, 7 + side, 14)[: -(-side // 14)] for side in size]
+    for axis in (0, 1):
+        feat = torch.meshgrid(*middles, indexing='ij')[axis][None, None]
+        places = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing='ij')[axis]
+        out = head([feat, torch.zeros(1, 3, *size)])
+        expected = places.clamp(7, middles[axis][-1])
+        torch.testing.assert_close(out[0, 0], expected)
+
+
+def test_features_of_other_patches_are_refused():
+    head = heads.ImageGuidedFCNHead(**PLAIN, upsample_cfg='bilinear', feature_stride=14)
+    with pytest.raises(ValueError, match=r'feature_stride=14 wants one cell .* features of \(4, 3\) for an image of'):
+        head([torch.zeros(1, 8, 4, 3), torch.zeros(1, 3, 64, 48)])
+
+
 def test_without_an_image_the_message_names_the_backbone():
     head = heads.ImageGuidedFCNHead(**PLAIN, upsample_cfg=SMALL, in_index=0)
     with pytest.raises(ValueError, match=r'must be the image .* got shape \(1, 8, 4, 3\); use .*WithImage'):
