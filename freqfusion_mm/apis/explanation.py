@@ -82,7 +82,11 @@ def explain(
     with recorded_fusions(model) as calls, recorded_bands(model) as bands:
         result = predict(model, sample).cpu()
     watch.remove()
-    wrong = [call.name for call in calls if not call.lr_up.isfinite().all()]
+    wrong = [
+        call.name
+        for call in calls
+        if not all(feat.isfinite().all() for feat in (call.lr_up, call.hr_out) if feat is not None)
+    ]
     if wrong:
         raise ValueError(
             f'{checkpoint}: what {", ".join(wrong)} gives holds values that are no finite numbers; the training '

@@ -179,6 +179,20 @@ def test_mistakes_are_one_line(work):
     assert 'each model needs a name of its own' in said(twice)
 
 
+@pytest.mark.parametrize('part', ['lowpass', 'highpass'])
+def test_a_model_that_diverged(work, part):
+    """In the map that it upsamples, or in the one that it sharpens alone."""
+    pytest.importorskip('mmseg')
+    config = CONFIGS['semantic'][0]
+    saved = torch.load(checkpoint_of(config, work), weights_only=True)
+    broken = [key for key in saved['state_dict'] if re.search(rf'fusions\.2\.{part}_encoder', key)]
+    saved['state_dict'].update({key: saved['state_dict'][key] * torch.nan for key in broken})
+    torch.save(saved, work / 'diverged.pth')
+    with pytest.raises(ValueError, match=r'what decode_head.fusions.2 gives holds values that are no finite numbers'):
+        options = {'model.decode_head.upsample_cfg.initial_fusion': False}
+        explain(config, work / 'diverged.pth', work / 'image.png', device='cpu', cfg_options=options)
+
+
 def test_a_model_without_a_fusion(work):
     pytest.importorskip('mmdet')
     detector = CONFIGS['detection'][0]

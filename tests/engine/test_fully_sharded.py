@@ -107,6 +107,7 @@ def train(scope, work_dir, iterations, resume, sharded):
             ),
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=iterations),
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
+            custom_hooks=[dict(type='UpsamplerMonitor', interval=2)],  # looks into layers whose weights are elsewhere
             default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2)),
             env_cfg=dict(dist_cfg=dict(backend='gloo')),
             resume=resume,

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from ...evaluation.analysis.fusion_calls import FusionCall, find_fusions, recorded_fusions
 from ...evaluation.analysis.inside_numbers import numbers, troubles
 from ...evaluation.analysis.kernel_spectra import high_frequency_share
-from ..plain_model import plain_model
+from ..plain_model import plain_model, whole_weights
 
 
 class UpsamplerMonitor(Hook):
@@ -88,13 +88,14 @@ class UpsamplerMonitor(Hook):
             return
         latest = {call.name: call for call in calls}
         scalars = {}
-        for name, call in latest.items():
-            values = self._look(call)
+        with whole_weights(runner):
+            looks = {name: self._look(call) for name, call in latest.items()}
+        for name, values in looks.items():
             scalars.update({f'{name}/{number}': value for number, value in values.items()})
             for kind, words in troubles(values).items():
                 if (name, kind) not in self._warned:
                     self._warned.add((name, kind))
-                    self._warn(name, call.method, words, runner.iter + 1)
+                    self._warn(name, latest[name].method, words, runner.iter + 1)
         self.history.append((runner.iter + 1, scalars))
         runner.visualizer.add_scalars(
             {f'upsampler/{key}': value for key, value in scalars.items()}, step=runner.iter + 1
