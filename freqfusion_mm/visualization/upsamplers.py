@@ -41,7 +41,8 @@ class _Palette:
         self.mean = points.mean(dim=0)
         self.axes = torch.linalg.eigh(torch.cov((points - self.mean).t()))[1][:, -3:].flip(1)
         shades = (points - self.mean) @ self.axes
-        self.low, self.high = (shades.quantile(q, dim=0) for q in (0.02, 0.98))
+        limits = np.quantile(shades.numpy(), (0.02, 0.98), axis=0)  # torch's takes no more than 2^24 values
+        self.low, self.high = torch.from_numpy(limits).to(shades)
 
     def draw(self, features: Tensor) -> np.ndarray:
         """[1, C, h, w] to a BGR picture."""
