@@ -122,7 +122,7 @@ def test_a_broken_file_of_one_run_costs_that_one_alone(bench, monkeypatch):
         [('b', '1'), ('b', '0')],
     )
     (words,) = [each for each in said if 'FAILED' in each]
-    assert 'line 3 has 5 cells; what it measured stays in' in words
+    assert 'line 3 has 5 cells; what it has measured stays in' in words
     monkeypatch.setattr(RawValues, 'add', whole)
     assert bench(('a', 0))[0] == [] and bench.started().count('a0') == 1  # of what was measured
 

@@ -160,8 +160,10 @@ def _run(
             return line, time.monotonic() - began
     except BlockingIOError:
         raise RunFailed(f'another run works in {folder}: wait for its end, or end it') from None
-    except (ValueError, OSError) as error:  # a file that somebody edits, a full disk: what was measured stays there
-        raise RunFailed(f'{error}; what it measured stays in {folder}, and the same command goes on from it') from error
+    except (ValueError, OSError) as error:  # a file that somebody edits, a full disk
+        raise RunFailed(
+            f'{error}; what it has measured stays in {folder}, for the same command to go on from'
+        ) from error
 
 
 def _last_words(status: int, stderr: Path) -> str:
