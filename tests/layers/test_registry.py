@@ -95,6 +95,7 @@ def test_what_a_type_alone_inherits_and_keeps_is_named():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         read_upsample_cfg(dict(inherited, type='DySample'))
+        read_upsample_cfg(dict(inherited, type='FreqFusion'))  # whose own width is made of the maps'
         read_upsample_cfg(dict(type='bilinear', mode='bilinear', align_corners=False))
 
 
