@@ -155,8 +155,11 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
     for signs, inherited in _INHERITED:
         if signs <= set(options) and not signs & set(known):
             options = {name: value for name, value in options.items() if name not in inherited or name in known}
-            defaults = {name: parameters[name].default for name in sorted(inherited & set(options))}
-            kept = {name: options[name] for name, value in defaults.items() if value not in (None, options[name])}
+            kept = {
+                name: value
+                for name, value in options.items()
+                if name in inherited and parameters[name].default not in (None, value)
+            }
             if kept:
                 warnings.warn(
                     f'{kind.__name__} takes {kept} from the options of another upsampler that stand beside its type: '

@@ -109,7 +109,7 @@ def test_arguments_in_one_line():
     assert launches.describe(5) == '5'
 
 
-def test_what_is_timed_is_not_watched(tmp_path):
+def test_what_is_timed_is_not_watched():
     """The benchmark's jobs pass unseen, the checks' do not."""
     seen, watch = [], launches.Launches.__new__(launches.Launches)
     watch.names, watch._watching, watch._write = {}, True, lambda text: seen.append(text)

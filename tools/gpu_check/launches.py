@@ -61,16 +61,20 @@ class Launches:
 
     def _noted(self, run):
         def noted(kernel, *args, grid, warmup, **options):
-            room, _, file = kernel.fn.__module__.rpartition('.') if self._watching else ('', '', '')
-            if room.startswith('freqfusion_mm'):  # no tensor is read, so that a graph may be captured
-                name = f'{file}.{kernel.fn.__name__}'
-                self.names[name] = None
-                named = [f'{option}={describe(value)}' for option, value in options.items()]
-                cells = grid if isinstance(grid, tuple) else 'a function'
-                self._write(f'{name}({", ".join([*map(describe, args), *named])}) on the grid {cells}')
+            if self._watching:
+                self._note(kernel, args, grid, options)
             return run(kernel, *args, grid=grid, warmup=warmup, **options)
 
         return noted
+
+    def _note(self, kernel, args: tuple, grid: object, options: dict) -> None:
+        room, _, file = kernel.fn.__module__.rpartition('.')
+        if room.startswith('freqfusion_mm'):  # no tensor is read, so that a graph may be captured
+            name = f'{file}.{kernel.fn.__name__}'
+            self.names[name] = None
+            named = [f'{option}={describe(value)}' for option, value in options.items()]
+            cells = grid if isinstance(grid, tuple) else 'a function'
+            self._write(f'{name}({", ".join([*map(describe, args), *named])}) on the grid {cells}')
 
 
 def lost_device(error: BaseException) -> bool:
