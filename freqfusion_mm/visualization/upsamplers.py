@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..evaluation.analysis.joint_pca import JointPCA
 from ..evaluation.analysis.upsampler_fit import Way, fit, reaches_directly
 
 GAP, TITLE, LABEL = 6, 20, 110
@@ -33,24 +34,6 @@ def read_image(path: str, size: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
 
 
-class _Palette:
-    """The first three principal components of a map as colours, the same for every cell."""
-
-    def __init__(self, fine: Tensor) -> None:
-        points = fine[0].flatten(1).t()
-        self.mean = points.mean(dim=0)
-        self.axes = torch.linalg.eigh(torch.cov((points - self.mean).t()))[1][:, -3:].flip(1)
-        shades = (points - self.mean) @ self.axes
-        limits = np.quantile(shades.numpy(), (0.02, 0.98), axis=0)  # torch's takes no more than 2^24 values
-        self.low, self.high = torch.from_numpy(limits).to(shades)
-
-    def draw(self, features: Tensor) -> np.ndarray:
-        """[1, C, h, w] to a BGR picture."""
-        shades = (features[0].permute(1, 2, 0) - self.mean) @ self.axes
-        shades = ((shades - self.low) / (self.high - self.low).clamp(min=1e-6)).clamp(0, 1)  # one colour: no range
-        return (255 * shades).round().byte().numpy()[..., ::-1]
-
-
 def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
     cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
 
@@ -59,10 +42,13 @@ def compare_upsamplers(
     image: Tensor, fine: Tensor, names: list[str], ratios: list[int], steps: int, seed: int = 0
 ) -> np.ndarray:
     """The picture: a row of inputs, then a row an upsampler; two columns a ratio. Every fit starts from the seed."""
-    palette, side = _Palette(fine), image.shape[-1]
+    palette, side = JointPCA([[fine[0].numpy()]]), image.shape[-1]
     columns = [(ratio, direct) for ratio in ratios for direct in (True, False) if direct or ratio > 2]
     rows = len(names) + 1
     sheet = np.full((TITLE + rows * (side + TITLE + GAP), LABEL + (len(columns) + 1) * (side + GAP), 3), 255, np.uint8)
+
+    def draw(features: Tensor) -> np.ndarray:
+        return palette(features[0].numpy())[..., ::-1]
 
     def put(row: int, column: int, cell: np.ndarray | None, text: str) -> None:
         y, x = TITLE + row * (side + TITLE + GAP), LABEL + column * (side + GAP)
@@ -73,7 +59,7 @@ def compare_upsamplers(
     _write(sheet, 'input', 4, 2 * TITLE + side // 2)
     put(0, 0, (255 * image[0].permute(1, 2, 0)).round().byte().numpy()[..., ::-1], 'image')
     for column, (ratio, direct) in enumerate(columns, start=1):
-        coarse = palette.draw(F.avg_pool2d(fine, ratio))
+        coarse = draw(F.avg_pool2d(fine, ratio))
         put(
             0,
             column,
@@ -83,7 +69,7 @@ def compare_upsamplers(
     for row, name in enumerate(names, start=1):
         _write(sheet, name, 4, TITLE + row * (side + TITLE + GAP) + TITLE + side // 2)
         if row == 1:
-            put(row, 0, palette.draw(fine), 'fine map')
+            put(row, 0, draw(fine), 'fine map')
         for column, (ratio, direct) in enumerate(columns, start=1):
             if direct and ratio > 2 and not reaches_directly(name):
                 put(row, column, None, 'no direct step')
@@ -94,6 +80,6 @@ def compare_upsamplers(
             with torch.no_grad():
                 out = way(F.avg_pool2d(fine, ratio), image)
             error = float((out - fine).square().mean() / fine.var(dim=(-2, -1)).mean().clamp(min=1e-12))
-            put(row, column, palette.draw(out), f'x{ratio}  {error:.3f}')
+            put(row, column, draw(out), f'x{ratio}  {error:.3f}')
             print(f'{name:>14}  x{ratio:<3} {"one step   " if direct else "steps of x2"}  {error:.3f}', flush=True)
     return sheet
