@@ -1,7 +1,8 @@
 """Show and measure gridding with and without hierarchical feature fusion.
 
 Without --model: one ESP and one EESP block of random weights (mean over --seeds). With --model and --weights: every
-block of stride 1 in the backbone (mean over the blocks), with its fusion and, by the same weights, without.
+block of the backbone whose branches have stride 1 (mean over the blocks), with its fusion and, by the same weights,
+without.
 """
 
 from argparse import ArgumentParser, Namespace

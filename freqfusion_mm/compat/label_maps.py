@@ -82,6 +82,8 @@ def _load_seg_map(self, results: dict) -> None:
         labels[labels == 254] = 255  # 255 was ignored before
     if results.get('label_map') is not None:
         found = labels.copy()
+        if max(results['label_map'].values(), default=0) > 255:
+            labels = labels.astype(np.uint16)
         for old, new in results['label_map'].items():
             labels[found == old] = new
     results['gt_seg_map'] = labels

@@ -168,6 +168,11 @@ def test_mmengine_reads_files_and_downloads_as_data(tmp_path: Path, monkeypatch:
             (tmp_path / 'site/late.pth').write_bytes(content)
             with contextlib.nullcontext() if works else pytest.raises(CheckpointError, match='broken'):
                 mmengines.CheckpointLoader.load_checkpoint(f'http://127.0.0.1:{server.server_port}/late.pth')
+        # What lay there before is the user's, broken or not.
+        (tmp_path / 'other hub/checkpoints/mine.pth').write_bytes(b'broken')
+        with pytest.raises(CheckpointError):
+            mmengines.CheckpointLoader.load_checkpoint(f'http://127.0.0.1:{server.server_port}/mine.pth')
+        assert (tmp_path / 'other hub/checkpoints/mine.pth').exists()
         gone = f'http://127.0.0.1:{server.server_port}/gone.pth'
         monkeypatch.setattr('mmengine.dist.is_main_process', lambda: True)
         with pytest.raises(

@@ -75,6 +75,41 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps():
     assert error() < before
 
 
+class SeesItsWindow(torch.nn.Module):
+    """Fails where the image is not that of the coarse map."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, lr_feat, image):
+        torch.testing.assert_close(torch.nn.functional.avg_pool2d(image, 2), lr_feat)
+        return self.scale * image
+
+
+def test_a_crop_has_the_guide_of_its_own_window():
+    image = torch.rand(1, 3, 96, 128)
+    fit(SeesItsWindow(), image, image, 2, steps=5)
+
+
+def test_numbers_are_relative_and_of_the_seed_alone(picture, tmp_path, capsys):
+    """The same for features of ten times the size, and whatever rows stand before."""
+    torch.manual_seed(0)
+    features = torch.rand(4, 16, 16)
+
+    def rows(scale, *names):
+        torch.save(scale * features, tmp_path / 'map.pt')
+        arguments = ['--size', '16', '--steps', '0', '--ratios', '2', '--features', str(tmp_path / 'map.pt')]
+        main(['compare', str(picture), *arguments, '--out', str(tmp_path / 'out.png'), '--only', *names])
+        return capsys.readouterr().out.splitlines()[:-1]
+
+    both = rows(1, 'nearest', 'carafe')
+    assert rows(10, 'nearest') == both[:1] and rows(1, 'carafe') == both[1:]
+    square = cv2.resize(cv2.imread(str(picture))[8:-8], (16, 16), interpolation=cv2.INTER_AREA)
+    sheet = cv2.imread(str(tmp_path / 'out.png'))
+    np.testing.assert_array_equal(sheet[2 * TITLE : 2 * TITLE + 16, LABEL : LABEL + 16], square)
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [

@@ -121,6 +121,9 @@ def test_views(work):
     assert (view.errors[:8] < 64).all()  # dark, where there is no label
     finest = view.fusions[f'decode_head.fusions.{len(view.fusions) - 1}']
     assert np.isnan(finest.consistency[0]).all() and np.isfinite(finest.consistency[-1]).all()
+    windows = {'model.test_cfg': dict(mode='slide', crop_size=(32, 32), stride=(20, 20))}
+    whole = explain(config, checkpoint_of(config, work), work / 'image.png', device='cpu', cfg_options=windows)
+    np.testing.assert_array_equal(whole.picture, view.picture)  # not a window of it
 
 
 def test_unpooling_and_hierarchical_fusion(work):

@@ -155,6 +155,8 @@ def test_more_outputs_than_names_and_boxes_where_they_are(world, command, shared
     ):
         done = command(*arguments)
         assert done.status == 0, (arguments, done.err)
+    done = command('infer', 'data/img', '--model', config, '--weights', weights, '--out', 'none', '--score-thr', 2)
+    assert done.status == 0 and done.out.count(': 0 objects') == 2, done.err
     training = world.folder / 'training.py'
     for change, said in (
         ('', 'answers 5 classes, and the data set has 1'),  # before an epoch, not at the validation after it

@@ -148,6 +148,15 @@ def test_a_metric_that_the_run_does_not_give_is_named(tmp_path):
         metafiles.record(metafile, {'name': 'a', 'config_hash': 'h', 'seed': '0', 'test/mIoU': '50'})
 
 
+def test_masks_are_percentages_as_boxes_are(tmp_path):
+    metafile = tmp_path / 'metafile.yml'
+    model = {'Name': 'a', 'Metadata': {}, 'Results': [{'Task': 'T', 'Dataset': 'D', 'Metrics': {'mask AP': None}}]}
+    metafile.write_text(yaml.safe_dump({'Models': [model]}))
+    line = {'name': 'a', 'config_hash': 'h', 'device': 'd', 'commit': 'c', 'torch': '2', 'train_seconds': '1'}
+    metafiles.record(metafile, {**line, 'seed': '0', 'test/coco/segm_mAP': '0.25'})
+    assert yaml.safe_load(metafile.read_text())['Models'][0]['Results'][0]['Metrics'] == {'mask AP': 25.0}
+
+
 def test_shares_of_a_depth_keep_their_decimals(tmp_path):
     metafile = tmp_path / 'metafile.yml'
     metrics = {'d1': None, 'abs_rel': None, 'rmse': None}

@@ -275,6 +275,15 @@ def test_a_study_and_a_metafile_count_alike(scope):
     assert worker.complexity(cfg, None) == {'parameters': counted['parameters'], 'flops': None}
 
 
+def test_validations_are_no_training_time(monkeypatch):
+    clock = iter([0.0, 3.0, 10.0, 14.0])
+    monkeypatch.setattr(worker.time, 'perf_counter', lambda: next(clock))
+    record = worker.Record()
+    for moment in (record.before_train, record.before_val, record.after_val, record.after_train):
+        moment(None)
+    assert record.seconds == 7
+
+
 def test_thinned_losses_are_means_and_end_at_the_last_iteration():
     assert worker.thinned([3.0, 1.0]) == [(1, 3.0), (2, 1.0)]
     points = worker.thinned([float(value) for value in range(101)])

@@ -129,6 +129,11 @@ def test_all_rows_of_a_seed_come_before_the_next_seed(jobs, write):
         jobs.results(study, [0], ['c'])
 
 
+def test_curves_are_those_of_the_metrics_on_either_split(jobs, write):
+    for key in ('test/mIoU', 'val/mIoU'):
+        assert jobs.results(read_study(write({'metrics.0.key': key})), [0])[0].curves == ('mIoU',)
+
+
 def test_the_folder_of_a_run_needs_no_quotes(jobs, tmp_path):
     job = jobs.Job('carafe, a tenth/half of the rate', 'c.py', 'h', 3)
     assert job.folder(tmp_path) == tmp_path / 'carafe-a-tenth-half-of-the-rate_seed3_h'
@@ -210,5 +215,7 @@ def test_metrics_that_a_study_names_since_its_runs_are_named(jobs, write):
     for name, values in (('a', {}), ('b', {key: 1.0})):
         RawValues(study.raw_values).add({'name': name, 'config_hash': 'h', 'seed': 0, **values})
     assert jobs.unmeasured(study) == {'a': [key]}
+    key = 'robustness/corrupted mIoU'
+    assert jobs.unmeasured(read_study(write({'metrics.0.key': key}))) == {'a': [key], 'b': [key]}
     study = read_study(write({'metrics.0.key': 'train/upsampler/outside'}))  # which not every upsampler has
     assert jobs.unmeasured(study) == {}

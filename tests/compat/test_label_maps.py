@@ -30,6 +30,16 @@ def test_numbers_above_255(tmp_path, backend):
     np.testing.assert_array_equal(found == 299, labels == 3)
 
 
+def test_a_map_of_small_numbers_may_become_one_of_large_ones(tmp_path):
+    Image.fromarray(np.array([[3, 0, 7]], np.uint8)).save(tmp_path / 'a.png')
+    assert read(tmp_path / 'a.png', label_map={299: 3, 3: 299}).tolist() == [[299, 0, 7]]
+
+
+def test_minus_one_is_255_beside_255(tmp_path):
+    Image.fromarray(np.array([[-1, 255, 3]], np.int32)).save(tmp_path / 'a.tif')
+    assert read(tmp_path / 'a.tif').tolist() == [[255, 255, 3]]
+
+
 def test_sixteen_bits_with_small_numbers_are_as_eight_bits(tmp_path):
     labels = NUMBERS.integers(0, 256, (9, 7)).astype(np.uint8)
     labels[0, :4] = 0, 1, 254, 255

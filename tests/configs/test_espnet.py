@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 
 pytest.importorskip('mmseg')
@@ -160,13 +161,17 @@ def test_ssd_trains_and_finds(cfg):
 def test_ssd_s_levels_have_the_sizes_of_its_strides():
     from freqfusion_mm.models.necks import ESPNetV2SSDNeck
 
-    neck = ESPNetV2SSDNeck([8, 16, 24], (16, 12, 8)).eval()
+    neck, seen = ESPNetV2SSDNeck([8, 16, 24], (16, 12, 8)).eval(), []
+    neck.pools[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     maps = [torch.rand(1, c, size, size + 1) for c, size in ((8, 37), (16, 19), (24, 10))]
     with torch.no_grad():
         outs = neck(maps)
     assert [tuple(out.shape[1:]) for out in outs] == [
         *((8, 37, 38), (16, 19, 20), (24, 10, 11), (16, 5, 6), (12, 3, 3), (8, 1, 1))
     ]
+    coarser = F.interpolate(outs[4], (5, 6), mode='bilinear', align_corners=True)
+    torch.testing.assert_close(seen[0][:, :12], coarser)
+    assert [pool.scales for pool in neck.pools] == [(2.0, 1.0), (2.0, 1.0, 0.5), *[(2.0, 1.0, 0.5, 0.25)] * 2]
     torch.testing.assert_close(outs[5], neck.whole(outs[4].mean((2, 3), keepdim=True)).relu())
     with pytest.raises(ValueError, match='want three numbers each'):
         ESPNetV2SSDNeck([8, 16], (16, 12, 8))

@@ -4,16 +4,20 @@ import copy
 import json
 import os
 import pickle
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from inspect import signature
 from itertools import islice, product
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset
@@ -27,6 +31,7 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler  # noqa: E402
 from mmengine.runner import IterBasedTrainLoop  # noqa: E402
 
 from freqfusion_mm.engine.exact_loading import EndlessBatches, load_exactly  # noqa: E402
+from freqfusion_mm.engine.hooks.exact_resume import ExactResume  # noqa: E402
 from freqfusion_mm.engine.newest_checkpoint import newest_checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -304,3 +309,18 @@ def test_buckets_of_a_pass_that_stopped_midway_are_emptied():
     next(begun)  # it waits before it empties its bucket
     load_exactly(loader, seed=0, rank=0, endless=False)
     assert sorted(index for batch in loader for index in batch) == list(range(24))
+
+
+def test_every_rank_and_moment_has_random_numbers_of_its_own(monkeypatch):
+    runner, hook = SimpleNamespace(seed=3, iter=7, epoch=0), ExactResume()
+    hook.batches = SimpleNamespace(endless=True)
+
+    def drawn(rank, begin):
+        monkeypatch.setattr('freqfusion_mm.engine.hooks.exact_resume.get_rank', lambda: rank)
+        begin(runner)
+        return random.random(), np.random.rand(), torch.rand(()).item()
+
+    moments = list(product((0, 1), (hook.before_train_epoch, partial(hook.before_train_iter, batch_idx=0))))
+    first = [drawn(*moment) for moment in moments]
+    assert len(set(first)) == 4
+    assert [drawn(*moment) for moment in moments] == first

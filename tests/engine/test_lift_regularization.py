@@ -223,3 +223,7 @@ def test_mmpretrain(tmp_path, backbone, width):
     log = train(model, tmp_path, DataSample().set_gt_label(1), scope='mmpretrain')[1]
     # mmpretrain's own loss is named 'loss', and takes the place of the sum in the log
     assert set(log) == {'loss', *NAMES} and all(log[name] > 0 for name in NAMES)
+
+
+def test_the_weights_are_those_of_the_documentation():
+    assert LiftRegularization().weights == dict(loss_lift_update=0.01, loss_lift_predict=0.1)

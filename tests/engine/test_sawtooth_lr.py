@@ -23,6 +23,13 @@ def test_what_it_refuses(options, said):
     SawtoothLR(optimizer)  # the teeth alone want no end
 
 
+def test_each_milestone_lowers_the_teeth_from_its_own_epoch_on():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    plain, lowered = SawtoothLR(optimizer), SawtoothLR(optimizer, milestones=(2, 4), gamma=0.1)
+    for epoch, times in enumerate((0, 0, 1, 1, 2, 2, 2)):
+        assert lowered.factor(epoch) == pytest.approx(plain.factor(epoch) * 0.1**times)
+
+
 @pytest.mark.parametrize('begin', [0, 3])
 def test_the_line_reaches_zero_at_the_end_wherever_it_begins(begin):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)

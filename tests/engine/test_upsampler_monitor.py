@@ -71,16 +71,17 @@ def train(model, work_dir, interval=2, iterations=5, rate=0.0):
 
 
 def test_logs_every_so_often_and_costs_nothing_between(tmp_path):
-    model = Toy('FreqFusion', 'DySample', 'nearest', 'IndexNet')
+    model = Toy('FreqFusion', 'DySample', 'nearest', 'IndexNet', 'carafe')
     runner, scalars = train(model, tmp_path)
     assert sorted(scalars) == [2, 4]
-    assert model.hooked == [0, 4, 0, 4, 0]
+    assert model.hooked == [0, 5, 0, 5, 0]
     names = {key.partition('/')[2] for key in scalars[2] if key.startswith('upsampler/')}
     offsets = {'offset_mean', 'offset_max', 'offset_share', 'outside'}
     assert names == {
         *(f'fusions.0/{name}' for name in {'logit_rms', 'kernel_entropy', 'high_frequency', *offsets}),
         *(f'fusions.1/{name}' for name in {'high_frequency', *offsets}),
         *(f'fusions.{number}/high_frequency' for number in (2, 3)),
+        *(f'fusions.4/{name}' for name in {'logit_rms', 'kernel_entropy', 'high_frequency'}),
     }
     # The rate is zero: what was logged can be computed from the first image of the second batch.
     image = Images()[2]['inputs'][None]

@@ -106,6 +106,16 @@ def test_nothing_predicted(tmp_path):
     assert np.isnan(found['panoptic/PQ_st'])
 
 
+def test_what_the_model_ignores_is_void(tmp_path):
+    metric = make_metric(classwise=True)
+    segments = {7: (CAT, True), 9: (GRASS, False)}
+    sample = make_sample(tmp_path / 'a.png', [[7, 7, 7, 9]], segments, [[CAT + INSTANCE_OFFSET] * 3 + [255]])
+    sample['pred_panoptic_seg']['ignore_index'] = 255
+    metric.process({}, [sample])
+    found = metric.evaluate(size=1)
+    assert (found['panoptic/PQ/cat'], found['panoptic/PQ/grass']) == (100, 0)
+
+
 def test_what_is_missing_is_named(samples, tmp_path):
     metric = make_metric()
     sample = dict(samples[0])

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,10 @@ from mmengine.structures import BaseDataElement, PixelData  # noqa: E402
 
 from freqfusion_mm.apis.robustness import Candidate, labels  # noqa: E402
 from freqfusion_mm.cli.main import main  # noqa: E402
+from freqfusion_mm.cli.robustness import add_arguments  # noqa: E402
 from freqfusion_mm.evaluation.analysis.image_changes import Corruption, Shift, corruption_names  # noqa: E402
+from freqfusion_mm.evaluation.analysis.robustness_report import Results  # noqa: E402
+from freqfusion_mm.visualization.robustness import plot  # noqa: E402
 
 IMAGES = 4
 
@@ -260,6 +264,34 @@ def test_a_shift_that_is_too_far_is_said_before_the_work(tool, library, monkeypa
     monkeypatch.setattr(Candidate, 'score', lambda *_: pytest.fail('hours of work'))
     with pytest.raises(SystemExit, match='no image can be used; .* want at least 41x41'):
         tool('classifier', options='--corruptions --shifts 1 40')
+
+
+def test_the_farthest_shift_leaves_one_pixel(tool):
+    pytest.importorskip('mmseg')
+    assert tool('segmentor', options='--corruptions --shifts 39')['segmentor', 'diagonal', '39'] == 100
+
+
+def test_the_dotted_line_is_that_of_clean_images(monkeypatch, tmp_path):
+    results = Results(['a'], 'mIoU')
+    results.values = {
+        ('a', 'clean', '', 0): 80.0,
+        ('a', 'corruption', 'fog', 1): 50.0,
+        ('a', 'corruption', 'fog', 3): 30.0,
+    }
+    figures = []
+    monkeypatch.setattr(
+        'freqfusion_mm.visualization.robustness.save_figure', lambda figure, *_, **__: figures.append(figure)
+    )
+    plot(results, tmp_path / 'out.png')
+    marks, clean = figures[0].axes[0].lines
+    assert list(marks.get_ydata()) == [40] and set(clean.get_ydata()) == {80}
+
+
+def test_what_is_measured_unless_something_is_said():
+    parser = ArgumentParser()
+    add_arguments(parser)
+    arguments = parser.parse_args(['--model', 'a.py', 'a.pth'])
+    assert (arguments.severities, list(arguments.shifts)) == ([1, 3, 5], [1, 2, 3, 4, 5, 6, 7, 8])
 
 
 def test_what_is_done_stays_when_it_is_interrupted(tool, library, monkeypatch):

@@ -23,3 +23,10 @@ def test_entries_of_the_legend_keep_apart():
     for each in (short, long):
         dark = (each.sum(axis=2) < 200).any(axis=0)
         assert dark.any() and not dark[-3:].any()
+
+
+def test_colours_lie_over_the_image_by_their_opacity():
+    image, labels = np.full((20, 30, 3), 200, np.uint8), np.arange(30)[None].repeat(20, 0) // 15
+    palette = np.array([[255, 0, 0], [0, 40, 80]])
+    seen = overlay(image, labels, dict(classes='ab', palette=palette), opacity=0.25)[:20]
+    assert np.abs(seen - (0.75 * image + 0.25 * palette[labels])).max() <= 1

@@ -101,15 +101,19 @@ def _refusal(finished: Callable[[dict], None], line: dict[str, str]) -> str:
 
 
 class TimeLeft:
-    """How long the rest takes: the mean duration of a row's finished runs, for each of its runs that wait."""
+    """How long the rest takes: the mean duration of a row's finished runs, for each of its runs that wait.
+
+    Of a run that ended before, its line knows the training alone: one that has ended since says more.
+    """
 
     def __init__(self, waiting: Sequence[Job], parallel: int, lines: Sequence[dict[str, str]]) -> None:
         self.waiting = list(waiting)
         self.parallel = parallel
+        self.trainings: dict[str, list[float]] = {}
         self.durations: dict[str, list[float]] = {}
         for line in lines:
             if line.get('train_seconds'):
-                self.durations.setdefault(line['name'], []).append(float(line['train_seconds']))
+                self.trainings.setdefault(line['name'], []).append(float(line['train_seconds']))
 
     def ended(self, job: Job, seconds: float | None) -> None:
         self.waiting.remove(job)
@@ -118,9 +122,9 @@ class TimeLeft:
 
     def seconds(self) -> float | None:
         """None while no run has finished; a row without one counts as the mean of the others."""
-        if not self.durations:
+        means = {name: fmean(values) for name, values in (self.trainings | self.durations).items()}
+        if not means:
             return None
-        means = {name: fmean(values) for name, values in self.durations.items()}
         usual = fmean(means.values())
         return sum(means.get(job.name, usual) for job in self.waiting) / min(self.parallel, max(1, len(self.waiting)))
 

@@ -83,9 +83,9 @@ def recorded_fusions(model: nn.Module) -> Iterator[list[FusionCall]]:
 
     def hook(name: str):
         def keep(layer: nn.Module, args: tuple, named: dict, returned: Any) -> None:
-            given = [*args, *named.values()]
+            given = dict(zip(('lr_feat', 'hr_feat'), args), **named)
             pair = returned if isinstance(returned, tuple) else (returned, None)
-            lr_feat, hr_feat = given[0], given[1] if len(given) > 1 else None
+            lr_feat, hr_feat = given.get('lr_feat'), given.get('hr_feat')
             if not isinstance(lr_feat, Tensor) or not len(lr_feat):
                 return
             hr_out = None if pair[1] is hr_feat else pair[1]

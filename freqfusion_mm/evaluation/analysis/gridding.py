@@ -24,14 +24,14 @@ def receptive_energy(block: ESP | EESP, chain: str | None = None) -> list[Tensor
         concatenation; what is before and after them works pixel by pixel. The impulse is in the middle of the square.
 
     Args:
-        block: of stride 1.
+        block: with branches of stride 1: every ESP, whose stride is before them, and EESP of stride 1.
         chain: the hierarchical fusion to measure with the block's weights; None: the block's own.
 
     Returns:
         For each branch [S, S] on the CPU, S odd and large enough for the largest dilation.
 
     Raises:
-        ValueError: a block with stride.
+        ValueError: branches with stride.
 
     Example:
         >>> [int((energy > 0).sum()) for energy in receptive_energy(ESP(20, 20), chain='none')]
@@ -42,7 +42,7 @@ def receptive_energy(block: ESP | EESP, chain: str | None = None) -> list[Tensor
     first = block.branches[0]
     if first.stride != (1, 1):
         raise ValueError(
-            f'the block must have stride 1 (with stride the response depends on the pixel), got {first.stride}'
+            f'the branches must have stride 1 (with stride the response depends on the pixel), got {first.stride}'
         )
     width = first.in_channels
     radius = max(branch.dilation[0] for branch in block.branches)
@@ -98,7 +98,7 @@ def random_blocks(channels: int, seeds: int) -> dict[str, Blocks]:
 
 
 def blocks_of(model: torch.nn.Module) -> dict[str, Blocks]:
-    """The blocks of stride 1 in a model's backbone, grouped by their dilations.
+    """The blocks with branches of stride 1 in a model's backbone, grouped by their dilations.
 
     Raises:
         ValueError: it has none.

@@ -54,6 +54,13 @@ def test_records_copies_of_the_first_sample():
     assert len(calls) == 2
 
 
+def test_maps_are_told_by_their_names():
+    fusion, lr_feat, hr_feat = build_fusion('carafe', 8, 8), torch.randn(1, 8, 5, 6), torch.randn(1, 8, 10, 12)
+    with torch.no_grad(), recorded_fusions(fusion) as calls:
+        fusion(hr_feat=hr_feat, lr_feat=lr_feat)
+    assert torch.equal(calls[0].lr_feat, lr_feat) and torch.equal(calls[0].hr_feat, hr_feat)
+
+
 def test_a_look_inside_leaves_no_trace():
     net = Net('IndexNet').train()
     with recorded_fusions(net) as calls:

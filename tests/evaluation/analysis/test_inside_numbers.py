@@ -95,3 +95,9 @@ def test_troubles():
     assert 'entropy is 0.03' in found['collapse'] and 'rms of 40.0' in found['collapse']
     assert 'logits' not in troubles(dict(kernel_entropy=0.03))['collapse']  # kernels that are made of no logits
     assert '40 % of the samples' in found['offsets'] and 'average 7.2 pixels' in found['offsets']
+
+
+def test_troubles_begin_at_a_tenth():
+    harmless = dict(offset_mean=1.0, offset_max=2.0)
+    assert troubles(dict(kernel_entropy=0.11, outside=0.09, **harmless)) == {}
+    assert set(troubles(dict(kernel_entropy=0.09, outside=0.11, **harmless))) == {'collapse', 'offsets'}

@@ -150,15 +150,30 @@ def test_down_sampler_without_reinforcement():
         (lambda: EESPDown(16, 32)(torch.rand(1, 16, 4, 4)), 'got no image'),
         (lambda: EESPDown(16, 32, reinforce=False)(torch.rand(1, 16, 4, 4), torch.rand(1, 3, 8, 8)), 'got an image'),
         (lambda: hierarchical_fusion([torch.rand(1, 2, 3, 3), torch.rand(1, 3, 3, 3)]), 'need one shape'),
-        (
-            lambda: receptive_energy(ESP(20, 20, stride=2).requires_grad_(False)) and receptive_energy(EESP(16, 16, 2)),
-            'stride 1',
-        ),
+        (lambda: receptive_energy(EESP(16, 16, stride=2)), 'branches must have stride 1'),
     ],
 )
 def test_errors_say_what_was_wanted(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_the_shufflenet_unit_shuffles_and_leaves_its_depthwise_convolution_linear():
+    unit, x = UNITS['shufflenet'](64), torch.arange(32.0).view(1, 32, 1, 1)
+    assert torch.equal(unit[1](x), nn.functional.channel_shuffle(x, 8))
+    activated = [any(isinstance(module, nn.ReLU) for module in part.modules()) for part in unit]
+    assert activated == [True, False, False, False]
+
+
+def test_the_depthwise_pyramid_halves_the_map_again_and_again():
+    pool, x = DepthwisePyramidPool(3, 4, num_levels=2).eval(), torch.randn(1, 3, 9, 6)
+    half = nn.functional.avg_pool2d(x, 3, 2, 1)
+    levels = half, nn.functional.avg_pool2d(half, 3, 2, 1)
+    restored = [
+        nn.functional.interpolate(stage(level), (9, 6), mode='bilinear', align_corners=True)
+        for stage, level in zip(pool.stages, levels)
+    ]
+    torch.testing.assert_close(pool(x), pool.project(torch.cat([x, *restored], dim=1)))
 
 
 def test_gridding_of_a_bare_dilated_kernel_is_one():

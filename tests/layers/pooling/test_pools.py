@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.utils import prune
 
 from freqfusion_mm.layers import (
@@ -13,7 +14,6 @@ from freqfusion_mm.layers import (
     build_unpool,
     split,
 )
-from freqfusion_mm.layers.pooling.pools import MaxIndices
 
 SIZES = [(8, 8), (7, 10), (33, 2), (1, 5), (1, 1)]
 
@@ -50,7 +50,7 @@ def test_every_pooling_halves_any_size_and_remembers_it(name, size):
     pooled.sum().backward()
     assert feat.grad.isfinite().all()
     restored = build_unpool(dict(type='interpolate'), 4, 4, pool)(pooled, memory)
-    assert restored.shape == feat.shape
+    torch.testing.assert_close(restored, F.interpolate(pooled, size, mode='bilinear'))
 
 
 @pytest.mark.parametrize('name', POOLS)
@@ -72,6 +72,12 @@ def test_max_unpool_is_torchs():
     torch.testing.assert_close(build_unpool(dict(type='max_unpool'), 3, 3)(pooled, memory), expected)
 
 
+def test_blur_pool_blurs_the_maximum_of_each_pixel_and_the_next_ones():
+    feat = torch.randn(1, 2, 5, 6)
+    dense = torch.stack([feat[..., y : y + 2, x : x + 2].amax((-2, -1)) for y in range(5) for x in range(6)], dim=-1)
+    torch.testing.assert_close(BlurPool(2)(feat), BlurPool(2, maximum=False)(dense.view_as(feat)))
+
+
 def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
     feat = torch.randn(1, 2, 7, 8, dtype=torch.float64)
     out = BlurPool(2, kernel_size=3, maximum=False).double()(feat)
@@ -85,10 +91,6 @@ def test_blur_pool_is_the_binomial_filter_at_every_second_pixel():
                     row, col = min(row, 12 - row), min(col, 14 - col)
                     total = total + taps[i] * taps[j] * feat[0, :, row, col]
             torch.testing.assert_close(out[0, :, y, x], total)
-
-
-def test_max_indices_are_a_tuple_with_the_size():
-    assert MaxIndices(torch.zeros(1), (3, 4)).size == (3, 4)
 
 
 def test_max_unpool_wants_the_shape_that_was_pooled():

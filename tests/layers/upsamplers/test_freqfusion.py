@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch.nn.utils import prune
 
 from freqfusion_mm.layers import FreqFusion, OffsetGenerator, build_upsampler
+from freqfusion_mm.ops import neighbour_similarity
 
 
 def our_name(key):
@@ -157,6 +158,20 @@ def test_constant_map_stays_constant_inside_and_has_no_high_frequencies():
     # zero padding reaches r = 2 low-res pixels in, the 3x3 window one high-res pixel, resampling one more
     assert torch.allclose(lr_up[..., 5:11, 5:11], torch.tensor(3.0))
     assert torch.allclose(details[..., 1:-1, 1:-1], torch.tensor(0.0), atol=1e-5)
+
+
+def test_directions_from_similarities_alone_and_scales_from_the_normalised_maps(assert_same):
+    generator = OffsetGenerator(16, groups=2, direction='similarity', kernel_size=1).double()
+    lr, hr = torch.randn(1, 16, 4, 5, dtype=torch.float64), torch.randn(1, 16, 8, 10, dtype=torch.float64)
+
+    def predicted(side, feat):
+        norm, offset, scale = (getattr(generator, f'{side}_{name}') for name in ('norm', 'offset', 'scale'))
+        return offset(neighbour_similarity(norm(feat))), scale(norm(feat))
+
+    (lr_offset, lr_scale), (hr_offset, hr_scale) = predicted('lr', lr), predicted('hr', hr)
+    scale = (F.pixel_shuffle(lr_scale, 2) + hr_scale).sigmoid()
+    expected = (F.pixel_shuffle(lr_offset, 2) + hr_offset) * scale
+    assert_same(generator.predict(lr, hr).flatten(1, 2), expected)
 
 
 def test_zero_offsets_return_the_map(assert_same):

@@ -66,6 +66,20 @@ def test_carafe_takes_mmcvs_weights():
     CARAFE(8, compressed_channels=16).load_state_dict(stock.state_dict())
 
 
+@pytest.mark.parametrize(
+    'weight, std',
+    [
+        (lambda: CARAFE(64).content_encoder, 0.001),
+        (lambda: DySample(256).offset, 0.001),
+        (lambda: ReSFU(256, 256).lr_compressor, 0.02),
+        (lambda: SAPA(256, 256).key, 0.02),
+        (lambda: SAPADeform(256, 256).key, 0.02),
+    ],
+)
+def test_the_standard_deviations_that_the_authors_start_with(weight, std):
+    assert float(weight().weight.detach().std()) == pytest.approx(std, rel=0.1)
+
+
 def test_carafe_kernels_keep_a_constant_inside():
     out = CARAFE(3, compressed_channels=8)(torch.full((1, 3, 8, 8), 2.0))
     assert torch.allclose(out[..., 4:-4, 4:-4], torch.tensor(2.0))

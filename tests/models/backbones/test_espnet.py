@@ -141,6 +141,23 @@ def test_the_last_stage_is_reinforced_where_it_is_asked_for():
     assert same == [True, True, True, False]
 
 
+def test_the_last_stage_has_the_dilations_of_its_limits():
+    net = ESPNetV2(0.5)
+    found = [[branch.dilation[0] for branch in block.branches] for block in (net.down5.eesp, net.stage5[0])]
+    assert found == [[1, 1, 2, 3], [1, 1, 1, 2]]
+
+
+def test_the_segmentor_of_edgenets_puts_the_finer_map_where_its_weights_expect_it():
+    backbone, head = (module.eval() for module in build(EESPNetSegHead))
+    feats, seen = backbone(torch.rand(1, 3, 64, 48)), {}
+    for name in ('mix3', 'merge2', 'classify1'):
+        getattr(head, name).register_forward_pre_hook(lambda module, args, name=name: seen.update({name: args[0]}))
+    head(feats)
+    assert torch.equal(seen['mix3'][:, feats[2].shape[1] :], feats[2])
+    for name, feat in (('merge2', feats[1]), ('classify1', feats[0])):
+        assert torch.equal(seen[name][:, : feat.shape[1]], feat)
+
+
 def test_norm_eval_keeps_the_statistics():
     for backbone in (ESPNet((1, 1), norm_eval=True), ESPNetV2(0.5, norm_eval=True)):
         before = {name: value.clone() for name, value in backbone.state_dict().items()}

@@ -52,6 +52,14 @@ def test_a_plane_has_one_inverse_depth_gradient():
     torch.testing.assert_close(inverse[1:] - inverse[:-1], (inverse[1:2] - inverse[:1]).expand(7, 8))
 
 
+def test_angles_and_distance_are_parts_of_their_ranges():
+    guidance = PlanarGuidance(8, 8, ratio=2, max_depth=10.0)
+    guidance.reduce = torch.nn.Identity()
+    parts = torch.tensor([0.5, 0.75, 0.5]).logit().view(1, 3, 1, 1)  # polar 30 degrees, azimuth 270, distance 5
+    rows = 5 / (-0.5 * torch.tensor([-0.25, 0.25]) + 3**0.5 / 2)
+    torch.testing.assert_close(guidance(parts)[0, 0], rows[:, None].expand(2, 2))
+
+
 def small(name):
     cfg = Config.fromfile(ROWS[name]).model
     cfg.backbone.update(depth=18, stem_channels=8, base_channels=8, init_cfg=None)
@@ -104,6 +112,21 @@ def test_the_largest_depth_is_a_unit_alone():
     decimetres.load_state_dict(metres.state_dict())
     maps = [torch.randn(1, 8, 2 ** (5 - i), 2 ** (4 - i)) for i in range(5)]
     torch.testing.assert_close(decimetres(maps), 10 * metres(maps))
+
+
+def test_what_the_parts_are_fed_with():
+    """The dilations, the rectified deepest map, the depths from the finest planes to the coarsest."""
+    head, seen = FusionBTSHead(in_channels=[8] * 5, channels=256, upsample_cfg='nearest').eval(), {}
+    assert [branch[-1].dilation[0] for branch in head.dilated.branches] == [3, 6, 12, 18, 24]
+    planes = ('planes2', 'planes4', 'planes8')
+    for name in planes:
+        getattr(head, name).register_forward_hook(lambda module, args, out, name=name: seen.update({name: out / 10}))
+    for name, part in (('merge1', head.merge1), ('deep', head.fusions[0])):
+        part.register_forward_pre_hook(lambda module, args, name=name: seen.update({name: args[0]}))
+    maps = [torch.randn(1, 8, 2 ** (5 - i), 2 ** (4 - i)) for i in range(5)]
+    head(maps)
+    assert torch.equal(seen['deep'], maps[4].relu())
+    torch.testing.assert_close(seen['merge1'][:, -3:], torch.cat([seen[name] for name in planes], dim=1))
 
 
 def test_parameters_are_those_published():

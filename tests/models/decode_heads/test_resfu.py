@@ -167,6 +167,17 @@ def test_depth_loss_is_zero_for_the_true_depth():
     assert head.loss_by_feat(truth.flip(-1), samples)['loss_silog'] > 0.1
 
 
+def test_losses_of_one_name_add_up():
+    truth = 1 + torch.rand(2, 1, 12, 16)
+    samples = [SegDataSample(gt_depth_map=PixelData(data=depth)) for depth in truth]
+
+    def loss(*weights):
+        head = depth_head(loss_decode=[dict(type='SiLogLoss', loss_weight=weight) for weight in weights])
+        return head.loss_by_feat(truth.flip(-1), samples)['loss_silog']
+
+    torch.testing.assert_close(loss(1.0, 2.0), 3 * loss(1.0))
+
+
 def test_depth_bad_options():
     with pytest.raises(ValueError, match='max_depth is positive, got 0'):
         depth_head(max_depth=0)

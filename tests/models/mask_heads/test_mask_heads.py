@@ -15,6 +15,8 @@ from mmengine.registry import MODELS  # noqa: E402
 from twins.mmdet_twins import DYNAMIC, MASK  # noqa: E402
 
 import freqfusion_mm.registration  # noqa: E402, F401
+from freqfusion_mm.layers import Fusion  # noqa: E402
+from freqfusion_mm.models.self_guided import SelfGuided  # noqa: E402
 
 REGIONS = torch.randn(5, 8, 7, 7)
 HEADS = {
@@ -45,6 +47,19 @@ def test_with_the_stock_upsampling_it_is_the_stock_head(name, upsample):
     ours.load_state_dict(stock.state_dict())
     for expected, actual in zip(flat(stock(*inputs)), flat(ours(*inputs))):
         assert torch.equal(actual, expected)
+
+
+class Guide(Fusion):
+    """Hands out what guides it."""
+
+    def forward(self, lr_feat, hr_feat):
+        return hr_feat, hr_feat
+
+
+def test_the_guide_of_a_single_map_is_the_map_interpolated():
+    feat = torch.randn(1, 3, 4, 5)
+    expected = torch.nn.functional.interpolate(feat, scale_factor=2, mode='bilinear')
+    torch.testing.assert_close(SelfGuided(Guide())(feat), expected)
 
 
 @pytest.mark.parametrize(
