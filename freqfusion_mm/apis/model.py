@@ -43,7 +43,7 @@ def init_model(
 
     Raises:
         CheckpointError: the file cannot be read, or is for another model.
-        ValueError: there is no such config.
+        ValueError: there is no such config; torch sees no CUDA device, and one is asked for.
 
     Example:
         >>> from freqfusion_mm.apis import draw, inference, init_model  # doctest: +SKIP
@@ -51,6 +51,8 @@ def init_model(
         >>> result = inference(model, 'photo.jpg')  # doctest: +SKIP
         >>> draw(model, 'photo.jpg', result, out='picture.png')  # doctest: +SKIP
     """
+    if str(device).startswith('cuda') and not torch.cuda.is_available():
+        raise ValueError(f'the device {device} is asked for, and torch sees no CUDA device here')
     cfg = load_config(config, cfg_options)
     with scope_of(cfg):
         model = MODELS.build(cfg.model)

@@ -45,7 +45,7 @@ def run(args: Namespace) -> None:
     from ..apis.outputs import check_picture_out, save_picture
     from ..apis.pixels import check_image
     from ..evaluation.analysis.upsampler_fit import cluster_map
-    from ..layers import find_upsampler
+    from ..layers import read_upsample_cfg
     from ..visualization.upsamplers import compare_upsamplers, read_image
 
     with building():
@@ -55,7 +55,7 @@ def run(args: Namespace) -> None:
         if args.steps < 0:
             raise ValueError(f'--steps wants 0 or more, got {args.steps}')
         for name in args.only:
-            find_upsampler(name)
+            read_upsample_cfg(name)
         out = check_picture_out(args.out, args.image, args.features)
         torch.manual_seed(args.seed)
         check_image(args.image)

@@ -48,6 +48,8 @@ def run(args: Namespace) -> None:
     models = [(args.config, args.checkpoint), *args.against]
     with building():
         out = check_out(args.out, args.image, args.labels, *(path for model in models for path in model))
+        if out.suffix.lower() not in ('.html', '.htm'):
+            raise ValueError(f'--out is a page for a browser and wants a name in .html, got {args.out}')
         folder = check_out_folder(args.figures) if args.figures else None
         views = [
             explain(

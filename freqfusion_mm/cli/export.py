@@ -35,7 +35,7 @@ def run(args: Namespace) -> None:
     from ..apis.model import init_model
     from ..apis.outputs import check_out
 
-    opset = args.opset or (18 if args.dynamo else 17)
+    opset = (18 if args.dynamo else 17) if args.opset is None else args.opset
     with building():
         model = exportable(init_model(args.config, args.weights, args.device or 'cpu', args.cfg_options), args.labels)
         channels = input_channels(model.model)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .protocol import GuidedUpsampler
+from .protocol import GuidedUpsampler, check_result
 
 #: What a foreign `forward` may be handed.
 ARGUMENTS = ('guide', 'features', 'size')
@@ -79,10 +79,7 @@ class ExternalUpsampler(GuidedUpsampler):
         size = tuple(hr_feat.shape[-2:])
         given = {'guide': hr_feat, 'features': lr_feat, 'size': size}
         lr_up = self.module(*(given[name] for name in self.arguments))
-        expected = (*lr_feat.shape[:2], *size)
-        if not isinstance(lr_up, Tensor) or tuple(lr_up.shape) != expected:
-            got = tuple(lr_up.shape) if isinstance(lr_up, Tensor) else type(lr_up).__name__
-            raise ValueError(f'{type(self.module).__name__} must return a map of shape {expected}, got {got}')
+        check_result(self.module, lr_up, (*lr_feat.shape[:2], *size))
         return lr_up
 
 

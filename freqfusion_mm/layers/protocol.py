@@ -131,7 +131,7 @@ class UpsamplerFusion(Fusion):
     """Makes a fusion of an upsampler: `hr_feat` passes unchanged.
 
     Raises:
-        ValueError: in `forward`, an upsampler that returns another size.
+        ValueError: in `forward`, an upsampler that does not return the channels of `lr_feat` at the size of `hr_feat`.
     """
 
     def __init__(self, upsampler: nn.Module) -> None:
@@ -143,11 +143,8 @@ class UpsamplerFusion(Fusion):
     def forward(self, lr_feat: Tensor, hr_feat: Tensor) -> tuple[Tensor, Tensor]:
         lr_up = self.upsampler(lr_feat, hr_feat)
         traced = compiling() or torch.jit.is_tracing()  # sizes are not compared there: they may be free
-        if not traced and hr_feat is not None and lr_up.shape[-2:] != hr_feat.shape[-2:]:
-            raise ValueError(
-                f'{type(self.upsampler).__name__} must return a map of the size of hr_feat, '
-                f'{tuple(hr_feat.shape[-2:])}, got {tuple(lr_up.shape[-2:])}'
-            )
+        if not traced and hr_feat is not None:
+            check_result(self.upsampler, lr_up, (*lr_feat.shape[:2], *hr_feat.shape[-2:]))
         return lr_up, hr_feat
 
     def inside(self, lr_feat: Tensor, hr_feat: Tensor | None = None) -> Inside | None:
@@ -199,6 +196,17 @@ def check_pair(layer: nn.Module, lr_feat: Tensor, hr_feat: Tensor | None) -> Non
     if lr_feat.shape[0] != hr_feat.shape[0]:
         raise ValueError(f'lr_feat and hr_feat must have one batch size, got {lr_feat.shape[0]} and {hr_feat.shape[0]}')
     check_sizes(lr_feat, hr_feat)
+
+
+def check_result(layer: nn.Module, lr_up: Tensor, shape: tuple[int, ...]) -> None:
+    """One clear error for what a layer of somebody else's returns, where it is no map of this shape."""
+    got = tuple(lr_up.shape) if isinstance(lr_up, Tensor) else type(lr_up).__name__
+    if got != shape:
+        both = '; a layer that returns both maps is a freqfusion_mm.layers.Fusion: derive it' * isinstance(lr_up, tuple)
+        raise ValueError(
+            f'{type(layer).__name__} must return a map of shape {shape}, the channels of lr_feat at the size of '
+            f'hr_feat, got {got}{both}'
+        )
 
 
 def check_sizes(lr_feat: Tensor, hr_feat: Tensor) -> None:

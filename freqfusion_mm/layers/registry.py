@@ -35,6 +35,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .inside import Inside
+from .option_checks import check_positive
 from .protocol import Fusion, Upsampler, UpsamplerFusion
 
 #: Every name that `upsample_cfg` takes; upper and lower case, '_' and '-' are all one.
@@ -120,9 +121,9 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
 
     Args:
         cfg: `dict(type=NAME_OR_CLASS, **options)`; a name or class alone; or, as mmdet's FPN writes it,
-            `dict(mode=NAME)`. The options of mmcv's upsamplers are taken where a layer has the same; those of mmdet's
-            necks that an override of the type alone inherits are left out, and named in a warning where the layer has
-            an option of the same name, which they set.
+            `dict(mode=NAME)`, with a warning, as it may be a stock config's. The options of mmcv's upsamplers are taken
+            where a layer has the same; those of mmdet's necks that an override of the type alone inherits are left out,
+            and named in a warning where the layer has an option of the same name, which they set.
 
     Raises:
         TypeError: neither of these, a class that is no upsampler, or an option that it does not know.
@@ -135,12 +136,19 @@ def read_upsample_cfg(cfg: str | type | Mapping[str, Any]) -> tuple[type[nn.Modu
         True
     """
     options = dict(cfg) if isinstance(cfg, Mapping) else dict(type=cfg)
-    kind = options.pop('type', None) or options.pop('mode', None)
+    kind = options.pop('type', None)
+    if kind is None and (kind := options.pop('mode', None)):
+        warnings.warn(
+            f'upsample_cfg={dict(cfg)} is written as stock configs have it, and stays {kind}: give '
+            f"upsample_cfg=dict(type='FreqFusion'), or another, or dict(type={kind!r}) if that is meant",
+            stacklevel=3,
+        )
     if isinstance(kind, str):
         kind = find_upsampler(kind)
-    if not callable(kind):
+    if not callable(kind) or isinstance(kind, nn.Module):
+        got = f'a layer, {type(kind).__name__}(...), instead of its class' if isinstance(kind, nn.Module) else repr(cfg)
         raise TypeError(
-            f"upsample_cfg must be a dict with a 'type', e.g. dict(type='FreqFusion'), a name or a class, got {cfg!r}"
+            f"upsample_cfg must be a dict with a 'type', e.g. dict(type='FreqFusion'), a name or a class, got {got}"
         )
     parameters = inspect.signature(kind).parameters
     _check_upsampler(kind, parameters)
@@ -196,6 +204,7 @@ def build_fusion(
         >>> build_fusion('bilinear', lr_channels=64, hr_channels=32, align_corners=True).direct
         True
     """
+    check_positive(lr_channels=lr_channels, hr_channels=hr_channels)
     kind, options = read_upsample_cfg(cfg)
     if offered.get('norm_cfg'):  # which freezes what is pretrained, as a fusion is not
         offered['norm_cfg'] = {key: value for key, value in offered['norm_cfg'].items() if key != 'requires_grad'}
@@ -290,7 +299,8 @@ def _check_upsampler(kind: Callable, parameters: Mapping[str, inspect.Parameter]
     except TypeError as error:
         raise TypeError(
             f'{kind.__name__} is no upsampler: the channels of the two maps, (lr_channels, hr_channels), must be all '
-            f'that its constructor needs, but {error}'
+            f'that its constructor needs, but {error}; if a stock config names it, give '
+            "upsample_cfg=dict(type='FreqFusion'), or another of ours, in its place"
         ) from None
 
 

@@ -75,6 +75,25 @@ def test_steps_of_nearest_are_one_step_and_fitting_helps():
     assert error() < before
 
 
+class Plain(torch.nn.Module):
+    """A user's upsampler, of no class of ours."""
+
+    def __init__(self, lr_channels, hr_channels, width=3):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(lr_channels, lr_channels, width, padding=width // 2)
+
+    def forward(self, lr_feat, hr_feat=None):
+        return torch.nn.functional.interpolate(self.conv(lr_feat), hr_feat.shape[-2:])
+
+
+def test_an_upsampler_of_the_users_own(picture, tmp_path, capsys):
+    arguments = ['--size', '16', '--steps', '1', '--ratios', '2', '4', '--out', str(tmp_path / 'out.png'), '--only']
+    main(['compare', str(picture), *arguments, f'{__name__}.Plain'])
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[:-1]] == ['x2', 'x4']
+    with pytest.raises(SystemExit, match='Conv2d is no upsampler'):
+        main(['compare', str(picture), *arguments, 'torch.nn.Conv2d'])
+
+
 class SeesItsWindow(torch.nn.Module):
     """Fails where the image is not that of the coarse map."""
 

@@ -174,6 +174,8 @@ def test_mistakes_are_one_line(work):
     numbers = work / 'numbers.png'
     cv2.imwrite(str(numbers), np.full((96, 128), 77, np.uint8))
     assert 'numbers from 77 to 77' in said([config, checkpoint, work / 'image.png', '--labels', numbers])
+    wanted = [config, checkpoint, work / 'image.png', '--out', work / 'page.png']
+    assert 'wants a name in .html' in said(wanted) and not (work / 'page.png').exists()
     (work / 'mine').mkdir()
     (work / 'mine/prediction.pdf').write_bytes(b'%PDF-1.4, of the user')
     wanted = [config, checkpoint, work / 'image.png', '--out', work / 'p.html', '--figures', work / 'mine']

@@ -72,11 +72,27 @@ class Doubling(nn.Module):
         return nn.functional.interpolate(lr_feat, scale_factor=2)
 
 
+class Narrow(Doubling):
+    def forward(self, lr_feat, hr_feat):
+        return super().forward(lr_feat, hr_feat)[:, :1]
+
+
+class Both(Doubling):
+    def forward(self, lr_feat, hr_feat):
+        return super().forward(lr_feat, hr_feat), hr_feat
+
+
 def test_an_upsampler_that_misses_the_size_is_named():
     upsample = build_upsampler(Doubling, 8, 4)
     assert upsample(torch.rand(1, 8, 4, 5), torch.rand(1, 4, 8, 10)).shape == (1, 8, 8, 10)
-    with pytest.raises(ValueError, match=r'Doubling must return a map of the size of hr_feat, \(7, 9\), got \(8, 10\)'):
+    with pytest.raises(ValueError, match=r'Doubling must return a map of shape \(1, 8, 7, 9\), .* got \(1, 8, 8, 10\)'):
         upsample(torch.rand(1, 8, 4, 5), torch.rand(1, 4, 7, 9))
+    for kind, got in (
+        (Narrow, r'got \(1, 1, 8, 10\)'),
+        (Both, r'got tuple; a layer that returns both maps is a .*Fusion'),
+    ):
+        with pytest.raises(ValueError, match=got):
+            build_upsampler(kind, 8, 4)(torch.rand(1, 8, 4, 5), torch.rand(1, 4, 8, 10))
 
 
 class PlainUNet(nn.Module):

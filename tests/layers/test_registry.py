@@ -57,8 +57,6 @@ class Aligned(Bilinear):
         (dict(type=FreqFusion, groups=2, compressed_channels=8), FreqFusion, dict(groups=2, compressed_channels=8)),
         ('freqfusion_mm.layers.FreqFusion', FreqFusion, {}),
         ('freqfusion_mm.layers.upsamplers.resfu.ReSFU', ReSFU, {}),
-        (dict(mode='nearest'), Nearest, {}),
-        (dict(mode='bilinear', align_corners=True), Bilinear, dict(align_corners=True)),
         (dict(type=Mine, colour='red'), Mine, dict(colour='red')),
         # mmcv's names
         (
@@ -100,6 +98,20 @@ def test_what_a_type_alone_inherits_and_keeps_is_named():
 
 
 @pytest.mark.parametrize(
+    'cfg, kind, options',
+    [
+        (dict(mode='nearest'), Nearest, {}),
+        (dict(mode='bilinear', align_corners=True), Bilinear, dict(align_corners=True)),
+    ],
+)
+def test_the_spelling_of_stock_configs_is_understood_and_named(cfg, kind, options):
+    with pytest.warns(
+        UserWarning, match=f'written as stock configs have it, and stays {cfg["mode"]}: give upsample_cfg'
+    ):
+        assert read_upsample_cfg(cfg) == (kind, options)
+
+
+@pytest.mark.parametrize(
     'cfg, error, message',
     [
         (dict(type='bilinaer'), ValueError, r"unknown upsampler type 'bilinaer' \(did you mean 'bilinear'\?\): choose"),
@@ -130,12 +142,36 @@ def test_what_a_type_alone_inherits_and_keeps_is_named():
         (dict(type='FreqFusion', keep_hr=False), TypeError, 'FreqFusion has no option keep_hr'),
         (dict(), TypeError, "upsample_cfg must be a dict with a 'type'"),
         (3, TypeError, "upsample_cfg must be a dict with a 'type'"),
-        (nn.Conv2d, TypeError, "Conv2d is no upsampler: .* missing a required argument: 'kernel_size'"),
+        (
+            nn.Conv2d,
+            TypeError,
+            "Conv2d is no upsampler: .* missing a required argument: 'kernel_size'; if a stock config names it",
+        ),
+        (nn.Identity(), TypeError, r'got a layer, Identity\(...\), instead of its class'),
+        (dict(type='FreqFusion', lowpass_kernel='5'), ValueError, "lowpass_kernel must be odd and positive .* got '5'"),
+        (dict(type='FreqFusion', lowpass_kernel=5.0), ValueError, 'lowpass_kernel must be odd and positive .* got 5.0'),
+        (
+            dict(type='FreqFusion', compressed_channels=8.5),
+            ValueError,
+            'compressed_channels must be a whole number, got 8.5',
+        ),
+        (
+            dict(type='FreqFusion', compressed_channels='8'),
+            ValueError,
+            "compressed_channels must be a whole number, got '8'",
+        ),
+        (dict(type='carafe', groups=2.0), ValueError, 'groups must divide lr_channels=16, got 2.0'),
     ],
 )
 def test_mistakes_get_a_hint(cfg, error, message):
     with pytest.raises(error, match=message):
         build_fusion(cfg, 16, 8)
+
+
+@pytest.mark.parametrize('widths', [('16', 8), (16, 0), (16, 8.0)])
+def test_channels_that_are_no_numbers_are_refused_by_name(widths):
+    with pytest.raises(ValueError, match='r_channels must be (a whole number|positive), got'):
+        build_fusion('FreqFusion', *widths)
 
 
 def test_registering():

@@ -45,7 +45,7 @@ class Way(nn.Module):
         super().__init__()
         options = {}
         kind = find_upsampler(name)
-        if direct and 'scale_factor' in signature(kind).parameters and not kind.direct:
+        if direct and 'scale_factor' in signature(kind).parameters and not getattr(kind, 'direct', False):
             options = dict(scale_factor=ratio)
             if kind is Deconv:
                 options['kernel_size'] = 2 * ratio
@@ -63,7 +63,7 @@ class Way(nn.Module):
 def reaches_directly(name: str) -> bool:
     """Whether it takes any ratio in one step."""
     kind = find_upsampler(name)
-    return kind.direct or 'scale_factor' in signature(kind).parameters
+    return getattr(kind, 'direct', False) or 'scale_factor' in signature(kind).parameters
 
 
 def fit(way: Way, fine: Tensor, image: Tensor, ratio: int, steps: int) -> None:

@@ -163,15 +163,17 @@ class FreqFusion(ReferenceNames, Fusion):
                 'compressed_channels and compress_ratio are two ways to say one width: give one of them, got '
                 f'{compressed_channels} and {compress_ratio}'
             )
+        check_positive(lr_channels=lr_channels, hr_channels=hr_channels)
         if compressed_channels is None:
             compress_ratio = min(8, lr_channels + hr_channels) if compress_ratio is None else compress_ratio
             check_positive(compress_ratio=compress_ratio)
             compressed_channels = (lr_channels + hr_channels) // compress_ratio
-        if compressed_channels < 1:
-            raise ValueError(
-                f'compressed_channels must be positive, got {compressed_channels} from lr_channels='
-                f'{lr_channels}, hr_channels={hr_channels}, compress_ratio={compress_ratio}'
-            )
+            if compressed_channels < 1:
+                raise ValueError(
+                    f'compressed_channels must be positive, got {compressed_channels} from lr_channels='
+                    f'{lr_channels}, hr_channels={hr_channels}, compress_ratio={compress_ratio}'
+                )
+        check_positive(compressed_channels=compressed_channels)
         self.lr_channels = lr_channels
         self.hr_channels = hr_channels
         self.compressed_channels = compressed_channels

@@ -24,9 +24,9 @@ class FusionSegformerHead(KeptInit, CheckedLevels, SegformerHead):
     """SegFormer head, the projected levels fused by `upsample_cfg` and concatenated.
 
     Convention:
-        Interpolations go straight to the finest level, as in the stock head; x2 fusions go from
-        deep to shallow. With `dict(type='bilinear')` it is `SegformerHead`, same keys and numbers.
-        `fusions` holds the fusions from deep to shallow.
+        Direct upsamplers, interpolations and ReSFU, go straight to the finest level, as in the stock
+        head, `stagewise` or not; x2 fusions go from deep to shallow. With `dict(type='bilinear')` it
+        is `SegformerHead`, same keys and numbers. `fusions` holds the fusions from deep to shallow.
         `stagewise`, every level is upsampled apart, one level a step: six upsamplers for four
         levels, the wiring of the SegFormer tables of FADE, SAPA and DySample.
 

@@ -12,6 +12,7 @@ from typing import Any
 from mmdet.models.roi_heads.mask_heads import DynamicMaskHead, FCNMaskHead, HTCMaskHead, SCNetMaskHead
 
 from ...layers import build_fusion, read_upsample_cfg
+from ...layers.option_checks import check_ratio
 from ..fusions import keeps_deconv, takes_fusion
 from ..self_guided import SelfGuided, SelfGuidedInside
 
@@ -26,7 +27,9 @@ class _FusionMask(SelfGuidedInside):
 
     def __init__(self, *args, upsample_cfg: str | type | dict[str, Any] = 'FreqFusion', **kwargs) -> None:
         options = dict(upsample_cfg) if isinstance(upsample_cfg, dict) else dict(type=upsample_cfg)
-        scale_factor = options.pop('scale_factor', None) or 2
+        scale_factor = options.pop('scale_factor', None)
+        scale_factor = 2 if scale_factor is None else scale_factor
+        check_ratio(scale_factor)
         kept = keeps_deconv(type(self).__name__, options)
         stock = dict(type='deconv' if kept else 'nearest', scale_factor=scale_factor)
         super().__init__(*args, upsample_cfg=stock, **kwargs)
@@ -59,6 +62,7 @@ class FusionFCNMaskHead(_FusionMask, FCNMaskHead):
 
     Raises:
         TypeError: an option that neither the head nor the upsampler knows.
+        ValueError: a `scale_factor` that is no whole number of at least 2.
 
     Example:
         >>> import torch

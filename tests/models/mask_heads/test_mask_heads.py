@@ -49,6 +49,12 @@ def test_with_the_stock_upsampling_it_is_the_stock_head(name, upsample):
         assert torch.equal(actual, expected)
 
 
+@pytest.mark.parametrize('scale_factor', [0, 1.5, -2, '2'])
+def test_a_ratio_that_is_none_is_refused(scale_factor):
+    with pytest.raises(ValueError, match='scale_factor must be a whole number of at least 2, got'):
+        MODELS.build(dict(MASK, type='FusionFCNMaskHead', upsample_cfg=dict(type='nearest', scale_factor=scale_factor)))
+
+
 class Guide(Fusion):
     """Hands out what guides it."""
 

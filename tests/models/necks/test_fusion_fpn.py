@@ -73,6 +73,7 @@ def test_true_is_on_input_and_end_level_is_inclusive_as_in_mmdet():
     assert_equal(FusionFPN(**kwargs, **nearest), FPN(**kwargs), pyramid())
 
 
+@pytest.mark.filterwarnings('ignore:upsample_cfg=')
 def test_understands_the_spelling_of_fpn():
     ours = FusionFPN(CHANNELS, 16, 4, upsample_cfg=dict(mode='bilinear', align_corners=True))
     stock = SegFPN(CHANNELS, 16, 4, upsample_cfg=dict(mode='bilinear', align_corners=True))

@@ -21,6 +21,7 @@ def maps(size):
     return [torch.rand(2, channels, -(-size // 2**i), -(-(size + 3) // 2**i)) for i, channels in enumerate(CHANNELS)]
 
 
+@pytest.mark.filterwarnings('ignore:upsample_cfg=')
 @pytest.mark.parametrize('stock, ours', NECKS)
 @pytest.mark.parametrize('upsample_cfg', [dict(type='nearest'), dict(scale_factor=2, mode='nearest')])
 def test_nearest_is_the_stock_neck(stock, ours, upsample_cfg):
