@@ -43,7 +43,7 @@ def init_model(
 
     Raises:
         CheckpointError: the file cannot be read, or is for another model.
-        ValueError: there is no such config; torch sees no CUDA device, and one is asked for.
+        ValueError: there is no such config, or no such CUDA device.
 
     Example:
         >>> from freqfusion_mm.apis import draw, inference, init_model  # doctest: +SKIP
@@ -51,8 +51,9 @@ def init_model(
         >>> result = inference(model, 'photo.jpg')  # doctest: +SKIP
         >>> draw(model, 'photo.jpg', result, out='picture.png')  # doctest: +SKIP
     """
-    if str(device).startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(f'the device {device} is asked for, and torch sees no CUDA device here')
+    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f'the device {device} is asked for, and torch sees {torch.cuda.device_count()} of CUDA here')
     cfg = load_config(config, cfg_options)
     with scope_of(cfg):
         model = MODELS.build(cfg.model)
@@ -62,7 +63,7 @@ def init_model(
     model.cfg = cfg
     if (cfg.get('test_dataloader') or {}).get('dataset') or saved:
         model.dataset_meta = class_meta(cfg, model, saved)
-    return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    return model.to(device).eval()
 
 
 def task_of(model: nn.Module) -> str:
