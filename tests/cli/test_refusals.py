@@ -61,7 +61,7 @@ def test_a_place_that_cannot_be_written_to(two, command):
         (('explain', config, weights, image, '--figures', 'file'), 'file is a file'),
         (('export', config, '--weights', weights, '--out', 'folder'), 'folder is a folder'),
         (('export', config, '--out', 'm.onnx', '--opset', 0), 'opset must be one of 16 to 20, got 0'),
-        (('export', config, '--out', 'm.onnx', '--device', 'cuda:99'), 'the device cuda:99 is asked for, and torch sees'),
+        (('export', config, '--out', 'm.onnx', '--device', 'cuda:99'), 'cuda:99 is asked for, and torch sees'),
         (('similarity', *given, '--layer', 'backbone.layer1', '--out', 'folder'), 'folder is a folder'),
         (('gridding', '--out', 'grid.png', '--values', 'folder'), 'folder is a folder'),
         (('infer', image, '--model', config, '--weights', weights, '--out', 'file'), 'file is a file'),
